@@ -1,0 +1,162 @@
+//! What can be typed: the commands and the options that all of them share.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// See what your evolving functions did: canary, A/B, gradual and scheduled rollouts, from their logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tc",
+    version,
+    infer_subcommands = false,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done or passed, 1 negative verdict, 2 usage, bad data or I/O, 5 conflict, 8 pending or \
+                  inconclusive, 130 interrupted.\nWithout a command, `tc` shows what is in the store and what to type next."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// One file each: its arguments and what it does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Status(super::status::StatusArgs),
+    History(super::history::HistoryArgs),
+    Events(super::events::EventsArgs),
+    Summary(super::summary::SummaryArgs),
+    Report(super::report::ReportArgs),
+    Clean(super::clean::CleanArgs),
+    Completions(super::generate::CompletionsArgs),
+    Man(super::generate::ManArgs),
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once
+    ///
+    /// Files compressed with gzip or zstd are decompressed while read. Default: $TC_STORE, else the folder
+    /// evolution_logs or .tc, here or in the nearest folder above.
+    #[arg(short, long, global = true, value_name = "STORE")]
+    pub(crate) store: Vec<OsString>,
+
+    /// What kind of store it is, instead of finding out
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
+    pub(crate) format: StoreFormat,
+
+    /// How to print
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<OutputFormat>,
+
+    /// The same as --output json
+    #[arg(long, global = true, conflicts_with = "output")]
+    pub(crate) json: bool,
+
+    /// When to use colour [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub(crate) color: When,
+
+    /// Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+
+    /// How to print times in tables
+    #[arg(long, global = true, value_enum, value_name = "STYLE")]
+    pub(crate) time: Option<TimeStyle>,
+
+    /// Do not page long output
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
+
+    /// Fail on the first line that cannot be read, instead of skipping and counting it
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
+
+    /// Say more: which files were read, and what was skipped in them
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+
+    /// No progress bar, no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Threads that read [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+impl Global {
+    /// How to print what is asked for.
+    pub(crate) fn output(&self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.output.unwrap_or(OutputFormat::Table) }
+    }
+
+    /// Whether errors are printed as JSON too.
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self.output(), OutputFormat::Json | OutputFormat::Jsonl)
+    }
+
+    /// Whether to colour what goes to standard output.
+    pub(crate) fn colours(&self) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => {
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+            }
+        }
+    }
+}
+
+/// Kinds of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreFormat {
+    /// Look and see
+    Auto,
+    /// Evolution logs of the Python package temporal-code
+    TemporalCode,
+}
+
+/// Ways to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Tables for people
+    Table,
+    /// One JSON object with all items
+    Json,
+    /// One JSON object a line, one line an item
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+    /// Tables for Markdown
+    Markdown,
+}
+
+/// When to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even off a terminal
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// Ways to print a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeStyle {
+    /// `3m ago`
+    Relative,
+    /// `2026-11-21T21:07:31.507299Z`
+    Iso,
+}

@@ -1,0 +1,297 @@
+//! From what was asked for to the logs: paths, globs, and the store that is near.
+
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::args::{Global, StoreFormat};
+use super::error::Failure;
+use crate::evolution::source::Source;
+use crate::time::Timestamp;
+
+/// Folders that are looked for, here and then upwards.
+const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
+
+/// The logs of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    /// What it is called in messages.
+    pub(crate) name: String,
+    /// Its logs, in time order.
+    pub(crate) sources: Vec<Source>,
+    /// What was asked for, to look again.
+    roots: Vec<PathBuf>,
+    format: StoreFormat,
+}
+
+impl Store {
+    /// Paths of the logs that are there now: new ones may have come.
+    pub(crate) fn look_again(&self) -> Vec<PathBuf> {
+        let found = self.roots.iter().filter_map(|root| logs_at(root, self.format).ok()).flatten();
+        found.filter_map(|source| source.path().map(Path::to_path_buf)).collect()
+    }
+}
+
+/// The store that `--store` or `TC_STORE` names, else the one that is near.
+pub(crate) fn store(global: &Global) -> Result<Store> {
+    let variable = || std::env::var_os("TC_STORE").filter(|value| !value.is_empty());
+    let mut asked = global.store.clone();
+    if asked.is_empty() {
+        asked.extend(variable());
+    }
+    let roots = match asked.is_empty() {
+        false => asked.iter().map(PathBuf::from).collect(),
+        true => vec![near()?],
+    };
+    let mut sources = Vec::new();
+    for root in &roots {
+        for source in logs_at(root, global.format)? {
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+    }
+    in_time_order(&mut sources);
+    let name = roots.iter().map(|root| redacted(&root.to_string_lossy())).collect::<Vec<_>>().join(", ");
+    Ok(Store { name, sources, roots, format: global.format })
+}
+
+fn near() -> Result<PathBuf> {
+    let here =
+        std::env::current_dir().map_err(|cause| Failure::new("io", "cannot tell the current folder").cause(cause))?;
+    for (steps, folder) in here.ancestors().enumerate() {
+        for name in NEAR {
+            if folder.join(name).is_dir() {
+                let up = std::iter::repeat_n("..", steps).collect::<PathBuf>();
+                return Ok(up.join(name));
+            }
+        }
+    }
+    let message = "no store: there is no folder evolution_logs or .tc here or above";
+    let hint = "name one with --store PATH or TC_STORE: a log file, a folder, a quoted glob, or - for standard input";
+    Err(Failure::new("no_store", message).hint(hint).into())
+}
+
+/// The logs that one `--store` stands for.
+fn logs_at(root: &Path, format: StoreFormat) -> Result<Vec<Source>> {
+    if root == Path::new("-") {
+        return Ok(vec![Source::Stdin]);
+    }
+    if let Some((scheme, rest)) = root.to_str().and_then(|text| text.split_once("://")) {
+        return match scheme {
+            "file" => logs_at(Path::new(rest), format),
+            _ => Err(unsupported(scheme, root)),
+        };
+    }
+    match std::fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => logs_in(root, format),
+        Ok(_) => Ok(vec![Source::File(root.to_path_buf())]),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => logs_like(root),
+        Err(error) => Err(Failure::new("unreadable", format!("cannot read {}", root.display())).cause(error).into()),
+    }
+}
+
+fn unsupported(scheme: &str, root: &Path) -> anyhow::Error {
+    let url = redacted(&root.to_string_lossy());
+    match scheme {
+        "redis" | "rediss" | "s3" | "gs" | "az" => {
+            let message = format!("{url}: this version of tc reads files only");
+            Failure::new("unsupported", message)
+                .hint("copy the log here, or pipe it in: … | tc status --store -")
+                .into()
+        }
+        _ => Failure::new("usage", format!("{url}: `{scheme}://` is no kind of store")).into(),
+    }
+}
+
+/// A URL without its user and password.
+fn redacted(url: &str) -> String {
+    match url.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
+        Some((scheme, Some((_, rest)))) => format!("{scheme}://…@{rest}"),
+        _ => url.to_string(),
+    }
+}
+
+/// The logs in a folder: `evolution*.jsonl` and its rotated and compressed parts, or else every log there is.
+fn logs_in(folder: &Path, format: StoreFormat) -> Result<Vec<Source>> {
+    let unreadable =
+        |cause: std::io::Error| Failure::new("unreadable", format!("cannot read {}", folder.display())).cause(cause);
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if is_log(&path) && path.is_file() {
+            logs.push(path);
+        }
+    }
+    let ours =
+        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("evolution"));
+    if logs.iter().any(ours) {
+        logs.retain(ours);
+    }
+    if logs.is_empty() {
+        return Err(empty_folder(folder, format));
+    }
+    Ok(logs.into_iter().map(Source::File).collect())
+}
+
+/// Whether a file is a log by its name: `x.jsonl`, `x.jsonl.1`, `x.jsonl-20260601`, `x.jsonl.2.gz`, `x-2026.jsonl.zst`.
+fn is_log(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ:+".contains(c));
+    !name.starts_with('.') && (stem.ends_with(".jsonl") || stem.ends_with(".ndjson"))
+}
+
+fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
+    let has = |name: &str| folder.join(name).is_dir();
+    let pickles = || {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.path().extension() == Some(OsStr::new("pkl"))))
+        })
+    };
+    let name = folder.display();
+    let foreign = match format {
+        StoreFormat::TemporalCode => None,
+        StoreFormat::Auto if has("runs") && (has("schedules") || has("links") || has("leases")) => Some("substantial"),
+        StoreFormat::Auto => pickles().then_some("durable-python"),
+    };
+    match foreign {
+        Some(package) => {
+            let message = format!("{name} holds workflow runs of {package}, and no evolution log");
+            Failure::new("no_log", message).hint("this version of tc reads evolution logs only").into()
+        }
+        None => {
+            let hint = "a log is a file named *.jsonl, perhaps rotated (.jsonl.1) or compressed (.gz, .zst)";
+            Failure::new("no_log", format!("no evolution log in the folder {name}")).hint(hint).into()
+        }
+    }
+}
+
+/// The files that fit a glob; an error that helps, if it is none or nothing fits.
+fn logs_like(pattern: &Path) -> Result<Vec<Source>> {
+    let text = pattern.to_string_lossy();
+    if !text.contains(['*', '?', '[']) {
+        let failure = Failure::new("not_found", format!("no such file or folder: {text}"));
+        let near = neighbours(pattern);
+        let hint =
+            pattern.file_name().and_then(|name| nearest(&name.to_string_lossy(), near.iter().map(String::as_str)));
+        return Err(match hint {
+            Some(hint) => failure.hint(hint).into(),
+            None => failure.into(),
+        });
+    }
+    let wrong = |error: glob::PatternError| Failure::new("usage", format!("{text} is not a glob: {error}"));
+    let found = glob::glob(&text).map_err(wrong)?;
+    let mut logs = Vec::new();
+    for path in found {
+        let path = path.map_err(|error| {
+            let message = format!("cannot read {}", error.path().display());
+            Failure::new("unreadable", message).cause(std::io::Error::from(error))
+        })?;
+        if path.is_file() {
+            logs.push(Source::File(path));
+        }
+    }
+    if logs.is_empty() {
+        return Err(Failure::new("not_found", format!("no file fits the glob {text}")).into());
+    }
+    Ok(logs)
+}
+
+fn neighbours(path: &Path) -> Vec<String> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).take(10_000).collect()
+}
+
+/// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.
+fn in_time_order(sources: &mut [Source]) {
+    if sources.len() < 2 {
+        return;
+    }
+    let name = |source: &Source| source.path().map(Path::to_path_buf).unwrap_or_default();
+    sources.sort_by_cached_key(|source| {
+        let first = source.first_time().unwrap_or(Timestamp::MIN);
+        (first, std::cmp::Reverse(rotation(&name(source))), name(source))
+    });
+}
+
+/// 2 for `evolution.jsonl.2.gz`, 0 for a log that was not rotated.
+fn rotation(path: &Path) -> u64 {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    name.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+/// `did you mean …` with the known names nearest to `name`, if any is near.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    const NAMES_MAX: usize = 3;
+    const LIKENESS_MIN: f64 = 0.75;
+    let lower = name.to_lowercase();
+    let likeness = |other: &'a str| {
+        let other_lower = other.to_lowercase();
+        let part = !lower.is_empty() && (other_lower.contains(&lower) || lower.contains(&other_lower));
+        let score = strsim::jaro_winkler(&lower, &other_lower);
+        (if part { score.max(LIKENESS_MIN) } else { score }, other)
+    };
+    let mut near = known.into_iter().map(likeness).filter(|(score, _)| *score >= LIKENESS_MIN).collect::<Vec<_>>();
+    near.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then(a.1.cmp(b.1)));
+    near.truncate(NAMES_MAX);
+    let names = near.iter().map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
+/// The error for a function that no event is of.
+pub(crate) fn unknown_function<'a>(
+    name: &str,
+    store: &Store,
+    known: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Error {
+    let known = known.into_iter().collect::<Vec<_>>();
+    let message = format!("no events of a function `{name}` in {}", store.name);
+    let hint = nearest(name, known.iter().copied());
+    let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc status` lists the functions there are".into()));
+    let failure = Failure::new("unknown_function", message);
+    match hint {
+        Some(hint) => failure.hint(hint).into(),
+        None => failure.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_known_by_their_names() {
+        for name in [
+            "evolution.jsonl",
+            "evolution.jsonl.1",
+            "evolution.jsonl.12.gz",
+            "evolution-2026-06-01.jsonl.zst",
+            "evolution.jsonl-20260601",
+            "x.ndjson",
+        ] {
+            assert!(is_log(Path::new(name)), "{name}");
+        }
+        for name in ["evolution.json", ".evolution.jsonl", "jsonl", "notes.txt", "x.jsonl.bak", "x.jsonl.lock"] {
+            assert!(!is_log(Path::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(redacted("redis://user:secret@host:1/0"), "redis://…@host:1/0");
+        assert_eq!(redacted("s3://bucket/prefix"), "s3://bucket/prefix");
+    }
+
+    #[test]
+    fn near_names_are_suggested() {
+        let known = ["rank_results", "greeting", "get_pricing"];
+        assert_eq!(nearest("rank_result", known).as_deref(), Some("did you mean `rank_results`?"));
+        assert_eq!(nearest("pricing", known).as_deref(), Some("did you mean `get_pricing`?"));
+        assert_eq!(nearest("zzz", known), None);
+    }
+}

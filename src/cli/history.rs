@@ -1,0 +1,301 @@
+//! `tc history`: the last events, and the next ones as they come.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::args::OutputFormat;
+use super::context::Context;
+use super::error::{DONE, Failure};
+use super::find::{Store, unknown_function};
+use super::output::figures::{duration_ns, percent};
+use super::output::table::{Cell, Column, Table, Tone};
+use super::output::warnings::Warning;
+use super::output::{Answer, Section, escape};
+use super::status::{self, RangeArgs};
+use crate::evolution::event::{self, Event, Kind, Name};
+use crate::evolution::follow::{Follower, News, Notice, Spot};
+use crate::evolution::source::Source;
+use crate::evolution::summary::Filter;
+use crate::evolution::tail::{self, Found, Query, Tail};
+use crate::json;
+
+/// Show the last events, of all functions or of one
+///
+/// FUNCTION is a full name or, if no function has it, a part of one.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only events of this function
+    function: Option<String>,
+    /// How many events [default: 20]
+    #[arg(value_name = "N")]
+    count: Option<String>,
+    /// How many events, without naming a function
+    #[arg(short = 'n', long = "limit", value_name = "N", conflicts_with = "count")]
+    limit: Option<String>,
+    /// Only events of this type: call, weight_change, promotion, rollback, …
+    #[arg(long = "event", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only events of this variant
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
+    /// Only calls that failed
+    #[arg(long)]
+    failed: bool,
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Then wait for new events and print each as it comes
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// How many events are shown unless asked for more.
+const COUNT: usize = 20;
+
+/// How often a followed log is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Longest value or message in a table, in characters.
+const DETAIL_MAX: usize = 200;
+
+pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
+    let count = match args.count.as_ref().or(args.limit.as_ref()) {
+        Some(text) => parse_count(text)?,
+        None => COUNT,
+    };
+    let store = context.store()?;
+    let Filter { since, until, .. } = args.range.filter(context)?;
+    let query = Query {
+        function: args.function.clone().filter(|name| !name.is_empty()),
+        kind: args.kind.clone(),
+        variant: args.variant.clone(),
+        failed: args.failed,
+        since,
+        until,
+    };
+    if args.follow {
+        return follow(context, &store, &query, count);
+    }
+    let (tail, warnings) = read(context, &store, &query, count)?;
+    if tail.events.is_empty() && count > 0 {
+        refuse_unknown_function(context, &store, &query)?;
+    }
+    let items = || Ok(tail.events.iter().map(|found| item(&store.sources[found.log].name(), found)).collect());
+    let sections = || sections(context, &query, &tail);
+    Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(DONE)
+}
+
+fn parse_count(text: &str) -> Result<usize> {
+    let hint = "give a whole number such as 20, or `all`; `tc history --limit 5` shows the last 5 of all functions";
+    match text {
+        "all" => Ok(usize::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| Failure::new("usage", format!("`{text}` is not a number of events")).hint(hint).into()),
+    }
+}
+
+fn read(context: &Context, store: &Store, query: &Query, count: usize) -> Result<(Tail, Vec<Warning>)> {
+    let (mut tail, warnings) = context.scan(store, |options| {
+        let mut tail = tail::tail(&store.sources, query, count, options)?;
+        let evidence = std::mem::take(&mut tail.evidence);
+        Ok((tail, evidence))
+    })?;
+    if !matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown) {
+        tail::number_lines(&store.sources, &mut tail.events, context.threads())?;
+    }
+    Ok((tail, warnings))
+}
+
+/// Tells a function without such events from one that does not exist.
+fn refuse_unknown_function(context: &Context, store: &Store, query: &Query) -> Result<()> {
+    let Some(name) = &query.function else { return Ok(()) };
+    if store.sources.contains(&Source::Stdin) {
+        return Err(unknown_function(name, store, []));
+    }
+    let (summary, _) = status::read(context, store, &Filter::default())?;
+    let known = || summary.functions.iter().map(|function| &*function.name);
+    if known().any(|known| known.contains(name)) { Ok(()) } else { Err(unknown_function(name, store, known())) }
+}
+
+/// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`.
+fn item(file: &str, found: &Found) -> String {
+    let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    // It was read as an object when it was found.
+    let _ = json::object(&found.text, 0, |key, value| {
+        let key = if key == "source" { Cow::Borrowed("_source") } else { key };
+        members.retain(|(other, _)| *other != key);
+        members.push((key, json::standard(value)));
+    });
+    let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
+    let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
+    format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
+}
+
+fn sections(context: &Context, query: &Query, tail: &Tail) -> Vec<Section> {
+    let mut table = Table::new(columns());
+    for found in &tail.events {
+        let _ = event::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
+    }
+    if table.is_empty() {
+        return vec![Section::text("No events.\n".into())];
+    }
+    let notes = match &query.function {
+        Some(name) if tail.partial => {
+            format!("No function is named `{}`: these have it in their names.\n", escape::text(name))
+        }
+        _ => String::new(),
+    };
+    vec![Section { title: String::new(), table: Some(table), notes }]
+}
+
+fn columns() -> [Column; 6] {
+    [
+        Column::text("time"),
+        Column::text("function").cut_to(12),
+        Column::text("variant").cut_to(8),
+        Column::text("event"),
+        Column::number("latency").expendable(2),
+        Column::text("detail").cut_to(10).expendable(1),
+    ]
+}
+
+fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
+    let name = |name: &Option<Name<'_>>| Cell::new(name.as_ref().map_or("-", Name::as_str));
+    let call = event.kind == Kind::Call;
+    let what = match &event.kind {
+        Kind::Call if event.outcome.success => Cell::new("ok"),
+        Kind::Call => Cell::new("FAILED").tone(Tone::Bad),
+        Kind::Promotion => Cell::new("promoted").tone(Tone::Good),
+        Kind::Rollback => Cell::new("rolled back").tone(Tone::Bad),
+        Kind::WeightChange => Cell::new("weight").tone(Tone::Warn),
+        Kind::Other(kind) => Cell::new(escape::shorten(kind, 40)),
+    };
+    let latency = event.outcome.latency_ns.filter(|_| call).map_or(String::new(), |ns| duration_ns(ns as f64));
+    let detail = escape::shorten(&detail(text, event), DETAIL_MAX).into_owned();
+    let tone = if call && event.outcome.success { Tone::Dim } else { Tone::Plain };
+    vec![
+        Cell::new(context.clock(event.at)).tone(Tone::Dim),
+        name(&event.function),
+        name(&event.variant),
+        what,
+        Cell::new(latency),
+        Cell::new(detail).tone(tone),
+    ]
+}
+
+/// What there is to say of an event beyond its columns: a value or an error, a reason, the weights.
+fn detail(text: &str, event: &Event<'_>) -> String {
+    let member = |wanted: &str| {
+        let mut found = None;
+        let _ = json::object(text, 0, |key, value| found = if key == wanted { Some(value) } else { found });
+        found.filter(|value| !value.is_null()).map(|value| value.as_str().unwrap_or(value.text().into()).into_owned())
+    };
+    match &event.kind {
+        Kind::Call if event.outcome.success => member("value").unwrap_or_default(),
+        Kind::Call => member("error").unwrap_or_default(),
+        Kind::WeightChange => {
+            let weight = |name: &str| match member(name)?.parse::<f64>() {
+                Ok(weight) if weight.is_finite() => Some(percent(weight)),
+                _ => None,
+            };
+            let shown = |name| weight(name).unwrap_or_else(|| "?".into());
+            format!("{} → {}", shown("old_weight"), shown("new_weight"))
+        }
+        Kind::Rollback | Kind::Promotion => member("reason").unwrap_or_default(),
+        Kind::Other(_) => text.to_string(),
+    }
+}
+
+/// Prints the last events, then each new one as it comes, until interrupted.
+fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Result<u8> {
+    let mut follower = Follower::at_end(&store.sources, context.threads())?;
+    let (mut tail, warnings) = read(context, store, query, count)?;
+    // What is not complete yet, or came since, is for the follower.
+    tail.events.retain(|found| {
+        let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
+        start.is_none_or(|start| found.offset < start)
+    });
+    let mut printer = Printer { context, query, count: 0 };
+    for found in &tail.events {
+        let file = store.sources[found.log].name();
+        let mut result = Ok(());
+        let _ = event::read_line(found.text.as_bytes(), &mut |event| result = printer.print(&file, found, &event));
+        result?;
+    }
+    super::output::warnings::print(&warnings, context.global.verbose);
+    if store.sources.iter().all(|source| *source == Source::Stdin) {
+        return Ok(DONE);
+    }
+    loop {
+        follower.poll(&store.look_again(), &mut |spot, news| printer.news(spot, news))?;
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Prints events one at a time.
+struct Printer<'a> {
+    context: &'a Context,
+    query: &'a Query,
+    count: u64,
+}
+
+impl Printer<'_> {
+    fn news(&mut self, spot: &Spot<'_>, news: News<'_>) -> Result<()> {
+        let file = spot.path.display().to_string();
+        let notice = match news {
+            News::Event(text, event) => {
+                if self.query.fit(event).is_none() {
+                    return Ok(());
+                }
+                let (text, line) = (text.to_string(), Some(spot.line));
+                let found = Found { text, at: event.at, log: 0, offset: spot.offset, line };
+                return self.print(&file, &found, event);
+            }
+            News::Notice(notice) => notice,
+        };
+        let message = match notice {
+            Notice::Fault(fault) if self.context.global.strict => {
+                return Err(Failure::new("bad_data", format!("{file}:{}: {fault}", spot.line)).into());
+            }
+            Notice::Fault(fault) => format!("line {}: {fault}", spot.line),
+            Notice::Truncated => "became shorter: reading it from its start".into(),
+            Notice::Replaced => "was replaced: reading the new file from its start".into(),
+        };
+        if !self.context.global.quiet {
+            super::output::warnings::print(&[Warning { file: Some(file), ..Warning::new(message) }], false);
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {
+        let line = match self.context.global.output() {
+            OutputFormat::Json | OutputFormat::Jsonl => escape::json(&item(file, found)).into_owned() + "\n",
+            OutputFormat::Csv => return Err(only_jsonl("csv")),
+            OutputFormat::Markdown => return Err(only_jsonl("markdown")),
+            OutputFormat::Table => self.row(&found.text, event),
+        };
+        self.count += 1;
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(line.as_bytes())?;
+        Ok(stdout.flush()?)
+    }
+
+    /// A row whose columns are as wide as names usually are, since those to come are not known.
+    fn row(&self, text: &str, event: &Event<'_>) -> String {
+        const WIDTHS: [usize; 6] = [23, 24, 8, 11, 8, 0];
+        let cells = cells(self.context, text, event);
+        let padded = cells.iter().zip(WIDTHS).map(|(cell, width)| cell.padded(width, self.context.colours));
+        let mut line = padded.collect::<Vec<_>>().join("  ");
+        line.truncate(line.trim_end().len());
+        line + "\n"
+    }
+}
+
+fn only_jsonl(format: &str) -> anyhow::Error {
+    Failure::new("usage", format!("--follow cannot print {format}")).hint("use a table, or -o jsonl").into()
+}

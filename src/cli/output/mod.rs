@@ -1,0 +1,176 @@
+//! From answers to text: tables for people, JSON and CSV for programs, warnings for both.
+
+pub(crate) mod escape;
+pub(crate) mod figures;
+pub(crate) mod pager;
+pub(crate) mod progress;
+pub(crate) mod table;
+pub(crate) mod warnings;
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use super::args::OutputFormat;
+use super::context::Context;
+use table::Table;
+use warnings::Warning;
+
+/// A part of an answer for people.
+pub(crate) struct Section {
+    /// Lines above the table.
+    pub(crate) title: String,
+    pub(crate) table: Option<Table>,
+    /// Lines below the table.
+    pub(crate) notes: String,
+}
+
+impl Section {
+    pub(crate) fn table(table: Table) -> Self {
+        Section { title: String::new(), table: Some(table), notes: String::new() }
+    }
+
+    pub(crate) fn text(title: String) -> Self {
+        Section { title, table: None, notes: String::new() }
+    }
+}
+
+/// An answer in both its forms; only the one that is asked for is made.
+pub(crate) struct Answer<I, S> {
+    /// Name and version of the items' form, as `tc.status/1`.
+    pub(crate) schema: &'static str,
+    /// What could not be read.
+    pub(crate) warnings: Vec<Warning>,
+    /// The items, each a JSON object.
+    pub(crate) items: I,
+    /// In CSV each element of this member is a row of its own.
+    pub(crate) rows_of: Option<&'static str>,
+    /// The same for people.
+    pub(crate) sections: S,
+}
+
+impl<I, S> Answer<I, S>
+where
+    I: FnOnce() -> anyhow::Result<Vec<String>>,
+    S: FnOnce() -> Vec<Section>,
+{
+    /// Prints the answer to standard output, and the warnings where they belong.
+    pub(crate) fn print(self, context: &Context) -> anyhow::Result<()> {
+        let format = context.global.output();
+        let mut text = String::new();
+        match format {
+            OutputFormat::Json => text = envelope(self.schema, &self.warnings, &(self.items)()?)?,
+            OutputFormat::Jsonl => {
+                for item in (self.items)()? {
+                    text.push_str(&item);
+                    text.push('\n');
+                }
+            }
+            OutputFormat::Csv => text = csv(&(self.items)()?, self.rows_of)?,
+            OutputFormat::Markdown => {
+                for section in (self.sections)() {
+                    let table = section.table.map(|table| table.markdown() + "\n").unwrap_or_default();
+                    let parts = [section.title, table, section.notes].map(|part| part.trim_end().to_string());
+                    let parts = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+                    text += &(parts.join("\n\n") + "\n\n");
+                }
+                text = text.trim_end().to_string() + "\n";
+            }
+            OutputFormat::Table => {
+                for section in (self.sections)() {
+                    text += &section.title;
+                    text +=
+                        &section.table.map(|table| table.render(context.width(), context.colours)).unwrap_or_default();
+                    text += &section.notes;
+                }
+            }
+        }
+        let text = match format {
+            OutputFormat::Json | OutputFormat::Jsonl => escape::json(&text).into_owned(),
+            _ => text,
+        };
+        if format == OutputFormat::Table {
+            pager::show(context, &text)?
+        } else {
+            write(&text)?
+        }
+        if format != OutputFormat::Json && !context.global.quiet {
+            warnings::print(&self.warnings, context.global.verbose);
+        }
+        Ok(())
+    }
+}
+
+/// Writes to standard output, and says so when that cannot be done.
+pub(crate) fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// `{"schema":…,"complete":…,"warnings":[…],"items":[…]}`, an item a line.
+fn envelope(schema: &str, warnings: &[Warning], items: &[String]) -> serde_json::Result<String> {
+    let complete = warnings.iter().all(|warning| !warning.loses);
+    let head = format!(
+        "{{\"schema\":{},\"complete\":{complete},\"warnings\":{},\"items\":[",
+        serde_json::to_string(schema)?,
+        serde_json::to_string(warnings)?
+    );
+    let lines = if items.is_empty() { String::new() } else { format!("\n{}\n", items.join(",\n")) };
+    Ok(head + &lines + "]}\n")
+}
+
+/// Items as CSV: nested members as `latency_ms.p50`, and one row for each element of `rows_of`.
+fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
+    let mut rows = Vec::new();
+    for item in items {
+        let Value::Object(mut whole) = serde_json::from_str(item)? else { continue };
+        let inner = rows_of.and_then(|key| whole.remove(key));
+        match inner {
+            Some(Value::Array(elements)) if !elements.is_empty() => {
+                for element in elements {
+                    let mut row = flat(&whole);
+                    if let Value::Object(element) = element {
+                        for (key, value) in flat(&element) {
+                            let taken = row.iter().any(|(name, _)| *name == key);
+                            let key = if taken { format!("variant.{key}") } else { key };
+                            row.push((key, value));
+                        }
+                    }
+                    rows.push(row);
+                }
+            }
+            _ => rows.push(flat(&whole)),
+        }
+    }
+    let mut header: Vec<String> = Vec::new();
+    for (key, _) in rows.iter().flatten() {
+        if !header.contains(key) {
+            header.push(key.clone());
+        }
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header)?;
+    for row in &rows {
+        let cell = |name| row.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        writer.write_record(header.iter().map(cell))?;
+    }
+    let bytes = if header.is_empty() { Vec::new() } else { writer.into_inner()? };
+    Ok(String::from_utf8(bytes)?)
+}
+
+/// The members of an object, those of objects in it too, as text.
+fn flat(object: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut cells = Vec::new();
+    for (key, value) in object {
+        match value {
+            Value::Object(inner) => {
+                cells.extend(flat(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            Value::Null => cells.push((key.clone(), String::new())),
+            Value::String(text) => cells.push((key.clone(), escape::text(text).into_owned())),
+            other => cells.push((key.clone(), escape::text(&other.to_string()).into_owned())),
+        }
+    }
+    cells
+}

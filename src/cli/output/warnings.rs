@@ -1,0 +1,99 @@
+//! What an answer could not take into account, and where.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use super::escape;
+use super::figures::counted;
+use crate::evolution::scan::{Evidence, Place};
+
+/// Something that an answer leaves out, or that a reader should know of.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Warning {
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) places: Vec<Spot>,
+    /// The answer is not complete because of it.
+    #[serde(skip)]
+    pub(crate) loses: bool,
+}
+
+/// Where a line is, and what is wrong with it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Spot {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<u64>,
+    pub(crate) offset: u64,
+    pub(crate) problem: String,
+}
+
+impl From<&Place> for Spot {
+    fn from(place: &Place) -> Self {
+        Spot { line: place.line, offset: place.offset, problem: place.fault.to_string() }
+    }
+}
+
+impl Warning {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Warning { message: message.into(), file: None, count: None, places: Vec::new(), loses: false }
+    }
+
+    pub(crate) fn lost(message: impl Into<String>) -> Self {
+        Warning { loses: true, ..Warning::new(message) }
+    }
+}
+
+/// What the evidence of a scan has to say.
+pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for log in evidence {
+        let mut add = |warning: Warning| warnings.push(Warning { file: Some(log.name.clone()), ..warning });
+        let spots = |loses: bool| {
+            let places = log.places.iter().filter(|place| place.fault.loses() == loses);
+            places.map(Spot::from).collect::<Vec<_>>()
+        };
+        if log.skipped > 0 {
+            let message = format!("{} skipped", counted(log.skipped, "line", "lines"));
+            add(Warning { count: Some(log.skipped), places: spots(true), ..Warning::lost(message) });
+        }
+        if log.glued > 0 {
+            let message = format!("{} with several events, all read", counted(log.glued, "line", "lines"));
+            add(Warning { count: Some(log.glued), places: spots(false), ..Warning::new(message) });
+        }
+        if log.shrunk {
+            add(Warning::lost("the file became shorter while it was read"));
+        }
+        if let Some(damage) = &log.damaged {
+            add(Warning::lost(format!("damaged or cut short, read up to line {}: {damage}", log.lines)));
+        }
+    }
+    warnings
+}
+
+/// How many places are named unless asked for all.
+const PLACES_SHOWN: usize = 3;
+
+/// Prints warnings to standard error.
+pub(crate) fn print(warnings: &[Warning], verbose: bool) {
+    let mut text = String::new();
+    for warning in warnings {
+        let file = warning.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+        text += &format!("warning: {}{}\n", escape::text(&file), escape::text(&warning.message));
+        let shown = if verbose { warning.places.len() } else { PLACES_SHOWN };
+        for place in warning.places.iter().take(shown) {
+            let at = place.line.map_or_else(|| format!("byte {}", place.offset), |line| format!("line {line}"));
+            text += &format!("  {at}: {}\n", escape::text(&place.problem));
+        }
+        let named = warning.places.len().min(shown) as u64;
+        if let Some(count) = warning.count.filter(|count| named > 0 && *count > named) {
+            text += &format!("  and {} more\n", counted(count - named, "line", "lines"));
+        }
+    }
+    // There is nobody left to tell when standard error is gone too.
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,174 @@
+//! `tc status`: every function and its variants.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::context::Context;
+use super::error::DONE;
+use super::find::{Store, unknown_function};
+use super::output::figures::{bytes, count, counted, duration_ns, percent};
+use super::output::table::{Cell, Column, Table, Tone};
+use super::output::warnings::Warning;
+use super::output::{Answer, Section};
+use super::shape::FunctionShape;
+use crate::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
+
+/// Show every function: calls, variants with share, success and latency, decisions
+///
+/// With a FUNCTION, only that one. Calls count as the Python package counts them: calls made because another variant had
+/// failed are among them; `tc summary` and `tc report` tell them apart.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this function
+    function: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
+}
+
+/// Which span of time counts.
+#[derive(Debug, Args)]
+pub(crate) struct RangeArgs {
+    /// Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+impl RangeArgs {
+    /// The filter for this span of time.
+    pub(crate) fn filter(&self, context: &Context) -> Result<Filter> {
+        let when = |flag, text: &Option<String>| text.as_ref().map(|text| context.when(flag, text)).transpose();
+        Ok(Filter { since: when("since", &self.since)?, until: when("until", &self.until)?, ..Filter::default() })
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
+    let store = context.store()?;
+    let filter = args.range.filter(context)?;
+    let (summary, warnings) = read(context, &store, &filter)?;
+    let functions = match &args.function {
+        Some(name) => vec![function(&summary, name, &store)?],
+        None => summary.functions.iter().collect::<Vec<_>>(),
+    };
+    let items = || {
+        let shapes = functions.iter().map(|function| FunctionShape::new(function, false));
+        shapes.map(|shape| Ok(serde_json::to_string(&shape)?)).collect()
+    };
+    let sections = || {
+        let mut sections = Vec::new();
+        if context.global.verbose {
+            sections.push(Section::text(describe(&store, &summary)));
+        }
+        sections.push(if functions.is_empty() {
+            Section::text("No events.\n".into())
+        } else {
+            Section::table(table(context, &functions))
+        });
+        sections
+    };
+    Answer { schema: "tc.status/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    Ok(DONE)
+}
+
+/// Reads the store's logs into a summary.
+pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<(Summary, Vec<Warning>)> {
+    let (summary, mut warnings) = context.scan(store, |options| Summary::read(&store.sources, filter, options))?;
+    if summary.undated > 0 {
+        let message = format!("{} without a readable time left out", counted(summary.undated, "event", "events"));
+        warnings.push(Warning { count: Some(summary.undated), ..Warning::lost(message) });
+    }
+    Ok((summary, warnings))
+}
+
+/// The function of that name, or an error that names the nearest.
+pub(crate) fn function<'a>(summary: &'a Summary, name: &str, store: &Store) -> Result<&'a FunctionSummary> {
+    let known = || summary.functions.iter().map(|function| &*function.name);
+    summary.function(name).ok_or_else(|| unknown_function(name, store, known()))
+}
+
+/// What kind of store it is and what is in it.
+pub(crate) fn describe(store: &Store, summary: &Summary) -> String {
+    let size = store.sources.iter().map(|source| source.size()).sum::<Option<u64>>();
+    let events = summary.kinds().values().sum::<u64>();
+    let logs = counted(store.sources.len() as u64, "log", "logs");
+    let size = size.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
+    let (events, functions) =
+        (counted(events, "event", "events"), counted(summary.functions.len() as u64, "function", "functions"));
+    let mut text =
+        format!("{}: temporal-code, {logs}{size}, {events} of {functions}\n", super::output::escape::text(&store.name));
+    if store.sources.len() > 1 {
+        for source in &store.sources {
+            text += &format!("  {}\n", super::output::escape::text(&source.name()));
+        }
+    }
+    text + "\n"
+}
+
+/// A row for each function, and under it one for each variant.
+pub(crate) fn table(context: &Context, functions: &[&FunctionSummary]) -> Table {
+    let mut table = Table::new([
+        Column::text("function").cut_to(24),
+        Column::number("calls"),
+        Column::number("share").expendable(3),
+        Column::number("success"),
+        Column::number("mean").expendable(7),
+        Column::number("p50").expendable(6),
+        Column::number("p95").expendable(2),
+        Column::number("p99").expendable(8),
+        Column::number("promoted").expendable(1),
+        Column::number("rollbacks").expendable(1),
+        Column::number("weights").expendable(5),
+        Column::number("last event").expendable(4),
+    ]);
+    for function in functions {
+        let mut all = Tally::default();
+        function.variants.iter().for_each(|variant| all.merge(&variant.all()));
+        let mut cells = vec![Cell::new(&*function.name).tone(Tone::Strong)];
+        cells.extend(figures(&all, None));
+        let events =
+            |n: u64, tone| if n == 0 { Cell::new("-").tone(Tone::Dim) } else { Cell::new(count(n)).tone(tone) };
+        cells.extend([
+            events(function.promotions, Tone::Good),
+            events(function.rollbacks, Tone::Bad),
+            events(function.weight_changes, Tone::Plain),
+            Cell::new(context.recency(function.span().last())),
+        ]);
+        table.row(cells);
+        for variant in &function.variants {
+            let tally = variant.all();
+            let mut cells = vec![Cell::new(&*variant.name).indented()];
+            cells.extend(figures(&tally, Some(function.calls())));
+            cells.extend([Cell::default(), Cell::default(), Cell::default()]);
+            cells.push(Cell::new(context.recency(tally.span.last())).tone(Tone::Dim));
+            table.row(cells);
+        }
+    }
+    table
+}
+
+/// Calls, share of `total`, success rate, mean, p50, p95, p99.
+fn figures(tally: &Tally, total: Option<u64>) -> Vec<Cell> {
+    let share = total.filter(|total| *total > 0).map(|total| tally.calls as f64 / total as f64);
+    let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
+    vec![
+        Cell::new(count(tally.calls)),
+        Cell::new(share.map_or(String::new(), percent)),
+        success(tally),
+        latency(tally.latency.mean_ns()),
+        latency(tally.latency.quantile_ns(0.5)),
+        latency(tally.latency.quantile_ns(0.95)),
+        latency(tally.latency.quantile_ns(0.99)),
+    ]
+}
+
+/// A success rate; red where the original's canary would roll back.
+pub(crate) fn success(tally: &Tally) -> Cell {
+    const ROLLBACK_BELOW: f64 = 0.95;
+    match tally.success_rate() {
+        None => Cell::new("-"),
+        Some(rate) if rate < ROLLBACK_BELOW => Cell::new(percent(rate)).tone(Tone::Bad),
+        Some(rate) => Cell::new(percent(rate)),
+    }
+}

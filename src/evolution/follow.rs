@@ -1,0 +1,256 @@
+//! New events of logs that grow, found by looking again from time to time.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::event::{self, Event, Fault};
+use super::source::{ReadError, Source};
+use super::tail::count_newlines;
+use crate::jsonl::{LINE_BYTES_MAX, read_at};
+
+/// Something other than an event that happened to a followed log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A line that is not as it should be.
+    Fault(Fault),
+    /// The log became shorter, and is read from its start again.
+    Truncated,
+    /// Another file took the log's place, and is read from its start.
+    Replaced,
+}
+
+/// Where a new event or a notice comes from.
+#[derive(Clone, Debug)]
+pub struct Spot<'a> {
+    /// The log.
+    pub path: &'a Path,
+    /// Its line number from 1.
+    pub line: u64,
+    /// Where the line begins, in bytes.
+    pub offset: u64,
+}
+
+/// What a look at the logs finds.
+pub enum News<'a> {
+    /// A new event and its own text.
+    Event(&'a str, &'a Event<'a>),
+    /// Anything else.
+    Notice(Notice),
+}
+
+/// Plain files that are followed, each from some place on.
+#[derive(Debug, Default)]
+pub struct Follower {
+    logs: Vec<Log>,
+    /// Every file that was ever followed or there at the start. Open, so that its identity is not given to a new file:
+    /// a rotated log is known again under its new name.
+    seen: Vec<File>,
+}
+
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    file: File,
+    /// Where the first line that was not given out begins.
+    offset: u64,
+    /// Lines in front of it.
+    lines: u64,
+    /// What was read of that line so far, if it is not too long.
+    partial: Vec<u8>,
+    /// How much was read of that line and dropped because it is too long, in bytes.
+    dropped: u64,
+}
+
+/// How much is read of a log at a time, in bytes.
+const READ_BYTES: usize = 1 << 18;
+
+impl Follower {
+    /// Follows `sources` from the last line that has no end yet; what was there before is not given out. Compressed logs
+    /// and standard input do not grow in place, and are left out.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn at_end(sources: &[Source], threads: usize) -> Result<Follower, ReadError> {
+        let mut follower = Follower::default();
+        for source in sources {
+            let Some(path) = source.path() else { continue };
+            let failed = |cause| ReadError { name: source.name(), cause };
+            follower.seen.push(File::open(path).map_err(failed)?);
+            let Some((file, size)) = source.open_plain()? else { continue };
+            let place = last_line_start(&file, size).and_then(|offset| {
+                let lines = count_newlines(&file, 0, offset, threads)?;
+                Ok((offset, lines))
+            });
+            let (offset, lines) = place.map_err(failed)?;
+            follower.logs.push(Log::new(path.to_path_buf(), file, offset, lines));
+        }
+        Ok(follower)
+    }
+
+    /// From where on a log is followed, in bytes.
+    pub fn start_of(&self, path: &Path) -> Option<u64> {
+        self.logs.iter().find(|log| log.path == path).map(|log| log.offset)
+    }
+
+    /// Looks at every log once and gives out each line that was completed since, and what else happened. `paths` are
+    /// the logs as they now are: new ones are followed from their start, missing ones no longer.
+    ///
+    /// # Errors
+    /// A log cannot be read, or `sink` fails.
+    pub fn poll<E: From<ReadError>>(
+        &mut self,
+        paths: &[PathBuf],
+        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Files that are gone need not be known any more.
+        self.seen.retain(|file| file.metadata().is_ok_and(|metadata| !is_deleted(&metadata)));
+        for path in paths {
+            self.adopt(path)?;
+        }
+        for log in &mut self.logs {
+            if log.poll(sink)? {
+                self.seen.extend(log.file.try_clone());
+            }
+        }
+        self.logs.retain(|log| paths.contains(&log.path) || log.path.exists());
+        Ok(())
+    }
+
+    /// Follows a log that is new, from its start.
+    fn adopt(&mut self, path: &Path) -> Result<(), ReadError> {
+        let archived = path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
+        if archived || self.logs.iter().any(|log| log.path == path) {
+            return Ok(());
+        }
+        // A name that vanished since it was listed is no error.
+        let Ok(file) = File::open(path) else { return Ok(()) };
+        let failed = |cause| read_error(path, cause);
+        let metadata = file.metadata().map_err(failed)?;
+        let known = |other: &File| other.metadata().is_ok_and(|other| same_file(&other, &metadata));
+        if !self.seen.iter().any(known) {
+            self.seen.push(file.try_clone().map_err(failed)?);
+            self.logs.push(Log::new(path.to_path_buf(), file, 0, 0));
+        }
+        Ok(())
+    }
+}
+
+fn read_error(path: &Path, cause: io::Error) -> ReadError {
+    ReadError { name: path.display().to_string(), cause }
+}
+
+impl Log {
+    fn new(path: PathBuf, file: File, offset: u64, lines: u64) -> Self {
+        Log { path, file, offset, lines, partial: Vec::new(), dropped: 0 }
+    }
+
+    fn restart(&mut self, file: File) {
+        *self = Log::new(std::mem::take(&mut self.path), file, 0, 0);
+    }
+
+    /// Gives out what is new; true when another file took this one's place.
+    fn poll<E: From<ReadError>>(
+        &mut self,
+        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        self.drain(sink)?;
+        let open = self.file.metadata().map_err(|cause| read_error(&self.path, cause))?;
+        let now = std::fs::metadata(&self.path).ok();
+        let replaced = now.as_ref().is_some_and(|now| !same_file(&open, now));
+        let truncated = open.len() < self.offset;
+        if replaced || truncated {
+            let file = File::open(&self.path).map_err(|cause| read_error(&self.path, cause))?;
+            self.restart(file);
+            let spot = Spot { path: &self.path, line: 0, offset: 0 };
+            sink(&spot, News::Notice(if replaced { Notice::Replaced } else { Notice::Truncated }))?;
+            self.drain(sink)?;
+        }
+        Ok(replaced)
+    }
+
+    /// Reads to the log's end.
+    fn drain<E: From<ReadError>>(
+        &mut self,
+        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let at = self.offset + self.partial.len() as u64 + self.dropped;
+            let count = read_at(&self.file, &mut buffer, at).map_err(|cause| read_error(&self.path, cause))?;
+            if count == 0 {
+                return Ok(());
+            }
+            for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
+                self.partial.extend_from_slice(piece);
+                if self.dropped > 0 || self.partial.len() > LINE_BYTES_MAX {
+                    self.dropped += self.partial.len() as u64;
+                    self.partial.clear();
+                }
+                if piece.ends_with(b"\n") {
+                    self.give_out(sink)?;
+                    self.offset += self.partial.len() as u64 + self.dropped;
+                    self.lines += 1;
+                    self.dropped = 0;
+                    self.partial.clear();
+                }
+            }
+        }
+    }
+
+    fn give_out<E: From<ReadError>>(
+        &self,
+        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let spot = Spot { path: &self.path, line: self.lines + 1, offset: self.offset };
+        if self.dropped > 0 {
+            return sink(&spot, News::Notice(Notice::Fault(Fault::Overlong)));
+        }
+        let mut result = Ok(());
+        let bom = if self.offset == 0 && self.partial.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let fault = event::read_records(&self.partial[bom..], &mut |text, event| {
+            if result.is_ok() {
+                result = sink(&spot, News::Event(text, &event));
+            }
+        });
+        result?;
+        fault.or_else(|fault| sink(&spot, News::Notice(Notice::Fault(fault))))
+    }
+}
+
+/// Where the last line begins that has no newline at its end: the file's end, if there is none.
+fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; READ_BYTES];
+    let mut end = size;
+    while end > 0 {
+        let start = end.saturating_sub(READ_BYTES as u64);
+        let wanted = (end - start) as usize;
+        let count = read_at(file, &mut buffer[..wanted], start)?;
+        if let Some(newline) = memchr::memrchr(b'\n', &buffer[..count]) {
+            return Ok(start + newline as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(unix)]
+fn is_deleted(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
+}
+
+#[cfg(not(unix))]
+fn is_deleted(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    a.created().ok() == b.created().ok()
+}

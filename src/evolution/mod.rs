@@ -1,0 +1,20 @@
+//! The evolution log: one JSON object a line for each call of an evolving function, each change of weight, promotion
+//! and rollback, as the Python package temporal-code 0.1.0 writes it.
+//!
+//! ```text
+//! source ── blocks ──▶ scan ── events ──▶ summary ──▶ report
+//!                       │ fast, event        │ sketch, fallback
+//!                       └──────────────────▶ tail, follow
+//! ```
+
+pub mod event;
+pub mod fallback;
+mod fast;
+pub mod follow;
+pub mod report;
+pub mod scan;
+pub mod sketch;
+pub mod source;
+pub mod stats;
+pub mod summary;
+pub mod tail;

@@ -1,0 +1,427 @@
+//! The scan: every event of some logs handed to visitors, one on each thread, with what must be merged in log order
+//! given back in that order.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::event::{self, Event, Fault};
+use super::fast::FastReader;
+use super::source::{Opened, Progress, ReadError, Source};
+use crate::jsonl::{self, Block, BlockReader, BlockStream};
+
+/// What one thread does with the events it is shown.
+pub trait Visitor: Send {
+    /// What a block leaves behind that must be merged in log order.
+    type Part: Send;
+
+    /// One event. Events of one block come in order; blocks come in any order.
+    fn event(&mut self, record: &Record<'_>, event: &Event<'_>);
+
+    /// The block whose events were shown has ended.
+    fn end_block(&mut self) -> Self::Part;
+
+    /// Whether this visitor can take no more, and why: the scan then fails.
+    fn overflow(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// An event as it stands in its log.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Its own text: one JSON object, perhaps with white space behind it.
+    pub text: &'a [u8],
+    /// Where its line begins in the (decompressed) log, in bytes.
+    pub offset: u64,
+    /// Its line in the block, from 0.
+    pub line: u64,
+}
+
+/// Where a part that is merged comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct From {
+    /// Place of the log among the sources.
+    pub log: usize,
+    /// Lines of the log in front of the block; of no meaning when scanning backwards.
+    pub lines_before: u64,
+}
+
+/// How to scan.
+#[derive(Debug)]
+pub struct Options<'p> {
+    /// Threads to use at most. The result does not depend on it.
+    pub threads: usize,
+    /// Told of each byte read.
+    pub progress: &'p Progress,
+    /// Whether every line goes the exact slow path; for tests, which compare the two.
+    pub exact_only: bool,
+    /// Blocks of plain files from the last to the first.
+    pub backwards: bool,
+}
+
+impl<'p> Options<'p> {
+    /// Forwards, on as many threads as there are cores.
+    pub fn new(progress: &'p Progress) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Options { threads, progress, exact_only: false, backwards: false }
+    }
+}
+
+/// A line that is not as it should be.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Line number from 1; `None` when the log was not read from its front.
+    pub line: Option<u64>,
+    /// Where the line begins in the (decompressed) log, in bytes.
+    pub offset: u64,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What could not be read of one log.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The log.
+    pub name: String,
+    /// Lines read, blank and broken ones too.
+    pub lines: u64,
+    /// Lines of which something was skipped.
+    pub skipped: u64,
+    /// Lines that held more than one event, all of them read.
+    pub glued: u64,
+    /// The first [`PLACES_MAX`] such lines, in the order of the log.
+    pub places: Vec<Place>,
+    /// The log became shorter while it was read.
+    pub shrunk: bool,
+    /// Why the rest of a compressed log could not be read.
+    pub damaged: Option<String>,
+}
+
+impl Evidence {
+    /// Whether everything in the log was read.
+    pub fn complete(&self) -> bool {
+        self.skipped == 0 && !self.shrunk && self.damaged.is_none()
+    }
+}
+
+/// How many places of a log are remembered, and of a block.
+pub const PLACES_MAX: usize = 10;
+
+/// Why a scan failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// A log could not be opened or read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A visitor refused to take more.
+    #[error("{0}")]
+    Overflow(&'static str),
+}
+
+/// What a scan gives back: the visitors, and what could not be read of each log.
+pub type Scanned<V> = (Vec<V>, Vec<Evidence>);
+
+/// Shows every event of `sources` to visitors made by `visitor`, and calls `merge` with what each block left behind:
+/// logs in the order given, blocks in order within them. When `merge` breaks, the rest is not read.
+///
+/// # Errors
+/// A log cannot be opened or read, or a visitor overflows. A damaged line or compressed log is no error but
+/// [`Evidence`].
+pub fn scan<V: Visitor>(
+    sources: &[Source],
+    options: &Options<'_>,
+    visitor: impl Fn() -> V + Sync,
+    merge: impl FnMut(From, V::Part) -> ControlFlow<()> + Send,
+) -> Result<Scanned<V>, ScanError> {
+    let mut logs = Vec::with_capacity(sources.len());
+    let mut units = Vec::with_capacity(sources.len());
+    for source in sources {
+        match source.open(options.progress)? {
+            Opened::Plain { file, size } => {
+                units.push(Some(jsonl::block_count(size)));
+                logs.push(Log::Plain { file, size });
+            }
+            Opened::Stream(stream) => {
+                units.push(None);
+                logs.push(Log::Stream(Mutex::new(Some(stream))));
+            }
+        }
+    }
+    let work = units.iter().map(|blocks| blocks.unwrap_or(1)).sum::<u64>();
+    let evidence = sources.iter().map(|source| Evidence { name: source.name(), ..Evidence::default() }).collect();
+    let scan = Scan {
+        logs,
+        options,
+        queue: Mutex::new((0, 0)),
+        merger: Mutex::new(Merger { next: (0, 0), units, pending: BTreeMap::new(), merge, broken: false, evidence }),
+        stop: AtomicBool::new(false),
+        failed: Mutex::new(None),
+    };
+    let threads = options.threads.max(1).min(usize::try_from(work).unwrap_or(usize::MAX)).max(1);
+    let visitors = if threads == 1 {
+        vec![scan.work(visitor())]
+    } else {
+        let joined = std::thread::scope(|scope| {
+            let handles = (0..threads).map(|_| scope.spawn(|| scan.work(visitor()))).collect::<Vec<_>>();
+            handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        });
+        joined.into_iter().map(|thread| thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    };
+    if let Some((log, error)) = scan.failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        return Err(match error {
+            Failure::Io(cause) => ReadError { name: sources[log].name(), cause }.into(),
+            Failure::Overflow(why) => ScanError::Overflow(why),
+        });
+    }
+    let merger = scan.merger.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok((visitors, merger.evidence))
+}
+
+type Stream<'p> = BlockStream<Box<dyn io::Read + Send + 'p>>;
+
+enum Log<'p> {
+    Plain { file: File, size: u64 },
+    Stream(Mutex<Option<Stream<'p>>>),
+}
+
+enum Failure {
+    Io(io::Error),
+    Overflow(&'static str),
+}
+
+struct Scan<'p, P, M> {
+    logs: Vec<Log<'p>>,
+    options: &'p Options<'p>,
+    /// The next log and, if it is a plain file, the next of its blocks.
+    queue: Mutex<(usize, u64)>,
+    merger: Mutex<Merger<P, M>>,
+    stop: AtomicBool,
+    failed: Mutex<Option<(usize, Failure)>>,
+}
+
+/// One block's part, and what was wrong in the block.
+struct Done<P> {
+    part: P,
+    found: Found,
+}
+
+#[derive(Default)]
+struct Found {
+    lines: u64,
+    skipped: u64,
+    glued: u64,
+    shrunk: bool,
+    /// (line in the block from 0, offset in the log, fault)
+    places: Vec<(u64, u64, Fault)>,
+    damaged: Option<String>,
+}
+
+impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
+    /// Takes work until there is none.
+    fn work<V: Visitor<Part = P>>(&self, mut visitor: V) -> V {
+        let mut reader = BlockReader::default();
+        while let Some((log, block)) = self.take() {
+            let result = match &self.logs[log] {
+                Log::Plain { file, size } => self.read_block(&mut visitor, &mut reader, (log, block), file, *size),
+                Log::Stream(stream) => {
+                    let stream = lock(stream).take();
+                    stream.map_or(Ok(()), |stream| self.read_stream(&mut visitor, log, stream))
+                }
+            };
+            let overflow = visitor.overflow().map(Failure::Overflow);
+            if let Some(failure) = result.err().map(Failure::Io).or(overflow) {
+                self.stop.store(true, Ordering::Relaxed);
+                lock(&self.failed).get_or_insert((log, failure));
+            }
+        }
+        visitor
+    }
+
+    fn take(&self) -> Option<(usize, u64)> {
+        let mut next = lock(&self.queue);
+        while !self.stop.load(Ordering::Relaxed) {
+            let (log, block) = *next;
+            let blocks = match self.logs.get(log)? {
+                Log::Plain { size, .. } => jsonl::block_count(*size),
+                Log::Stream(_) => 1,
+            };
+            if block < blocks {
+                next.1 += 1;
+                return Some((log, block));
+            }
+            *next = (log + 1, 0);
+        }
+        None
+    }
+
+    fn read_block<V: Visitor<Part = P>>(
+        &self,
+        visitor: &mut V,
+        reader: &mut BlockReader,
+        (log, unit): (usize, u64),
+        file: &File,
+        size: u64,
+    ) -> io::Result<()> {
+        let index = if self.options.backwards { jsonl::block_count(size) - 1 - unit } else { unit };
+        let block = reader.read(file, index, size)?;
+        let done = self.visit(visitor, &block);
+        self.options.progress.add(jsonl::BLOCK_BYTES.min(size - index * jsonl::BLOCK_BYTES));
+        self.submit((log, unit), done);
+        Ok(())
+    }
+
+    fn read_stream<V: Visitor<Part = P>>(&self, visitor: &mut V, log: usize, mut stream: Stream<'_>) -> io::Result<()> {
+        let mut unit = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let done = match stream.next_block() {
+                Ok(Some((_, block))) => self.visit(visitor, &block),
+                Ok(None) => break,
+                Err(error) if is_damage(&error) => {
+                    let found = Found { damaged: Some(error.to_string()), ..Found::default() };
+                    self.submit((log, unit), Done { part: visitor.end_block(), found });
+                    unit += 1;
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            self.submit((log, unit), done);
+            unit += 1;
+        }
+        let flow = lock(&self.merger).end_log(log, unit, self.options.backwards);
+        self.stop_on(flow);
+        Ok(())
+    }
+
+    fn submit(&self, at: (usize, u64), done: Done<P>) {
+        let flow = lock(&self.merger).submit(at, done, self.options.backwards);
+        self.stop_on(flow);
+    }
+
+    fn stop_on(&self, flow: ControlFlow<()>) {
+        if flow.is_break() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows the events of a block to the visitor.
+    fn visit<V: Visitor<Part = P>>(&self, visitor: &mut V, block: &Block<'_>) -> Done<P> {
+        let mut found = Found { shrunk: block.shrunk, ..Found::default() };
+        let mut fast = FastReader::default();
+        let bytes = block.bytes;
+        let mut at = if block.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        while at < bytes.len() {
+            if !self.options.exact_only
+                && let Some((event, length)) = fast.read(&bytes[at..])
+            {
+                let text = &bytes[at..at + length];
+                visitor.event(&Record { text, offset: block.offset + at as u64, line: found.lines }, &event);
+                at += length;
+            } else {
+                let length = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - at, |newline| newline + 1);
+                let (offset, line) = (block.offset + at as u64, found.lines);
+                let read = event::read_records(&bytes[at..at + length], &mut |text, event| {
+                    visitor.event(&Record { text: text.as_bytes(), offset, line }, &event);
+                });
+                if let Err(fault) = read {
+                    found.note(offset, fault);
+                }
+                at += length;
+            }
+            found.lines += 1;
+        }
+        if block.overlong {
+            found.note(block.offset + bytes.len() as u64, Fault::Overlong);
+            found.lines += 1;
+        }
+        Done { part: visitor.end_block(), found }
+    }
+}
+
+/// Whether a read failed because a compressed log is damaged or cut short, not because reading failed.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) && error.raw_os_error().is_none()
+}
+
+impl Found {
+    #[cold]
+    fn note(&mut self, offset: u64, fault: Fault) {
+        if fault.loses() {
+            self.skipped += 1;
+        } else {
+            self.glued += 1;
+        }
+        if self.places.len() < PLACES_MAX {
+            self.places.push((self.lines, offset, fault));
+        }
+    }
+}
+
+struct Merger<P, M> {
+    next: (usize, u64),
+    /// How many units each log has, once known.
+    units: Vec<Option<u64>>,
+    pending: BTreeMap<(usize, u64), Done<P>>,
+    merge: M,
+    /// `merge` has had enough.
+    broken: bool,
+    evidence: Vec<Evidence>,
+}
+
+impl<P, M: FnMut(From, P) -> ControlFlow<()>> Merger<P, M> {
+    fn submit(&mut self, at: (usize, u64), done: Done<P>, backwards: bool) -> ControlFlow<()> {
+        self.pending.insert(at, done);
+        self.drain(backwards)
+    }
+
+    fn end_log(&mut self, log: usize, units: u64, backwards: bool) -> ControlFlow<()> {
+        self.units[log] = Some(units);
+        self.drain(backwards)
+    }
+
+    /// Merges all that is next in order.
+    fn drain(&mut self, backwards: bool) -> ControlFlow<()> {
+        while !self.broken {
+            while self.units.get(self.next.0).is_some_and(|units| *units == Some(self.next.1)) {
+                self.next = (self.next.0 + 1, 0);
+            }
+            let Some(done) = self.pending.remove(&self.next) else { return ControlFlow::Continue(()) };
+            let log = self.next.0;
+            let from = From { log, lines_before: self.evidence[log].lines };
+            self.evidence[log].add(done.found, backwards);
+            self.next.1 += 1;
+            self.broken = (self.merge)(from, done.part).is_break();
+        }
+        ControlFlow::Break(())
+    }
+}
+
+impl Evidence {
+    fn add(&mut self, found: Found, backwards: bool) {
+        let places = found.places.into_iter().map(|(line, offset, fault)| {
+            let line = if backwards { None } else { Some(self.lines + line + 1) };
+            Place { line, offset, fault }
+        });
+        if backwards {
+            self.places.splice(0..0, places);
+        } else {
+            let room = PLACES_MAX - self.places.len();
+            self.places.extend(places.take(room));
+        }
+        self.places.truncate(PLACES_MAX);
+        self.lines += found.lines;
+        self.skipped += found.skipped;
+        self.glued += found.glued;
+        self.shrunk |= found.shrunk;
+        self.damaged = self.damaged.take().or(found.damaged);
+    }
+}
+
+/// A thread that panicked is re-raised by the scan, so a poisoned lock is never acted on.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

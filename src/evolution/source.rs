@@ -1,0 +1,192 @@
+//! Where an evolution log's bytes come from: a file, a compressed file, a pipe, standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::event;
+use crate::jsonl::{BlockReader, BlockStream};
+use crate::time::Timestamp;
+
+/// One log to read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A file; `.gz` and `.zst` are known by their first bytes and decompressed while read.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// A log could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {name}")]
+pub struct ReadError {
+    /// The log, as [`Source::name`] gives it.
+    pub name: String,
+    /// What the operating system said.
+    #[source]
+    pub cause: io::Error,
+}
+
+/// Bytes read so far, for someone who watches from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes read so far, as they lie on disk.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// An open log.
+pub(crate) enum Opened<'p> {
+    /// Can be read anywhere, by many threads.
+    Plain { file: File, size: u64 },
+    /// Can be read once, from the front.
+    Stream(BlockStream<Box<dyn Read + Send + 'p>>),
+}
+
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+impl Source {
+    /// What to call it in a message: the path as given, or `-`.
+    pub fn name(&self) -> String {
+        match self {
+            Source::File(path) => path.display().to_string(),
+            Source::Stdin => "-".to_string(),
+        }
+    }
+
+    /// Its path, if it is a file.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Source::File(path) => Some(path),
+            Source::Stdin => None,
+        }
+    }
+
+    /// Its size on disk in bytes, if it has one.
+    pub fn size(&self) -> Option<u64> {
+        let metadata = std::fs::metadata(self.path()?).ok()?;
+        metadata.is_file().then_some(metadata.len())
+    }
+
+    fn failed(&self, cause: io::Error) -> ReadError {
+        ReadError { name: self.name(), cause }
+    }
+
+    /// Opens it; what is read from a stream is added to `progress`.
+    pub(crate) fn open<'p>(&self, progress: &'p Progress) -> Result<Opened<'p>, ReadError> {
+        self.try_open(progress).map_err(|cause| self.failed(cause))
+    }
+
+    fn try_open<'p>(&self, progress: &'p Progress) -> io::Result<Opened<'p>> {
+        let mut input: Box<dyn Read + Send> = match self {
+            Source::Stdin => Box::new(io::stdin()),
+            Source::File(path) => {
+                let file = File::open(path)?;
+                let metadata = file.metadata()?;
+                if metadata.is_dir() {
+                    return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+                }
+                if metadata.is_file() {
+                    let mut head = [0; 4];
+                    let length = crate::jsonl::read_at(&file, &mut head, 0)?;
+                    if compression(&head[..length]).is_none() {
+                        return Ok(Opened::Plain { file, size: metadata.len() });
+                    }
+                }
+                Box::new(file)
+            }
+        };
+        let mut head = Vec::new();
+        input.by_ref().take(4).read_to_end(&mut head)?;
+        let compression = compression(&head);
+        let whole = Counted { inner: io::Cursor::new(head).chain(input), progress };
+        Ok(Opened::Stream(BlockStream::new(match compression {
+            Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+            Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(whole)?),
+            None => Box::new(whole),
+        })))
+    }
+
+    /// Opens it, if it is an uncompressed regular file.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_plain(&self) -> Result<Option<(File, u64)>, ReadError> {
+        if *self == Source::Stdin {
+            return Ok(None);
+        }
+        match self.open(&Progress::default())? {
+            Opened::Plain { file, size } => Ok(Some((file, size))),
+            Opened::Stream(_) => Ok(None),
+        }
+    }
+
+    /// The time of the first event that has one, looking at the log's first block only. Standard input is not touched.
+    pub fn first_time(&self) -> Option<Timestamp> {
+        self.size()?;
+        let progress = Progress::default();
+        match self.open(&progress).ok()? {
+            Opened::Plain { file, size } => first_time_in(BlockReader::default().read(&file, 0, size).ok()?.bytes),
+            Opened::Stream(mut stream) => first_time_in(stream.next_block().ok()??.1.bytes),
+        }
+    }
+
+    /// The time of the last event that has one, looking at the last block only; `None` for compressed logs.
+    pub fn last_time(&self) -> Option<Timestamp> {
+        let (file, size) = self.open_plain().ok()??;
+        let mut reader = BlockReader::default();
+        let block = reader.read(&file, crate::jsonl::block_count(size).checked_sub(1)?, size).ok()?;
+        block.bytes.rsplit(|byte| *byte == b'\n').find_map(time_of)
+    }
+}
+
+fn first_time_in(block: &[u8]) -> Option<Timestamp> {
+    block.split(|byte| *byte == b'\n').find_map(time_of)
+}
+
+fn time_of(line: &[u8]) -> Option<Timestamp> {
+    let mut at = None;
+    let _ = event::read_line(line, &mut |event| at = at.or(event.at));
+    at
+}
+
+enum Compression {
+    Gzip,
+    Zstd,
+}
+
+fn compression(head: &[u8]) -> Option<Compression> {
+    if head.starts_with(GZIP_MAGIC) {
+        Some(Compression::Gzip)
+    } else if head.starts_with(ZSTD_MAGIC) {
+        Some(Compression::Zstd)
+    } else {
+        None
+    }
+}
+
+/// Counts what is read through it.
+struct Counted<'p, R> {
+    inner: R,
+    progress: &'p Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.progress.add(count as u64);
+        Ok(count)
+    }
+}

@@ -1,0 +1,279 @@
+//! The last events of some logs, read from the end, and the search for them.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::event::{Event, Kind, Name};
+use super::scan::{self, Evidence, Record, ScanError, Visitor};
+use super::source::{ReadError, Source};
+use crate::time::Timestamp;
+
+/// Which events to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Of the function with this name or, if there is none, of those with this in their names.
+    pub function: Option<String>,
+    /// Only events of this kind.
+    pub kind: Option<String>,
+    /// Only events of this variant.
+    pub variant: Option<String>,
+    /// Only calls that failed.
+    pub failed: bool,
+    /// Only events at or after this time; events without a time are left out.
+    pub since: Option<Timestamp>,
+    /// Only events before this time; events without a time are left out.
+    pub until: Option<Timestamp>,
+}
+
+/// How well an event's function fits a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It has the name, or none was asked for.
+    Exact,
+    /// It has the name in its own.
+    Partial,
+}
+
+impl Query {
+    /// Whether an event is looked for.
+    pub fn fit(&self, event: &Event<'_>) -> Option<Fit> {
+        let fit = self.fit_function(event.function.as_ref())?;
+        let failed = !self.failed || (event.kind == Kind::Call && !event.outcome.success);
+        let kind = self.kind.as_deref().is_none_or(|kind| event.kind.name() == kind);
+        let named = |wanted: &String| event.variant.as_ref().is_some_and(|name| name.as_bytes() == wanted.as_bytes());
+        let dated = (self.since.is_none() && self.until.is_none())
+            || event.at.is_some_and(|at| {
+                self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+            });
+        (failed && kind && dated && self.variant.as_ref().is_none_or(named)).then_some(fit)
+    }
+
+    fn fit_function(&self, function: Option<&Name<'_>>) -> Option<Fit> {
+        let Some(wanted) = &self.function else { return Some(Fit::Exact) };
+        let name = function?.as_bytes();
+        if name == wanted.as_bytes() {
+            Some(Fit::Exact)
+        } else {
+            memchr::memmem::find(name, wanted.as_bytes()).map(|_| Fit::Partial)
+        }
+    }
+}
+
+/// An event that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its own text, a JSON object.
+    pub text: String,
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// The place of its log among the sources.
+    pub log: usize,
+    /// Where its line begins in the log, in bytes.
+    pub offset: u64,
+    /// Its line number from 1, where known.
+    pub line: Option<u64>,
+}
+
+/// The last events that fit, in time order, and what could not be read on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    /// The events.
+    pub events: Vec<Found>,
+    /// No function has the name, but these have it in theirs.
+    pub partial: bool,
+    /// For each log that was looked into.
+    pub evidence: Vec<Evidence>,
+}
+
+/// The last `count` events of `sources` that fit `query`: in the order of the log, and by time between logs. Sources are
+/// in time order. Plain files are read from their end, no further than needed; of rotated logs the last ones first.
+///
+/// # Errors
+/// A log cannot be read.
+pub fn tail(sources: &[Source], query: &Query, count: usize, options: &scan::Options<'_>) -> Result<Tail, ScanError> {
+    let mut exact = Vec::new();
+    let mut partial = Vec::new();
+    let mut evidence = Vec::new();
+    for (log, source) in sources.iter().enumerate().rev() {
+        if exact.len() >= count && ends_before(sources, log, &exact, count) {
+            continue;
+        }
+        let (found, seen) = tail_one(source, query, count, options)?;
+        for (fit, list) in [(found.exact, &mut exact), (found.partial, &mut partial)] {
+            list.extend(timed(fit, log));
+            // Stable, so that events of one log keep their order.
+            list.sort_by_key(|(at, found)| (*at, found.log));
+            let surplus = list.len().saturating_sub(count);
+            list.drain(..surplus);
+        }
+        evidence.push(seen);
+    }
+    evidence.reverse();
+    let partial_only = exact.is_empty() && !partial.is_empty();
+    let events = if partial_only { partial } else { exact };
+    Ok(Tail { events: events.into_iter().map(|(_, found)| found).collect(), partial: partial_only, evidence })
+}
+
+/// Events of one log with the times to sort them by: never going back, so that the log's own order stays.
+fn timed(events: VecDeque<Found>, log: usize) -> impl Iterator<Item = (Timestamp, Found)> {
+    let mut latest = Timestamp::MIN;
+    events.into_iter().map(move |event| {
+        latest = event.at.map_or(latest, |at| at.max(latest));
+        (latest, Found { log, ..event })
+    })
+}
+
+/// Whether no event of this log can be among the last: it ended before the first of those found.
+fn ends_before(sources: &[Source], log: usize, found: &[(Timestamp, Found)], count: usize) -> bool {
+    let Some((earliest, _)) = found.get(found.len().saturating_sub(count)) else { return false };
+    let end = sources[log].last_time().or_else(|| {
+        // A compressed log does not tell its end cheaply; rotation made it end where its successor begins.
+        let next = sources.get(log + 1).filter(|next| same_rotation(&sources[log], next))?;
+        next.first_time()
+    });
+    end.is_some_and(|end| end < *earliest)
+}
+
+/// Whether two logs are parts of one that was rotated: `evolution.jsonl`, `evolution.jsonl.1.gz`,
+/// `evolution-2026-06-01.jsonl.zst`, in one folder.
+fn same_rotation(a: &Source, b: &Source) -> bool {
+    fn stem(path: &Path) -> Option<(Option<&Path>, &str)> {
+        let name = path.file_name()?.to_str()?;
+        let name = name.split_once(".jsonl").map_or(name, |(stem, _)| stem);
+        Some((path.parent(), name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ".contains(c))))
+    }
+    match (a.path().and_then(stem), b.path().and_then(stem)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+#[derive(Default)]
+struct Fits {
+    exact: VecDeque<Found>,
+    partial: VecDeque<Found>,
+}
+
+fn tail_one(
+    source: &Source,
+    query: &Query,
+    count: usize,
+    options: &scan::Options<'_>,
+) -> Result<(Fits, Evidence), ScanError> {
+    let backwards = source.open_plain()?.is_some();
+    let options = scan::Options { backwards, ..*options };
+    let mut fits = Fits::default();
+    let merge = |from: scan::From, part: Fits| {
+        for (list, found) in [(&mut fits.exact, part.exact), (&mut fits.partial, part.partial)] {
+            if backwards {
+                found.into_iter().rev().take(count - list.len()).for_each(|event| list.push_front(event));
+            } else {
+                let numbered = |event: Found| Found { line: event.line.map(|line| line + from.lines_before), ..event };
+                list.extend(found.into_iter().map(numbered));
+                let surplus = list.len().saturating_sub(count);
+                list.drain(..surplus);
+            }
+        }
+        let enough = backwards && fits.exact.len() >= count;
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let visitor = || Finder { query, count, forwards: !backwards, fits: Fits::default() };
+    let (_, mut evidence) = scan::scan(std::slice::from_ref(source), &options, visitor, merge)?;
+    let evidence = evidence.pop().unwrap_or_default();
+    Ok((fits, evidence))
+}
+
+/// Collects the last events of each block that fit.
+struct Finder<'a> {
+    query: &'a Query,
+    count: usize,
+    forwards: bool,
+    fits: Fits,
+}
+
+impl Visitor for Finder<'_> {
+    type Part = Fits;
+
+    fn event(&mut self, record: &Record<'_>, event: &Event<'_>) {
+        let list = match self.query.fit(event) {
+            Some(Fit::Exact) => &mut self.fits.exact,
+            Some(Fit::Partial) => &mut self.fits.partial,
+            None => return,
+        };
+        if self.count == 0 {
+            return;
+        }
+        if list.len() == self.count {
+            list.pop_front();
+        }
+        let text = String::from_utf8_lossy(record.text.trim_ascii()).into_owned();
+        let line = self.forwards.then_some(record.line + 1);
+        list.push_back(Found { text, at: event.at, log: 0, offset: record.offset, line });
+    }
+
+    fn end_block(&mut self) -> Fits {
+        std::mem::take(&mut self.fits)
+    }
+}
+
+/// Fills in the line numbers of events that were found from the end, by counting the lines in front of them.
+///
+/// # Errors
+/// A log cannot be read any more.
+pub fn number_lines(sources: &[Source], events: &mut [Found], threads: usize) -> Result<(), ReadError> {
+    for (log, source) in sources.iter().enumerate() {
+        let mut unnumbered = events.iter_mut().filter(|event| event.log == log && event.line.is_none()).peekable();
+        if unnumbered.peek().is_none() {
+            continue;
+        }
+        let Some((file, _)) = source.open_plain()? else { continue };
+        let mut unnumbered = unnumbered.collect::<Vec<_>>();
+        unnumbered.sort_by_key(|event| event.offset);
+        let (mut at, mut lines) = (0, 0);
+        for event in unnumbered {
+            let counted = count_newlines(&file, at, event.offset, threads);
+            lines += counted.map_err(|cause| ReadError { name: source.name(), cause })?;
+            at = event.offset;
+            event.line = Some(lines + 1);
+        }
+    }
+    Ok(())
+}
+
+/// How many newlines a file has from byte `from` up to byte `to`.
+pub(crate) fn count_newlines(file: &File, from: u64, to: u64, threads: usize) -> std::io::Result<u64> {
+    const CHUNK_BYTES: u64 = 1 << 20;
+    let next = AtomicU64::new(from);
+    let count = || -> std::io::Result<u64> {
+        let mut buffer = vec![0; CHUNK_BYTES.min(to.saturating_sub(from)) as usize];
+        let mut newlines = 0;
+        loop {
+            let mut at = next.fetch_add(CHUNK_BYTES, Ordering::Relaxed);
+            let end = (at + CHUNK_BYTES).min(to);
+            if at >= end {
+                return Ok(newlines);
+            }
+            while at < end {
+                let wanted = (end - at) as usize;
+                let read = crate::jsonl::read_at(file, &mut buffer[..wanted], at)?;
+                if read == 0 {
+                    return Ok(newlines);
+                }
+                newlines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
+                at += read as u64;
+            }
+        }
+    };
+    let threads = threads.max(1).min(usize::try_from(to.saturating_sub(from) / CHUNK_BYTES).unwrap_or(1) + 1);
+    std::thread::scope(|scope| {
+        let others = (1..threads).map(|_| scope.spawn(count)).collect::<Vec<_>>();
+        let mut total = count()?;
+        for other in others {
+            total += other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(total)
+    })
+}

@@ -1,0 +1,16 @@
+//! Read, report on and act on the logs of functions whose behaviour evolves.
+//!
+//! This is the library behind the program `tc`. It is silent: it takes sources and options, never looks at the
+//! environment, never writes to standard output, and pulls in no command-line crate when built without default
+//! features.
+//!
+//! - [`evolution`]: the evolution log, its events, and what can be computed from it
+//! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
+
+pub mod evolution;
+pub mod json;
+pub mod jsonl;
+pub mod time;
+
+#[cfg(feature = "cli")]
+pub mod cli;
