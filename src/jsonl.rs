@@ -126,12 +126,14 @@ pub struct BlockStream<R> {
     /// Bytes of the buffer that the last block gave out.
     used: usize,
     ended: bool,
+    /// Why it ended too early; told once all whole lines in front were given out.
+    failure: Option<io::Error>,
 }
 
 impl<R: Read> BlockStream<R> {
     /// A stream that has not been read from.
     pub fn new(reader: R) -> Self {
-        BlockStream { reader, buffer: Vec::new(), offset: 0, used: 0, ended: false }
+        BlockStream { reader, buffer: Vec::new(), offset: 0, used: 0, ended: false, failure: None }
     }
 
     /// The next block that holds a line, with its number; `None` at the end. Block numbers without a line are passed over.
@@ -146,36 +148,39 @@ impl<R: Read> BlockStream<R> {
         let last = ((index + 1) * BLOCK_BYTES - 1 - self.offset) as usize;
         let mut searched = last;
         loop {
-            self.fill(searched + 1)?;
+            self.fill(searched + 1);
             if let Some(at) = memchr::memchr(b'\n', self.buffer.get(searched..).unwrap_or(&[])) {
                 self.used = searched + at + 1;
                 break;
             }
             if self.ended {
-                self.used = self.buffer.len();
+                self.used = match self.failure {
+                    Some(_) => memchr::memrchr(b'\n', &self.buffer).map_or(0, |at| at + 1),
+                    None => self.buffer.len(),
+                };
                 break;
             }
             searched = self.buffer.len();
             if searched > LINE_BYTES_MAX + BLOCK_BYTES as usize {
                 let whole = memchr::memrchr(b'\n', &self.buffer).map_or(0, |at| at + 1);
-                return self.skip_overlong(index, whole).map(Some);
+                return Ok(Some(self.skip_overlong(index, whole)));
             }
         }
         if self.used == 0 {
-            return Ok(None);
+            return self.failure.take().map_or(Ok(None), Err);
         }
         let (bytes, overlong) = without_overlong(&self.buffer[..self.used]);
         Ok(Some((index, Block { offset: self.offset, bytes, overlong, shrunk: false })))
     }
 
     /// Gives out the `whole` bytes in front of an overlong line and reads on to that line's end, keeping none of it.
-    fn skip_overlong(&mut self, index: u64, whole: usize) -> io::Result<(u64, Block<'_>)> {
+    fn skip_overlong(&mut self, index: u64, whole: usize) -> (u64, Block<'_>) {
         let mut skipped = self.buffer.len() - whole;
         let offset = self.offset;
         let head = self.buffer[..whole].to_vec();
         self.buffer.clear();
         let rest = loop {
-            self.fill(1)?;
+            self.fill(1);
             if let Some(at) = memchr::memchr(b'\n', &self.buffer) {
                 skipped += at + 1;
                 break self.buffer.split_off(at + 1);
@@ -190,18 +195,21 @@ impl<R: Read> BlockStream<R> {
         self.used = whole;
         self.buffer = head;
         self.buffer.extend_from_slice(&rest);
-        Ok((index, Block { offset, bytes: &self.buffer[..whole], overlong: true, shrunk: false }))
+        (index, Block { offset, bytes: &self.buffer[..whole], overlong: true, shrunk: false })
     }
 
     /// Reads until the buffer holds `count` bytes or the stream ends.
-    fn fill(&mut self, count: usize) -> io::Result<()> {
+    fn fill(&mut self, count: usize) {
         while !self.ended && self.buffer.len() < count {
-            let held = self.buffer.len();
-            let chunk = (count - held).max(64 * 1024);
-            let read = self.reader.by_ref().take(chunk as u64).read_to_end(&mut self.buffer)?;
-            self.ended = read < chunk;
+            let chunk = (count - self.buffer.len()).max(64 * 1024);
+            match self.reader.by_ref().take(chunk as u64).read_to_end(&mut self.buffer) {
+                Ok(read) => self.ended = read < chunk,
+                Err(error) => {
+                    self.ended = true;
+                    self.failure = Some(error);
+                }
+            }
         }
-        Ok(())
     }
 }
 

@@ -14,3 +14,8 @@ pub mod time;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+
+/// The README's examples, compiled and run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

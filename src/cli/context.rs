@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::args::Global;
 use super::error::Failure;
 use super::find::{self, Store};
+use super::output::table::Tone;
 use super::output::warnings::{self, Warning};
 use super::output::{escape, progress};
 use super::times::Zone;
@@ -50,6 +51,12 @@ impl Context {
     pub(crate) fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
         self.global.threads.map_or_else(all, usize::from)
+    }
+
+    /// Sentences, broken into lines that fit the terminal.
+    pub(crate) fn prose(&self, tone: Tone, text: &str) -> String {
+        let lines = textwrap::wrap(text, self.width().unwrap_or(usize::MAX));
+        lines.iter().map(|line| tone.paint(line, self.colours) + "\n").collect()
     }
 
     /// Runs a scan with a progress bar, and turns its evidence into warnings or, if asked to be strict, an error.

@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
             return vec![Section::text(format!("No events{of_kind}.\n"))];
         }
         let mut table = Table::new([Column::text(name).cut_to(16), Column::number("count")]);
-        counts.iter().for_each(|(key, n)| table.row([Cell::new(key), Cell::new(count(*n))]));
+        counts.iter().for_each(|(key, n)| table.row([Cell::name(key), Cell::new(count(*n))]));
         vec![Section::table(table)]
     };
     Answer { schema: "tc.events/1", warnings, items, rows_of: None, sections }.print(context)?;

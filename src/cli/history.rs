@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::args::OutputFormat;
@@ -57,9 +57,6 @@ const COUNT: usize = 20;
 
 /// How often a followed log is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Longest value or message in a table, in characters.
-const DETAIL_MAX: usize = 200;
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
     let count = match args.count.as_ref().or(args.limit.as_ref()) {
@@ -114,6 +111,10 @@ fn read(context: &Context, store: &Store, query: &Query, count: usize) -> Result
 /// Tells a function without such events from one that does not exist.
 fn refuse_unknown_function(context: &Context, store: &Store, query: &Query) -> Result<()> {
     let Some(name) = &query.function else { return Ok(()) };
+    if name.parse::<u64>().is_ok() {
+        let hint = format!("for the last {name} events of all functions: tc history --limit {name}");
+        return Err(Failure::new("unknown_function", format!("no events of a function `{name}`")).hint(hint).into());
+    }
     if store.sources.contains(&Source::Stdin) {
         return Err(unknown_function(name, store, []));
     }
@@ -165,7 +166,7 @@ fn columns() -> [Column; 6] {
 }
 
 fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
-    let name = |name: &Option<Name<'_>>| Cell::new(name.as_ref().map_or("-", Name::as_str));
+    let name = |name: &Option<Name<'_>>| name.as_ref().map_or(Cell::new("-"), |name| Cell::name(name.as_str()));
     let call = event.kind == Kind::Call;
     let what = match &event.kind {
         Kind::Call if event.outcome.success => Cell::new("ok"),
@@ -176,7 +177,7 @@ fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
         Kind::Other(kind) => Cell::new(escape::shorten(kind, 40)),
     };
     let latency = event.outcome.latency_ns.filter(|_| call).map_or(String::new(), |ns| duration_ns(ns as f64));
-    let detail = escape::shorten(&detail(text, event), DETAIL_MAX).into_owned();
+    let detail = detail(text, event);
     let tone = if call && event.outcome.success { Tone::Dim } else { Tone::Plain };
     vec![
         Cell::new(context.clock(event.at)).tone(Tone::Dim),
@@ -281,8 +282,8 @@ impl Printer<'_> {
         };
         self.count += 1;
         let mut stdout = std::io::stdout().lock();
-        stdout.write_all(line.as_bytes())?;
-        Ok(stdout.flush()?)
+        let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+        written.context("cannot write to standard output")
     }
 
     /// A row whose columns are as wide as names usually are, since those to come are not known.

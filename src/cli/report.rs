@@ -34,6 +34,10 @@ pub(crate) struct ReportArgs {
     range: RangeArgs,
 }
 
+/// What the intervals are good for.
+const HONESTY: &str = "pp: percentage points. The intervals are good for one look: who looks again and again, and acts on \
+                       the first clear one, is misled more often.";
+
 pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let store = context.store()?;
     let filter = Filter { function: None, ..args.range.filter(context)? };
@@ -211,11 +215,9 @@ fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
         _ => String::new(),
     };
     let title = format!("{name}{}{times}\n\n", baseline.unwrap_or_default());
-    let mut sections = vec![Section { title, table: Some(variants(report)), notes: fallbacks(function) }];
+    let mut sections = vec![Section { title, table: Some(variants(report)), notes: fallbacks(context, function) }];
     if !report.comparisons.is_empty() {
-        let honesty =
-            "Good for one look: who looks again and again, and acts on the first clear one, is misled more often.\n";
-        let honesty = Tone::Dim.paint(honesty.trim_end(), context.colours) + "\n";
+        let honesty = context.prose(Tone::Dim, HONESTY);
         sections.push(Section { title: "\n".into(), table: Some(comparisons(report)), notes: honesty });
     }
     sections.push(Section::text(conclusion(context, report)));
@@ -233,7 +235,8 @@ fn conclusion(context: &Context, report: &Report<'_>) -> String {
     let decision = tone.paint(&format!("{}{variant}", verdict.decision.name()), context.colours);
     let reason = escape::text(&verdict.reason);
     let rule = escape::text(&report.recommendation);
-    format!("\nVerdict: {decision}: {reason}\nOriginal rule: {rule}\n")
+    let verdict = context.prose(Tone::Plain, &format!("Verdict: {decision}: {reason}."));
+    format!("\n{verdict}{}", context.prose(Tone::Plain, &format!("Original rule: {rule}")))
 }
 
 /// Each variant's own calls.
@@ -254,7 +257,7 @@ fn variants(report: &Report<'_>) -> Table {
         let interval = stats::wilson(own.successes, own.calls);
         let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
         table.row([
-            Cell::new(&*variant.name),
+            Cell::name(&variant.name),
             Cell::new(count(own.calls)),
             Cell::new(count(own.failures())),
             success(own),
@@ -273,7 +276,7 @@ fn comparisons(report: &Report<'_>) -> Table {
     let against = report.baseline.map_or("", |variant| &*variant.name);
     let mut table = Table::new([
         Column::text("compared").cut_to(12),
-        Column::number("success difference"),
+        Column::number("success"),
         Column::text("95 % interval"),
         Column::number("mean").expendable(1),
         Column::number("p50").expendable(2),
@@ -286,14 +289,14 @@ fn comparisons(report: &Report<'_>) -> Table {
             _ => Tone::Plain,
         };
         let points = |rate: f64| format!("{:+.2}", rate * 100.0);
-        let interval = other.interval.map_or("-".into(), |i| format!("{} to {} points", points(i.low), points(i.high)));
+        let interval = other.interval.map_or("-".into(), |i| format!("{} to {} pp", points(i.low), points(i.high)));
         let ratio = |figure: fn(&Tally) -> Option<f64>| {
             let ratio = report.baseline.and_then(|baseline| other.ratio(&baseline.primary, figure));
             Cell::new(ratio.map_or("-".into(), |ratio| format!("×{ratio:.2}")))
         };
         table.row([
             Cell::new(format!("{} to {against}", other.variant.name)),
-            Cell::new(other.difference.map_or("-".into(), |rate| points(rate) + " points")).tone(tone),
+            Cell::new(other.difference.map_or("-".into(), |rate| points(rate) + " pp")).tone(tone),
             Cell::new(interval),
             ratio(|tally| tally.latency.mean_ns()),
             ratio(|tally| tally.latency.quantile_ns(0.5)),

@@ -125,7 +125,7 @@ pub(crate) fn table(context: &Context, functions: &[&FunctionSummary]) -> Table 
     for function in functions {
         let mut all = Tally::default();
         function.variants.iter().for_each(|variant| all.merge(&variant.all()));
-        let mut cells = vec![Cell::new(&*function.name).tone(Tone::Strong)];
+        let mut cells = vec![Cell::name(&function.name).tone(Tone::Strong)];
         cells.extend(figures(&all, None));
         let events =
             |n: u64, tone| if n == 0 { Cell::new("-").tone(Tone::Dim) } else { Cell::new(count(n)).tone(tone) };
@@ -138,7 +138,7 @@ pub(crate) fn table(context: &Context, functions: &[&FunctionSummary]) -> Table 
         table.row(cells);
         for variant in &function.variants {
             let tally = variant.all();
-            let mut cells = vec![Cell::new(&*variant.name).indented()];
+            let mut cells = vec![Cell::name(&variant.name).indented()];
             cells.extend(figures(&tally, Some(function.calls())));
             cells.extend([Cell::default(), Cell::default(), Cell::default()]);
             cells.push(Cell::new(context.recency(tally.span.last())).tone(Tone::Dim));

@@ -45,7 +45,8 @@ fn sections(context: &Context, function: &FunctionSummary) -> Vec<Section> {
         counted(function.weight_changes, "weight change", "weight changes"),
     ];
     let title = format!("{name}: {}{times}\n{}\n\n", counted(function.calls(), "call", "calls"), decisions.join(", "));
-    let mut sections = vec![Section { title, table: Some(variants(context, function)), notes: fallbacks(function) }];
+    let mut sections =
+        vec![Section { title, table: Some(variants(context, function)), notes: fallbacks(context, function) }];
     let errors = errors(function);
     if !errors.is_empty() {
         sections.push(Section { title: "\n".into(), table: Some(errors), notes: String::new() });
@@ -74,7 +75,7 @@ fn variants(context: &Context, function: &FunctionSummary) -> Table {
         let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
         let quantile = |q| latency(tally.latency.quantile_ns(q));
         table.row([
-            Cell::new(&*variant.name),
+            Cell::name(&variant.name),
             Cell::new(count(tally.calls)),
             Cell::new(share.map_or("-".into(), percent)),
             success(&tally),
@@ -92,15 +93,16 @@ fn variants(context: &Context, function: &FunctionSummary) -> Table {
 }
 
 /// A line about calls that were made because another variant had failed.
-pub(crate) fn fallbacks(function: &FunctionSummary) -> String {
+pub(crate) fn fallbacks(context: &Context, function: &FunctionSummary) -> String {
     let mut text = String::new();
     for variant in function.variants.iter().filter(|variant| variant.fallback.calls > 0) {
         let (name, fallback) = (escape::text(&variant.name), &variant.fallback);
-        text += &format!(
-            "{} of `{name}` answered a request that another variant had failed; {} of them succeeded.\n",
-            counted(fallback.calls, "call", "calls"),
-            count(fallback.successes)
+        let calls = counted(fallback.calls, "call", "calls");
+        let successes = count(fallback.successes);
+        let sentence = format!(
+            "{calls} of `{name}` answered a request that another variant had failed, {successes} with success."
         );
+        text += &context.prose(Tone::Plain, &sentence);
     }
     text
 }
@@ -111,7 +113,7 @@ fn errors(function: &FunctionSummary) -> Table {
     for variant in &function.variants {
         for error in errors_of(variant) {
             let message = error.error.unwrap_or_else(|| "(no message)".into());
-            table.row([Cell::new(&*variant.name), Cell::new(count(error.count)), Cell::new(message).tone(Tone::Bad)]);
+            table.row([Cell::name(&variant.name), Cell::new(count(error.count)), Cell::new(message).tone(Tone::Bad)]);
         }
     }
     table

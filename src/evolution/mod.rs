@@ -7,6 +7,7 @@
 //!                       └──────────────────▶ tail, follow
 //! ```
 
+pub mod clean;
 pub mod event;
 pub mod fallback;
 mod fast;

@@ -155,17 +155,18 @@ fn verdict(baseline: Option<&VariantSummary>, comparisons: &[Comparison<'_>]) ->
         );
     };
     let reason = difference_in_words(&other.variant.name, &baseline.name, *difference, *interval);
-    plain(Decision::Inconclusive, format!("{reason}, so it may be none"))
+    plain(Decision::Inconclusive, format!("{reason}: there may be no difference"))
 }
 
 fn difference_in_words(variant: &str, baseline: &str, difference: f64, interval: Interval) -> String {
     let points = |rate: f64| format!("{:+.2}", rate * 100.0);
-    format!(
-        "`{variant}` succeeds {} points from `{baseline}` (95 % for one look: {} to {})",
-        points(difference),
-        points(interval.low),
-        points(interval.high)
-    )
+    let (size, low, high) = (difference.abs() * 100.0, points(interval.low), points(interval.high));
+    let compared = match points(difference).as_str() {
+        "+0.00" | "-0.00" => format!("`{variant}` succeeds as often as `{baseline}`"),
+        _ if difference > 0.0 => format!("`{variant}` succeeds {size:.2} points more often than `{baseline}`"),
+        _ => format!("`{variant}` succeeds {size:.2} points less often than `{baseline}`"),
+    };
+    format!("{compared}, 95 % interval for one look {low} to {high}")
 }
 
 /// The rule of `ABTestStrategy._recommend` in temporal-code 0.1.0, in its words.

@@ -9,6 +9,7 @@ pub(crate) mod warnings;
 
 use std::io::{self, Write};
 
+use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use super::args::OutputFormat;
@@ -102,10 +103,10 @@ where
 }
 
 /// Writes to standard output, and says so when that cannot be done.
-pub(crate) fn write(text: &str) -> io::Result<()> {
+pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.context("cannot write to standard output")
 }
 
 /// `{"schema":…,"complete":…,"warnings":[…],"items":[…]}`, an item a line.

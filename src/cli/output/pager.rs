@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::cli::context::Context;
 
 /// Shows text, in a pager if it is longer than the terminal and nothing speaks against it.
-pub(crate) fn show(context: &Context, text: &str) -> io::Result<()> {
+pub(crate) fn show(context: &Context, text: &str) -> anyhow::Result<()> {
     let fits = context.height().is_none_or(|height| text.lines().count() < height);
     if context.global.no_pager || fits || !io::stdout().is_terminal() {
         return super::write(text);
@@ -23,7 +23,8 @@ pub(crate) fn show(context: &Context, text: &str) -> io::Result<()> {
         // Leaving the pager early closes the pipe, which is no error.
         let _ = input.write_all(text.as_bytes());
     }
-    child.wait().map(|_| ())
+    child.wait()?;
+    Ok(())
 }
 
 /// `TC_PAGER`, else `PAGER`, else `less -FIRX`; empty or `cat` means none.

@@ -35,6 +35,9 @@ impl Tone {
     }
 }
 
+/// Longest text of a cell, in characters: names can be of any length.
+const TEXT_MAX: usize = 200;
+
 /// One cell. Its text is made harmless when it is built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
@@ -44,7 +47,13 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: impl AsRef<str>) -> Self {
-        Cell { text: escape::text(text.as_ref()).into_owned(), tone: Tone::Plain }
+        let text = escape::shorten(text.as_ref(), TEXT_MAX);
+        Cell { text: escape::text(&text).into_owned(), tone: Tone::Plain }
+    }
+
+    /// The name of a function or variant; one that would not be seen is put in quotes.
+    pub(crate) fn name(name: &str) -> Self {
+        if name.trim().is_empty() { Cell::new(format!("\"{name}\"")) } else { Cell::new(name) }
     }
 
     pub(crate) fn tone(self, tone: Tone) -> Self {

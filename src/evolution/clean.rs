@@ -1,0 +1,316 @@
+//! Deleting events from logs that others may be writing to.
+//!
+//! Only events that were counted in the [`Plan`] are ever deleted. What is kept goes to a new file that takes the log's
+//! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::event;
+use super::fast::FastReader;
+use super::source::{Opened, Progress, Source};
+use crate::jsonl::{BlockReader, block_count, read_at};
+use crate::time::Timestamp;
+
+/// How long the old file must have been still before it is let go.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How long ago a line without an end must have been written for it not to be waited for.
+const STILL: Duration = Duration::from_secs(2);
+
+/// What is to become of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// All of its events go, and the file with them.
+    Delete,
+    /// Its older events go, the others stay.
+    Shorten,
+    /// Nothing goes.
+    Keep,
+    /// Some events could go, but the file cannot be shortened: it is compressed, or has a line that is too long.
+    KeepWhole,
+}
+
+/// What cleaning would do to one log.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The log.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Events to delete.
+    pub deleted: u64,
+    /// Events to keep.
+    pub kept: u64,
+    /// Lines that could not be read. They stay, unless the whole log goes.
+    pub unreadable: u64,
+    /// What is to become of it.
+    pub fate: Fate,
+    compressed: bool,
+    /// Where the lines end that were looked at, in bytes.
+    end: u64,
+    older_than: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Looks at a log: all its events are to go or, with `older_than`, those from before that time. Events without a
+    /// readable time, and lines that cannot be read, are as old as nobody knows, and stay.
+    ///
+    /// # Errors
+    /// The log cannot be read, or is not a file.
+    pub fn new(path: &Path, older_than: Option<Timestamp>) -> io::Result<Plan> {
+        let path = fs::canonicalize(path)?;
+        let bytes = fs::metadata(&path)?.len();
+        let (deleted, kept, unreadable, fate) = (0, 0, 0, Fate::Keep);
+        let plan = Plan { path, bytes, deleted, kept, unreadable, fate, compressed: false, end: 0, older_than };
+        let progress = Progress::default();
+        match Source::File(plan.path.clone()).open(&progress).map_err(|error| error.cause)? {
+            Opened::Plain { file, size } => plan.look_at_plain(&file, size),
+            Opened::Stream(mut stream) => {
+                let mut plan = Plan { compressed: true, ..plan };
+                while let Some((_, block)) = stream.next_block()? {
+                    plan.count(block.bytes);
+                    plan.unreadable += u64::from(block.overlong);
+                }
+                plan.fate = plan.decide(false);
+                Ok(plan)
+            }
+        }
+    }
+
+    fn look_at_plain(mut self, file: &File, size: u64) -> io::Result<Plan> {
+        let mut reader = BlockReader::default();
+        let mut can_shorten = true;
+        // A last line without an end is taken as it is, unless somebody may just be writing it.
+        let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+        for index in 0..block_count(size) {
+            let block = reader.read(file, index, size)?;
+            if block.overlong {
+                can_shorten = false;
+                self.unreadable += 1;
+            }
+            let whole = match memchr::memrchr(b'\n', block.bytes) {
+                _ if age >= STILL => block.bytes.len(),
+                newline => newline.map_or(0, |newline| newline + 1),
+            };
+            if !block.bytes.is_empty() {
+                self.end = block.offset + whole as u64;
+            }
+            self.count(&block.bytes[..whole]);
+        }
+        self.fate = self.decide(can_shorten);
+        Ok(self)
+    }
+
+    fn decide(&self, can_shorten: bool) -> Fate {
+        match self.older_than {
+            None => Fate::Delete,
+            Some(_) if self.deleted == 0 => Fate::Keep,
+            Some(_) if self.kept == 0 && self.unreadable == 0 => Fate::Delete,
+            Some(_) if can_shorten => Fate::Shorten,
+            Some(_) => Fate::KeepWhole,
+        }
+    }
+
+    fn count(&mut self, lines: &[u8]) {
+        each_line(lines, self.older_than, |_, line| match line {
+            Line::Old(events) => self.deleted += events,
+            Line::Young(events) => self.kept += events,
+            Line::Unreadable => self.unreadable += 1,
+            Line::Blank => {}
+        });
+    }
+
+    /// Does what the plan says. Deleted events go to the folder `archive` first, if there is one. Returns the archived file.
+    ///
+    /// # Errors
+    /// The first step that fails; until then nothing was deleted.
+    pub fn carry_out(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
+        match self.fate {
+            Fate::Keep | Fate::KeepWhole => Ok(None),
+            Fate::Delete | Fate::Shorten => self.replace(archive),
+        }
+    }
+
+    fn replace(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
+        let old = File::open(&self.path)?;
+        let mut archived = archive.map(|folder| Archive::create(folder, &self.path)).transpose()?;
+        let fresh = beside(&self.path, "fresh")?;
+        if self.fate == Fate::Shorten {
+            self.write_kept(&old, &fresh, archived.as_mut())?;
+        } else if let Some(archive) = &mut archived {
+            if self.compressed {
+                archive.copy_whole(&old)?;
+            } else {
+                copy(&old, 0, self.end, &mut archive.writer)?;
+            }
+        }
+        let archived = archived.map(Archive::finish).transpose()?;
+
+        // The old file keeps a name until all that was added to it is carried over.
+        let aside = beside(&self.path, "old")?;
+        fs::hard_link(&self.path, &aside)?;
+        match self.fate {
+            Fate::Shorten => fs::rename(&fresh, &self.path)?,
+            _ => fs::remove_file(&self.path)?,
+        }
+        if !self.compressed {
+            self.carry_over(&old)?;
+        }
+        fs::remove_file(&aside)?;
+        Ok(archived)
+    }
+
+    fn write_kept(&self, old: &File, fresh: &Path, mut archive: Option<&mut Archive>) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(fresh)?;
+        file.set_permissions(old.metadata()?.permissions())?;
+        let mut kept = BufWriter::new(&file);
+        let mut reader = BlockReader::default();
+        for index in 0..block_count(self.end) {
+            let block = reader.read(old, index, self.end)?;
+            let mut result = Ok(());
+            each_line(block.bytes, self.older_than, |text, line| {
+                let written = match (line, archive.as_mut()) {
+                    (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
+                    (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
+                    (Line::Old(_) | Line::Blank, _) => Ok(()),
+                };
+                result = std::mem::replace(&mut result, Ok(())).and(written);
+            });
+            result?;
+        }
+        kept.flush()?;
+        file.sync_all()
+    }
+
+    /// Appends to the log what was added to the old file behind the lines that were looked at, until no more comes.
+    fn carry_over(&self, old: &File) -> io::Result<()> {
+        let mut at = self.end;
+        loop {
+            let end = old.metadata()?.len();
+            if end > at {
+                let mut log = OpenOptions::new().append(true).create(true).open(&self.path)?;
+                let mut late = Vec::new();
+                copy(old, at, end, &mut late)?;
+                // A line that is being written is waited for below; a torn one gets its end here.
+                if late.last() != Some(&b'\n') {
+                    std::thread::sleep(SETTLE);
+                    if old.metadata()?.len() > end {
+                        continue;
+                    }
+                    late.push(b'\n');
+                }
+                log.write_all(&late)?;
+                log.sync_all()?;
+                at = end;
+            }
+            std::thread::sleep(SETTLE);
+            if old.metadata()?.len() == at {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A name beside `path` that no log has, and no file yet.
+fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!(".{name}.tc-{what}"));
+    if aside.exists() {
+        let message = format!("{} is there: another tc clean is at work, or one was interrupted", aside.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
+    Ok(aside)
+}
+
+/// Copies the bytes from `from` up to `to`.
+fn copy(file: &File, from: u64, to: u64, out: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = from;
+    while at < to {
+        let wanted = buffer.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
+        let count = read_at(file, &mut buffer[..wanted], at)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        out.write_all(&buffer[..count])?;
+        at += count as u64;
+    }
+    Ok(())
+}
+
+enum Line {
+    /// So many events, all of them to go.
+    Old(u64),
+    /// So many events, of which one or more stay.
+    Young(u64),
+    Unreadable,
+    Blank,
+}
+
+fn each_line(lines: &[u8], older_than: Option<Timestamp>, mut each: impl FnMut(&[u8], Line)) {
+    let mut fast = FastReader::default();
+    let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
+    for text in lines.split_inclusive(|byte| *byte == b'\n') {
+        if let Some((event, _)) = fast.read(text) {
+            each(text, if old(event.at) { Line::Old(1) } else { Line::Young(1) });
+            continue;
+        }
+        let (mut events, mut all_old) = (0, true);
+        let read = event::read_line(text, &mut |event| {
+            events += 1;
+            all_old &= old(event.at);
+        });
+        each(
+            text,
+            match read {
+                Err(fault) if fault.loses() => Line::Unreadable,
+                _ if events == 0 => Line::Blank,
+                _ if all_old => Line::Old(events),
+                _ => Line::Young(events),
+            },
+        );
+    }
+}
+
+/// A compressed file that takes deleted events.
+struct Archive {
+    writer: GzEncoder<File>,
+    path: PathBuf,
+}
+
+impl Archive {
+    /// Creates one in `folder` that is named after the log and the time.
+    fn create(folder: &Path, log: &Path) -> io::Result<Archive> {
+        fs::create_dir_all(folder)?;
+        let name = log.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
+        let now = Timestamp::now().to_string().replace([':', '-', '.'], "");
+        let path = folder.join(format!("{name}-{now}.jsonl.gz"));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        Ok(Archive { writer: GzEncoder::new(file, Compression::default()), path })
+    }
+
+    /// Takes a compressed log, decompressing it.
+    fn copy_whole(&mut self, log: &File) -> io::Result<()> {
+        let mut head = [0; 4];
+        let count = read_at(log, &mut head, 0)?;
+        let mut whole: Box<dyn io::Read> = if head[..count].starts_with(&[0x1f, 0x8b]) {
+            Box::new(flate2::read::MultiGzDecoder::new(log.take(u64::MAX)))
+        } else {
+            Box::new(zstd::stream::read::Decoder::new(log)?)
+        };
+        io::copy(&mut whole, &mut self.writer).map(|_| ())
+    }
+
+    fn finish(self) -> io::Result<PathBuf> {
+        let file = self.writer.finish()?;
+        file.sync_all()?;
+        Ok(self.path)
+    }
+}
