@@ -23,6 +23,7 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use context::Context;
 pub use error::INTERRUPTED;
+pub use output::pager::is_paging;
 
 /// Runs `tc` with these arguments, the program's name first, and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {

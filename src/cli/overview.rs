@@ -72,6 +72,8 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
 
 /// The commands that make sense now.
 fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary]) -> String {
+    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell_word(&store.to_string_lossy())));
+    let stores = stores.collect::<String>();
     let mut commands = vec![("tc status".to_string(), "every function and variant")];
     let quoted = |function: &FunctionSummary| shell_word(&function.name);
     if let Some(function) = listed.first() {
@@ -85,6 +87,7 @@ fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary]) -> St
     if summary.kinds().len() > 1 {
         commands.push(("tc events".into(), "how many of each type"));
     }
+    commands.iter_mut().for_each(|(command, _)| command.push_str(&stores));
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     let mut text = String::from("Next:\n");
     for (command, what) in commands {

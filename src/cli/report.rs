@@ -19,7 +19,7 @@ use crate::evolution::summary::{Filter, FunctionSummary, Tally, VariantSummary};
 
 /// Compare a function's variants, and say what follows
 ///
-/// Success rates come with Wilson's 95 % interval, their differences with Newcombe's. Both are good for one look: who looks
+/// Success rates come with Wilson's 95% interval, their differences with Newcombe's. Both are good for one look: who looks
 /// every day and acts on the first good one is misled more often. Calls made because another variant had failed are left
 /// out of the comparison.
 #[derive(Debug, Args)]
@@ -209,11 +209,7 @@ fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
     let function = report.function;
     let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
     let baseline = report.baseline.map(|variant| format!(", baseline `{}`", escape::text(&variant.name)));
-    let span = function.span();
-    let times = match (span.first(), span.last()) {
-        (Some(first), Some(last)) => format!(", {} to {}", context.moment(first), context.moment(last)),
-        _ => String::new(),
-    };
+    let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
     let title = format!("{name}{}{times}\n\n", baseline.unwrap_or_default());
     let mut sections = vec![Section { title, table: Some(variants(report)), notes: fallbacks(context, function) }];
     if !report.comparisons.is_empty() {
@@ -246,7 +242,7 @@ fn variants(report: &Report<'_>) -> Table {
         Column::number("calls"),
         Column::number("failed").expendable(3),
         Column::number("success"),
-        Column::text("95 % interval").expendable(2),
+        Column::text("95% interval").expendable(2),
         Column::number("mean"),
         Column::number("p50").expendable(1),
         Column::number("p95"),
@@ -277,7 +273,7 @@ fn comparisons(report: &Report<'_>) -> Table {
     let mut table = Table::new([
         Column::text("compared").cut_to(12),
         Column::number("success"),
-        Column::text("95 % interval"),
+        Column::text("95% interval"),
         Column::number("mean").expendable(1),
         Column::number("p50").expendable(2),
         Column::number("p95").expendable(3),

@@ -33,11 +33,7 @@ pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
 }
 
 fn sections(context: &Context, function: &FunctionSummary) -> Vec<Section> {
-    let span = function.span();
-    let times = match (span.first(), span.last()) {
-        (Some(first), Some(last)) => format!(", {} to {}", context.moment(first), context.moment(last)),
-        _ => String::new(),
-    };
+    let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
     let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
     let decisions = [
         counted(function.promotions, "promotion", "promotions"),

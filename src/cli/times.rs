@@ -7,6 +7,7 @@ use super::args::TimeStyle;
 use super::context::Context;
 use super::error::Failure;
 use super::output::figures;
+use crate::evolution::summary::Span;
 use crate::time::Timestamp;
 
 /// A time zone.
@@ -99,13 +100,17 @@ impl Context {
         }
     }
 
-    /// A time in a sentence: to the minute.
-    pub(crate) fn moment(&self, at: Timestamp) -> String {
-        match self.global.time {
-            Some(TimeStyle::Iso) => at.to_string(),
+    /// From when to when, for a sentence.
+    pub(crate) fn span(&self, span: Span) -> Option<String> {
+        let (first, last) = (span.first()?, span.last()?);
+        let show = |at| match self.global.time {
+            Some(TimeStyle::Iso) => Timestamp::to_string(&at),
             Some(TimeStyle::Relative) => self.ago(at),
-            None => self.zone.show(at, "%Y-%m-%d %H:%M"),
-        }
+            None => self.zone.show(at, "%Y-%m-%d %H:%M:%S"),
+        };
+        let (from, to) = (show(first), show(last));
+        let same_day = self.global.time.is_none() && from.get(..11) == to.get(..11);
+        Some(format!("{from} to {}", if same_day { &to[11..] } else { &to }))
     }
 
     fn ago(&self, at: Timestamp) -> String {

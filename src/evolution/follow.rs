@@ -113,7 +113,9 @@ impl Follower {
                 self.seen.extend(log.file.try_clone());
             }
         }
-        self.logs.retain(|log| paths.contains(&log.path) || log.path.exists());
+        // One that was renamed may still be written to until its successor is there.
+        let gone = |log: &Log| log.file.metadata().is_ok_and(|metadata| is_deleted(&metadata));
+        self.logs.retain(|log| paths.contains(&log.path) || log.path.exists() || !gone(log));
         Ok(())
     }
 

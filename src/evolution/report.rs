@@ -51,7 +51,7 @@ pub struct Comparison<'a> {
     pub variant: &'a VariantSummary,
     /// Its success rate minus the baseline's; `None` when either has no calls.
     pub difference: Option<f64>,
-    /// Newcombe's 95 % interval for the difference.
+    /// Newcombe's 95% interval for the difference.
     pub interval: Option<Interval>,
     /// Whether both were called in the same span of time; where they were not, the difference may be the time's.
     pub concurrent: bool,
@@ -166,7 +166,7 @@ fn difference_in_words(variant: &str, baseline: &str, difference: f64, interval:
         _ if difference > 0.0 => format!("`{variant}` succeeds {size:.2} points more often than `{baseline}`"),
         _ => format!("`{variant}` succeeds {size:.2} points less often than `{baseline}`"),
     };
-    format!("{compared}, 95 % interval for one look {low} to {high}")
+    format!("{compared}, 95% interval for one look {low} to {high}")
 }
 
 /// The rule of `ABTestStrategy._recommend` in temporal-code 0.1.0, in its words.

@@ -9,10 +9,10 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The two-sided 95 % quantile of the standard normal distribution.
+/// The two-sided 95% quantile of the standard normal distribution.
 pub const Z_95: f64 = 1.959_963_984_540_054;
 
-/// Wilson's score interval (1927) for a rate of `successes` in `n`, at 95 %; `None` when `n` is 0.
+/// Wilson's score interval (1927) for a rate of `successes` in `n`, at 95%; `None` when `n` is 0.
 ///
 /// ```
 /// let interval = temporal_code::evolution::stats::wilson(28, 30).unwrap();

@@ -71,7 +71,7 @@ where
             OutputFormat::Markdown => {
                 for section in (self.sections)() {
                     let table = section.table.map(|table| table.markdown() + "\n").unwrap_or_default();
-                    let parts = [section.title, table, section.notes].map(|part| part.trim_end().to_string());
+                    let parts = [section.title, table, section.notes].map(|part| part.trim().to_string());
                     let parts = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
                     text += &(parts.join("\n\n") + "\n\n");
                 }

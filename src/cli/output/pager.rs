@@ -2,13 +2,22 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::context::Context;
+
+static PAGING: AtomicBool = AtomicBool::new(false);
+
+/// Whether a pager has the terminal: an interrupt from the keyboard is then meant for it.
+pub fn is_paging() -> bool {
+    PAGING.load(Ordering::Relaxed)
+}
 
 /// Shows text, in a pager if it is longer than the terminal and nothing speaks against it.
 pub(crate) fn show(context: &Context, text: &str) -> anyhow::Result<()> {
     let fits = context.height().is_none_or(|height| text.lines().count() < height);
-    if context.global.no_pager || fits || !io::stdout().is_terminal() {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if context.global.no_pager || fits || dumb || !io::stdout().is_terminal() {
         return super::write(text);
     }
     let Some((program, arguments)) = chosen() else { return super::write(text) };
@@ -19,11 +28,14 @@ pub(crate) fn show(context: &Context, text: &str) -> anyhow::Result<()> {
     }
     // Without a pager on the machine the text itself is still worth having.
     let Ok(mut child) = command.spawn() else { return super::write(text) };
+    PAGING.store(true, Ordering::Relaxed);
     if let Some(mut input) = child.stdin.take() {
         // Leaving the pager early closes the pipe, which is no error.
         let _ = input.write_all(text.as_bytes());
     }
-    child.wait()?;
+    let ended = child.wait();
+    PAGING.store(false, Ordering::Relaxed);
+    ended?;
     Ok(())
 }
 

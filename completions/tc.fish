@@ -1,0 +1,245 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_tc_global_optspecs
+    string join \n s/store= format= o/output= json color= tz= time= no-pager strict v/verbose q/quiet threads= h/help V/version
+end
+
+function __fish_tc_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_tc_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_tc_using_subcommand
+    set -l cmd (__fish_tc_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c tc -n "__fish_tc_needs_command" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_needs_command" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_needs_command" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_needs_command" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_needs_command" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_needs_command" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_needs_command" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_needs_command" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_needs_command" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_needs_command" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_needs_command" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_needs_command" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_needs_command" -s V -l version -d 'Print version'
+complete -c tc -n "__fish_tc_needs_command" -f -a "status" -d 'Show every function: calls, variants with share, success and latency, decisions'
+complete -c tc -n "__fish_tc_needs_command" -f -a "history" -d 'Show the last events, of all functions or of one'
+complete -c tc -n "__fish_tc_needs_command" -f -a "events" -d 'Count the events of each type; with a TYPE, of each function'
+complete -c tc -n "__fish_tc_needs_command" -f -a "summary" -d 'Show one function\'s variants: calls, success, latencies, errors by message, first and last seen'
+complete -c tc -n "__fish_tc_needs_command" -f -a "report" -d 'Compare a function\'s variants, and say what follows'
+complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
+complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c tc -n "__fish_tc_needs_command" -f -a "man" -d 'Print a manual page: of tc, or of one of its commands'
+complete -c tc -n "__fish_tc_using_subcommand status" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -l until -d 'Only events before this time' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand status" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand status" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand status" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand status" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand status" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand status" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand status" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand status" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand history" -s n -l limit -d 'How many events, without naming a function' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l event -d 'Only events of this type: call, weight_change, promotion, rollback, …' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l variant -d 'Only events of this variant' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l until -d 'Only events before this time' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand history" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand history" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand history" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand history" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -l failed -d 'Only calls that failed'
+complete -c tc -n "__fish_tc_using_subcommand history" -s f -l follow -d 'Then wait for new events and print each as it comes'
+complete -c tc -n "__fish_tc_using_subcommand history" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand history" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand history" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand history" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand history" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand events" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -l until -d 'Only events before this time' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand events" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand events" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand events" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand events" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand events" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand events" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand events" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand events" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand summary" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -l until -d 'Only events before this time' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand summary" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand summary" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand summary" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand summary" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand summary" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand summary" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand summary" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand summary" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand summary" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand report" -l baseline -d 'The variant to compare the others with [default: v1, else the one called first]' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l until -d 'Only events before this time' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand report" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand report" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand report" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand report" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand report" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand report" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand report" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand report" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
+complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log]' -r -F
+complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand clean" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand clean" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand clean" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand clean" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand clean" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand clean" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand clean" -l dry-run -d 'Only show what would be deleted'
+complete -c tc -n "__fish_tc_using_subcommand clean" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand clean" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand clean" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand clean" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand clean" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand clean" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand completions" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand completions" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand completions" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand completions" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand completions" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand completions" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand completions" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand completions" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand completions" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand completions" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand man" -l dir -d 'Write all pages into this folder instead' -r -F
+complete -c tc -n "__fish_tc_using_subcommand man" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand man" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand man" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand man" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand man" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand man" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand man" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand man" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand man" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand man" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand man" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand man" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,368 @@
+//! What goes wrong, and what is said of it.
+
+use expect_test::expect;
+
+use super::{check, folder, json, run, seen, tc};
+
+const DEMO: &str = "fixtures/demo";
+
+#[test]
+fn unknown_names() {
+    check(
+        &["status", "greting", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of a function `greting` in fixtures/demo
+        ! hint: did you mean `greeting` or `get_pricing`?
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["summary", "zzz", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of a function `zzz` in fixtures/demo
+        ! hint: `tc status` lists the functions there are
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["history", "zzz", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of a function `zzz` in fixtures/demo
+        ! hint: `tc status` lists the functions there are
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["history", "5", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of a function `5`
+        ! hint: for the last 5 events of all functions: tc history --limit 5
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["report", "greeting", "--baseline", "v9", "-s", DEMO],
+        expect![[r#"
+        ! error: `greeting` has no variant `v9`
+        ! hint: there are v1, casual
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["events", "promotions", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of type `promotions`
+        ! hint: did you mean `promotion`?
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["man", "histroy"],
+        expect![[r#"
+        ! error: tc has no command `histroy`
+        ! hint: did you mean `history`?
+        [exit 2]
+    "#]],
+    );
+}
+
+#[test]
+fn wrong_arguments() {
+    check(
+        &["history", "greeting", "many", "-s", DEMO],
+        expect![[r#"
+        ! error: `many` is not a number of events
+        ! hint: give a whole number such as 20, or `all`; `tc history --limit 5` shows the last 5 of all functions
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["history", "greeting", "-1", "-s", DEMO],
+        expect![[r#"
+        ! error: unexpected argument '-1' found
+        ! 
+        !   tip: to pass '-1' as a value, use '-- -1'
+        ! 
+        ! Usage: tc history [OPTIONS] [FUNCTION] [N]
+        ! 
+        ! For more information, try '--help'.
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "--since", "tomorrowish", "-s", DEMO],
+        expect![[r#"
+        ! error: --since `tomorrowish` is not a time
+        ! hint: give 2h, 7d, yesterday, 2026-06-05, "2026-06-05 10:30" or 2026-06-05T10:30:00Z
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "--tz", "Europe/Pariss", "-s", DEMO],
+        expect![[r#"
+        ! error: `Europe/Pariss` is not a time zone
+        ! hint: did you mean `Europe/Paris` or `Europe/Riga` or `Europe/Tiraspol`?
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["stauts"],
+        expect![[r#"
+        ! error: unrecognized subcommand 'stauts'
+        ! 
+        !   tip: a similar subcommand exists: 'status'
+        ! 
+        ! Usage: tc [OPTIONS] [COMMAND]
+        ! 
+        ! For more information, try '--help'.
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["history", "--follow", "-o", "csv", "-s", DEMO],
+        expect![[r#"
+        ! error: --follow cannot print csv
+        ! hint: use a table, or -o jsonl
+        [exit 2]
+    "#]],
+    );
+}
+
+#[test]
+fn stores_that_are_not_there() {
+    check(
+        &["status", "-s", "fixtures/dem"],
+        expect![[r#"
+        ! error: no such file or folder: fixtures/dem
+        ! hint: did you mean `demo`?
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "-s", "fixtures"],
+        expect![[r#"
+        ! error: no evolution log in the folder fixtures
+        ! hint: a log is a file named *.jsonl, perhaps rotated (.jsonl.1) or compressed (.gz, .zst)
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "-s", "fixtures/nothing*.jsonl"],
+        expect![[r#"
+        ! error: no file fits the glob fixtures/nothing*.jsonl
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "-s", "fixtures/[.jsonl"],
+        expect![[r#"
+        ! error: fixtures/[.jsonl is not a glob: Pattern syntax error near position 9: invalid range pattern
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "-s", "redis://me:secret@localhost/0"],
+        expect![[r#"
+        ! error: redis://…@localhost/0: this version of tc reads files only
+        ! hint: copy the log here, or pipe it in: … | tc status --store -
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["status", "-s", "ftp://localhost/x"],
+        expect![[r#"
+        ! error: ftp://localhost/x: `ftp://` is no kind of store
+        [exit 2]
+    "#]],
+    );
+}
+
+#[test]
+fn folders_of_other_packages_are_told() {
+    let (_keep, path) = folder(&[("runs/a/events", b"{}"), ("schedules/default/x", b"")]);
+    let output = run(tc(&["status"]).current_dir(&path).args(["-s", "."]));
+    assert!(seen(&output).starts_with("! error: . holds workflow runs of substantial, and no evolution log\n"));
+    let (_keep, path) = folder(&[("order-1.pkl", b"")]);
+    let output = run(tc(&["status"]).current_dir(&path).args(["-s", "."]));
+    assert!(seen(&output).starts_with("! error: . holds workflow runs of durable-python, and no evolution log\n"));
+}
+
+#[test]
+fn no_store_near() {
+    let (_keep, path) = folder(&[]);
+    let output = run(tc(&["status"]).current_dir(&path));
+    expect![[r#"
+        ! error: no store: there is no folder evolution_logs or .tc here or above
+        ! hint: name one with --store PATH or TC_STORE: a log file, a folder, a quoted glob, or - for standard input
+        [exit 2]
+    "#]]
+    .assert_eq(&seen(&output));
+    let output = run(tc(&[]).current_dir(&path));
+    expect![[r#"
+        tc shows what evolving functions did, from their logs.
+
+        There is no store here: there is no folder evolution_logs or .tc here or above.
+
+          tc --store PATH             look into a log file, a folder, or a quoted glob
+          export TC_STORE=PATH        do so by default
+          tc --help                   all commands
+
+        A log is what temporal-code's EvolutionTracker("./evolution_logs") writes.
+    "#]]
+    .assert_eq(&seen(&output));
+    let output = run(tc(&["--json"]).current_dir(&path));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn errors_are_json_too() {
+    for arguments in [
+        &["status", "nope", "--json", "-s", DEMO][..],
+        &["status", "-o", "json", "--bogus"],
+        &["--output=json", "bogus"],
+        &["status", "-o", "jsonl", "-s", "/nowhere"],
+    ] {
+        let output = run(&mut tc(arguments));
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+        let error: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        for member in ["code", "message", "hint"] {
+            assert!(error["error"].get(member).is_some(), "{member} {text}");
+        }
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn skipped_lines_are_evidence() {
+    check(
+        &["events", "-s", "fixtures/corrupt/torn-tail.jsonl"],
+        expect![[r#"
+        EVENT          COUNT
+        call             150
+        promotion          1
+        weight_change      1
+        ! warning: fixtures/corrupt/torn-tail.jsonl: 1 line skipped
+        !   line 153: not JSON: the line ends too early at column 82
+    "#]],
+    );
+    check(
+        &["events", "-s", "fixtures/corrupt/glued.jsonl", "--verbose"],
+        expect![[r#"
+        EVENT          COUNT
+        call             149
+        promotion          1
+        rollback           1
+        weight_change      1
+        ! warning: fixtures/corrupt/glued.jsonl: 19 lines skipped
+        !   line 4: torn event (expected `,` or `}` at column 90) in front of a whole one, which was read
+        !   line 5: torn event (expected `:` at column 5) in front of a whole one, which was read
+        !   line 16: torn event (expected `,` or `}` at column 66) in front of a whole one, which was read
+        !   line 18: torn event (expected `,` or `}` at column 124) in front of a whole one, which was read
+        !   line 19: torn event (expected `,` or `}` at column 87) in front of a whole one, which was read
+        !   line 21: torn event (expected `,` or `}` at column 63) in front of a whole one, which was read
+        !   line 45: torn event (expected `:` at column 173) in front of a whole one, which was read
+        !   and 12 lines more
+        ! warning: fixtures/corrupt/glued.jsonl: 14 lines with several events, all read
+        !   line 24: several events on one line, all read
+        !   line 26: several events on one line, all read
+        !   line 38: several events on one line, all read
+        !   and 11 lines more
+    "#]],
+    );
+    check(
+        &["events", "-s", "fixtures/corrupt/not-utf8.jsonl", "--quiet"],
+        expect![[r#"
+        EVENT      COUNT
+        call         100
+        promotion      1
+        rollback       1
+    "#]],
+    );
+    check(
+        &["events", "-s", "fixtures/corrupt/truncated.jsonl.gz"],
+        expect![[r#"
+        EVENT  COUNT
+        call     527
+        ! warning: fixtures/corrupt/truncated.jsonl.gz: damaged or cut short, read up to line 527: incomplete deflate stream
+    "#]],
+    );
+    let answer = json(&mut tc(&["events", "--json", "-s", "fixtures/corrupt/torn-tail.jsonl"]));
+    assert_eq!(answer["complete"], false);
+    assert_eq!(answer["warnings"][0]["places"][0]["line"], 153);
+    let answer = json(&mut tc(&["events", "--json", "-s", "fixtures/corrupt/bom-crlf.jsonl"]));
+    assert_eq!(answer["complete"], true);
+}
+
+#[test]
+fn strict_makes_them_errors() {
+    check(
+        &["events", "--strict", "-s", "fixtures/corrupt/torn-tail.jsonl"],
+        expect![[r#"
+        ! error: fixtures/corrupt/torn-tail.jsonl:153: not JSON: the line ends too early at column 82
+        ! hint: without --strict it is skipped and counted
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["events", "--strict", "-s", "fixtures/corrupt/glued.jsonl"],
+        expect![[r#"
+        ! error: fixtures/corrupt/glued.jsonl:4: torn event (expected `,` or `}` at column 90) in front of a whole one, which was read
+        ! hint: without --strict it is skipped and counted
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["events", "--strict", "-s", "fixtures/corrupt/truncated.jsonl.gz"],
+        expect![[r#"
+        ! error: fixtures/corrupt/truncated.jsonl.gz: damaged or cut short behind line 527: incomplete deflate stream
+        [exit 2]
+    "#]],
+    );
+    check(
+        &["history", "-n", "1", "--strict", "-s", "fixtures/corrupt/torn-tail.jsonl"],
+        expect![[r#"
+        ! error: fixtures/corrupt/torn-tail.jsonl:@29684: not JSON: the line ends too early at column 82
+        ! hint: without --strict it is skipped and counted
+        [exit 2]
+    "#]],
+    );
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let output = tc(&["status", "-s", DEMO]).stdout(full).output().expect("tc starts");
+    assert_eq!(
+        seen(&output),
+        "! error: cannot write to standard output\n! caused by: No space left on device (os error 28)\n[exit 2]\n"
+    );
+}
+
+/// Root may read everything, so that this test runs `tc` as somebody else where it can.
+#[test]
+fn an_unreadable_log() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let (_keep, path) = folder(&[("evolution.jsonl", b"{}\n")]);
+    let log = path.join("evolution.jsonl");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("set");
+    std::fs::set_permissions(&log, std::fs::Permissions::from_mode(0o000)).expect("set");
+    let mut command = tc(&["status", "-s", "evolution.jsonl"]);
+    command.current_dir(&path);
+    if std::fs::read(&log).is_ok() {
+        // Nobody may not be able to reach the target folder of a build in a home folder.
+        let copy = path.join("tc");
+        std::fs::copy(env!("CARGO_BIN_EXE_tc"), &copy).expect("copied");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("set");
+        command = std::process::Command::new(copy);
+        command.args(["status", "-s", "evolution.jsonl"]).current_dir(&path).uid(65_534);
+    }
+    expect![[r#"
+        ! error: cannot read evolution.jsonl
+        ! caused by: Permission denied (os error 13)
+        ! hint: you are not allowed to read it: look at its permissions
+        [exit 2]
+    "#]]
+    .assert_eq(&seen(&run(&mut command)));
+}

@@ -1,0 +1,9 @@
+//! Tests of the library through its public interface alone.
+
+mod agreement;
+mod damage;
+mod fallback;
+mod fixtures;
+mod mutate;
+mod support;
+mod threads;
