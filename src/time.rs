@@ -103,10 +103,16 @@ fn date_at(text: &[u8]) -> Option<i64> {
 
 /// Reads only what Python's `datetime.now(timezone.utc).isoformat()` prints: 25 bytes, or 32 with a fraction. It
 /// remembers the last date, since a log's next line nearly always has the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct CanonicalReader {
     date: [u8; 10],
     midnight_us: i64,
+}
+
+impl Default for CanonicalReader {
+    fn default() -> Self {
+        CanonicalReader { date: *b"1970-01-01", midnight_us: 0 }
+    }
 }
 
 impl CanonicalReader {

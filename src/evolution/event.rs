@@ -93,8 +93,8 @@ pub struct Outcome<'a> {
     pub latency_ns: Option<u64>,
     /// What it failed with, as logged.
     pub error: Option<Raw<'a>>,
-    /// The writer said that this call was made because another variant had failed.
-    pub fallback: bool,
+    /// Whether this call was made because another variant had failed, where the writer says so.
+    pub fallback: Option<bool>,
 }
 
 /// One event.
@@ -131,8 +131,8 @@ pub enum Fault {
     Incomplete(&'static str),
     /// Two or more whole events on one line. All were read.
     Glued,
-    /// A broken event with whole ones behind it, which were read: two writers that met, or one that died.
-    Torn(SyntaxError),
+    /// Broken text beside whole events, which were read: two writers that met, or one that died.
+    Torn(Box<Fault>),
     /// More than [`crate::jsonl::LINE_BYTES_MAX`] bytes.
     Overlong,
 }
@@ -151,14 +151,14 @@ impl fmt::Display for Fault {
             Fault::Syntax(error) => write!(f, "not JSON: {error}"),
             Fault::Incomplete(what) => f.write_str(what),
             Fault::Glued => f.write_str("several events on one line, all read"),
-            Fault::Torn(error) => write!(f, "torn event ({error}) in front of a whole one, which was read"),
+            Fault::Torn(fault) => write!(f, "{fault}; whole events beside it were read"),
             Fault::Overlong => write!(f, "longer than {} MiB", crate::jsonl::LINE_BYTES_MAX >> 20),
         }
     }
 }
 
-/// How many of the last places where an event could begin are tried on a line that does not parse.
-const RECOVERY_TRIES: usize = 4;
+/// At how many places of a broken line whole events are looked for.
+const RECOVERY_TRIES: usize = 16;
 
 /// Reads one line (its newline may be missing) and hands on each event in it: none on a blank line, more than one where
 /// two writers met.
@@ -181,50 +181,93 @@ pub fn read_line(line: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<(), Fa
 /// # Errors
 /// As [`read_line`].
 pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Result<(), Fault> {
-    let text = std::str::from_utf8(line).map_err(|error| Fault::Encoding(error.valid_up_to()))?;
-    if text.bytes().all(|byte| byte.is_ascii_whitespace()) {
-        return Ok(());
+    let mut reader = LineReader { line, at: 0, text: "", base: 0 };
+    let (mut records, mut incomplete, mut broken) = (0, None, None);
+    for _ in 0..RECOVERY_TRIES {
+        let fault = loop {
+            match reader.next() {
+                Ok(Some(record)) => match event(record) {
+                    Ok(event) => {
+                        records += 1;
+                        sink(record, event);
+                    }
+                    Err(what) => incomplete = Some(what),
+                },
+                Ok(None) => break None,
+                Err(fault) => break Some(fault),
+            }
+        };
+        let Some(fault) = fault else { break };
+        broken.get_or_insert(fault);
+        if !reader.skip_to_next() {
+            break;
+        }
     }
-    match sequence(text, sink) {
-        Ok(1) => Ok(()),
-        Ok(_) => Err(Fault::Glued),
-        Err(Fault::Syntax(error)) => Err(recover(text, error, sink)),
-        Err(other) => Err(other),
+    match (incomplete, broken) {
+        (Some(what), _) => Err(Fault::Incomplete(what)),
+        (None, Some(fault)) if records > 0 => Err(Fault::Torn(Box::new(fault))),
+        (None, Some(fault)) => Err(fault),
+        (None, None) if records > 1 => Err(Fault::Glued),
+        (None, None) => Ok(()),
     }
 }
 
-/// Reads objects one after the other up to the end of `text`, hands them on if all are well formed, and counts them.
-fn sequence(text: &str, sink: &mut impl FnMut(&str, Event<'_>)) -> Result<usize, Fault> {
-    let mut starts = vec![0];
-    let mut at = json::object(text, 0, |_, _| {}).map_err(Fault::Syntax)?;
-    while at < text.len() {
-        starts.push(at);
-        at = json::object(text, at, |_, _| {}).map_err(Fault::Syntax)?;
-    }
-    starts.push(at);
-    let mut incomplete = None;
-    for range in starts.windows(2) {
-        let record = text[range[0]..range[1]].trim_ascii();
-        match event(record) {
-            Ok(event) => sink(record, event),
-            Err(what) => incomplete = Some(what),
-        }
-    }
-    incomplete.map_or(Ok(starts.len() - 1), |what| Err(Fault::Incomplete(what)))
+/// The objects of a line, one after the other.
+struct LineReader<'a> {
+    line: &'a [u8],
+    /// Where the next object should begin.
+    at: usize,
+    /// UTF-8 that the line has from `base` on.
+    text: &'a str,
+    base: usize,
 }
 
-/// Looks for whole events at the end of a line that is broken further in front. A quote inside a string is escaped, so
-/// `{"event"` cannot stand in one: what begins with it and parses to the line's end was written as an event.
-fn recover(text: &str, error: SyntaxError, sink: &mut impl FnMut(&str, Event<'_>)) -> Fault {
-    let places = memchr::memmem::rfind_iter(text.as_bytes(), b"{\"event\"").take(RECOVERY_TRIES).collect::<Vec<_>>();
-    for place in places.into_iter().rev().filter(|place| *place > 0) {
-        match sequence(&text[place..], sink) {
-            Ok(_) => return Fault::Torn(error),
-            Err(Fault::Syntax(_)) => {}
-            Err(other) => return other,
+impl<'a> LineReader<'a> {
+    /// The next object's text; `None` at the line's end.
+    fn next(&mut self) -> Result<Option<&'a str>, Fault> {
+        let rest = &self.line[self.at..];
+        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        if self.at == self.line.len() {
+            return Ok(None);
         }
+        if self.at >= self.base + self.text.len() {
+            self.base = self.at;
+            self.text = self.line[self.at..].utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        }
+        let start = self.at - self.base;
+        let end = json::object(self.text, start, |_, _| {}).map_err(|error| self.fault(error))?;
+        match self.line.get(self.base + end) {
+            None | Some(b'{') => {}
+            Some(_) => {
+                let error = SyntaxError { at: end, what: "expected the line's end" };
+                return Err(self.fault(error));
+            }
+        }
+        self.at = self.base + end;
+        Ok(Some(self.text[start..end].trim_ascii()))
     }
-    Fault::Syntax(error)
+
+    /// An error in the text is one of encoding where the text is not all of the line.
+    fn fault(&self, error: SyntaxError) -> Fault {
+        let valid_end = self.base + self.text.len();
+        if error.at >= self.text.len() && valid_end < self.line.len() {
+            return Fault::Encoding(valid_end);
+        }
+        Fault::Syntax(SyntaxError { at: self.base + error.at, ..error })
+    }
+
+    /// Goes on where the next event may begin. A quote inside a string is escaped, so `{"event"` cannot stand in one: where
+    /// it stands, and an object ends with the line or in front of another, an event was written. (Or an object inside of one
+    /// that is broken; the Python package writes none.)
+    fn skip_to_next(&mut self) -> bool {
+        let found = memchr::memmem::find(&self.line[self.at + 1..], b"{\"event\"");
+        if let Some(found) = found {
+            self.at += 1 + found;
+            self.base = self.at;
+            self.text = "";
+        }
+        found.is_some()
+    }
 }
 
 /// The members of an event that we read; where a key stands twice the last one counts, as in Python.
@@ -277,7 +320,7 @@ fn event(record: &str) -> Result<Event<'_>, &'static str> {
             success: members.success.and_then(Raw::as_bool).ok_or("a call without a `success` of true or false")?,
             latency_ns: members.latency_ms.and_then(Raw::as_number).and_then(latency_ns),
             error: members.error.filter(|error| !error.is_null()),
-            fallback: members.fallback.and_then(Raw::as_bool) == Some(true),
+            fallback: members.fallback.and_then(Raw::as_bool),
         };
     }
     Ok(Event { kind, function, variant, at, outcome })
@@ -355,16 +398,36 @@ mod tests {
         assert_eq!(seen.len(), 3);
         assert_eq!(fault.as_deref(), Some("several events on one line, all read"));
         for cut in 1..event.len() {
-            let (seen, fault) = read(&format!("{}{event}", &event[..cut]));
-            assert_eq!(seen.len(), 1, "{cut}");
-            assert!(fault.expect("torn").starts_with("torn event"), "{cut}");
-            let (seen, fault) = read(&format!("{event}{}", &event[..cut]));
-            assert!(fault.expect("torn").starts_with("not JSON"), "{cut}");
-            assert!(seen.is_empty(), "{cut}");
+            let torn = &event[..cut];
+            for (line, whole) in [
+                (format!("{torn}{event}"), 1),
+                (format!("{event}{torn}"), 1),
+                (format!("{event}{torn}{event}"), 2),
+                (format!("{torn}{}", event.repeat(6)), 6),
+                (format!("{torn}{torn}{event}"), 1),
+            ] {
+                let (seen, fault) = read(&line);
+                assert_eq!(seen.len(), whole, "{line}");
+                assert!(fault.expect("torn").ends_with("; whole events beside it were read"), "{line}");
+            }
         }
         // Inside a string the quotes are escaped, so nothing is mistaken for an event.
         let (seen, _) = read(r#"{"event": "call", "value": "{\"event\": \"call\"}", oops"#);
         assert!(seen.is_empty());
+        let (seen, fault) = read(&format!("{event} rest"));
+        assert!(seen.is_empty());
+        assert_eq!(fault.as_deref(), Some("not JSON: expected the line's end at column 57"));
+    }
+
+    #[test]
+    fn an_event_torn_inside_a_character_does_not_hide_the_next() {
+        let mut line = br#"{"event": "call", "function": ""#.to_vec();
+        line.push(0xc3);
+        line.extend(br#"{"event": "promotion", "function": "p", "variant": "v"}"#);
+        let mut seen = 0;
+        let fault = read_line(&line, &mut |_| seen += 1).expect_err("torn");
+        assert_eq!(seen, 1);
+        assert_eq!(fault.to_string(), "not UTF-8 at column 32; whole events beside it were read");
     }
 
     #[test]

@@ -49,11 +49,13 @@ impl Pending {
         self.ended.clear();
     }
 
-    /// Takes out the failure that a call of the first variant which began then answers, if there is one.
+    /// Takes out the failure that a call of the first variant which began then answers, if there is one: of several, the
+    /// nearest in time.
     pub(crate) fn answer(&mut self, began: Timestamp) -> bool {
         let gap = |ended: &Timestamp| began.micros() - ended.micros();
-        let found = self.ended.iter().position(|ended| (-EARLY_US_MAX..=GAP_US_MAX).contains(&gap(ended)));
-        found.is_some_and(|index| self.ended.remove(index).is_some())
+        let near = self.ended.iter().enumerate().filter(|(_, at)| (-EARLY_US_MAX..=GAP_US_MAX).contains(&gap(at)));
+        let nearest = near.min_by_key(|(_, at)| gap(at).abs()).map(|(index, _)| index);
+        nearest.is_some_and(|index| self.ended.remove(index).is_some())
     }
 
     /// Adds the failures of a later block.

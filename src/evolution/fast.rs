@@ -39,7 +39,7 @@ impl FastReader {
             Some(text) => Some(Raw::trusted(std::str::from_utf8(text).ok()?)),
             None => None,
         };
-        let outcome = Outcome { success, latency_ns: Some(latency_ns), error, fallback: false };
+        let outcome = Outcome { success, latency_ns: Some(latency_ns), error, fallback: None };
         let (function, variant) = (Some(function), Some(variant));
         Some((Event { kind: Kind::Call, function, variant, at: Some(at), outcome }, cursor.at))
     }

@@ -124,7 +124,8 @@ impl Source {
     /// # Errors
     /// It cannot be opened.
     pub fn open_plain(&self) -> Result<Option<(File, u64)>, ReadError> {
-        if *self == Source::Stdin {
+        // Opening a pipe to look at it would take bytes out of it.
+        if self.size().is_none() {
             return Ok(None);
         }
         match self.open(&Progress::default())? {

@@ -229,14 +229,23 @@ impl FunctionSummary {
         span
     }
 
-    /// Adds all of `other` but its variants.
-    fn merge_decisions(&mut self, other: &FunctionSummary) {
+    /// Adds all of `other` but its variants, and returns how many kinds are new.
+    fn merge_decisions(&mut self, other: &FunctionSummary) -> usize {
         self.promotions += other.promotions;
         self.rollbacks += other.rollbacks;
         self.weight_changes += other.weight_changes;
-        other.others.iter().for_each(|(kind, count)| *self.others.entry(kind.clone()).or_default() += count);
         self.other_span.merge(other.other_span);
+        add_counts(&mut self.others, &other.others)
     }
+}
+
+/// Adds counts by kind, and returns how many kinds are new.
+fn add_counts(counts: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) -> usize {
+    let before = counts.len();
+    for (kind, count) in more {
+        *counts.entry(kind.clone()).or_default() += count;
+    }
+    counts.len() - before
 }
 
 /// What some logs say.
@@ -382,9 +391,9 @@ impl Table {
                 let index = self.variant_at(at, &Name::from(&*variant.name));
                 self.functions[at].variants[index].merge(variant);
             }
-            self.functions[at].merge_decisions(function);
+            self.names += self.functions[at].merge_decisions(function);
         }
-        other.nameless.iter().for_each(|(kind, count)| *self.nameless.entry(kind.clone()).or_default() += count);
+        self.names += add_counts(&mut self.nameless, &other.nameless);
         self.undated += other.undated;
     }
 
@@ -573,8 +582,11 @@ impl Collector {
             self.failure(event, function, variant);
         }
         let first = same(self.table.functions[function].variants[variant].name.as_bytes(), FIRST_VARIANT.as_bytes());
-        let mut fallback = outcome.fallback;
-        if first && let Some(began) = event.began() {
+        let mut fallback = outcome.fallback == Some(true);
+        if first
+            && outcome.fallback != Some(false)
+            && let Some(began) = event.began()
+        {
             let answers = |pending: &mut Pending| !pending.is_empty() && pending.answer(began);
             fallback |= self.pending.get_mut(function).is_some_and(answers);
             let head = self.block_began.is_some_and(|first| fallback::may_answer_earlier(began, first));
@@ -595,7 +607,7 @@ impl Collector {
         let summary = &self.table.functions[function];
         let name = &summary.variants[variant].name;
         if **name != *FIRST_VARIANT
-            && !event.outcome.fallback
+            && event.outcome.fallback != Some(true)
             && let Some(at) = event.at
         {
             if self.pending.len() <= function {

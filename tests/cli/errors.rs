@@ -249,26 +249,26 @@ fn skipped_lines_are_evidence() {
     check(
         &["events", "-s", "fixtures/corrupt/glued.jsonl", "--verbose"],
         expect![[r#"
-        EVENT          COUNT
-        call             149
-        promotion          1
-        rollback           1
-        weight_change      1
-        ! warning: fixtures/corrupt/glued.jsonl: 19 lines skipped
-        !   line 4: torn event (expected `,` or `}` at column 90) in front of a whole one, which was read
-        !   line 5: torn event (expected `:` at column 5) in front of a whole one, which was read
-        !   line 16: torn event (expected `,` or `}` at column 66) in front of a whole one, which was read
-        !   line 18: torn event (expected `,` or `}` at column 124) in front of a whole one, which was read
-        !   line 19: torn event (expected `,` or `}` at column 87) in front of a whole one, which was read
-        !   line 21: torn event (expected `,` or `}` at column 63) in front of a whole one, which was read
-        !   line 45: torn event (expected `:` at column 173) in front of a whole one, which was read
-        !   and 12 lines more
-        ! warning: fixtures/corrupt/glued.jsonl: 14 lines with several events, all read
-        !   line 24: several events on one line, all read
-        !   line 26: several events on one line, all read
-        !   line 38: several events on one line, all read
-        !   and 11 lines more
-    "#]],
+            EVENT          COUNT
+            call             150
+            promotion          1
+            rollback           1
+            weight_change      1
+            ! warning: fixtures/corrupt/glued.jsonl: 19 lines skipped
+            !   line 4: not JSON: expected `,` or `}` at column 90; whole events beside it were read
+            !   line 5: not JSON: expected `:` at column 5; whole events beside it were read
+            !   line 16: not JSON: expected `,` or `}` at column 66; whole events beside it were read
+            !   line 18: not JSON: expected `,` or `}` at column 124; whole events beside it were read
+            !   line 19: not JSON: expected `,` or `}` at column 87; whole events beside it were read
+            !   line 21: not JSON: expected `,` or `}` at column 63; whole events beside it were read
+            !   line 45: not JSON: expected `:` at column 173; whole events beside it were read
+            !   and 12 lines more
+            ! warning: fixtures/corrupt/glued.jsonl: 14 lines with several events, all read
+            !   line 24: several events on one line, all read
+            !   line 26: several events on one line, all read
+            !   line 38: several events on one line, all read
+            !   and 11 lines more
+        "#]],
     );
     check(
         &["events", "-s", "fixtures/corrupt/not-utf8.jsonl", "--quiet"],
@@ -307,10 +307,10 @@ fn strict_makes_them_errors() {
     check(
         &["events", "--strict", "-s", "fixtures/corrupt/glued.jsonl"],
         expect![[r#"
-        ! error: fixtures/corrupt/glued.jsonl:4: torn event (expected `,` or `}` at column 90) in front of a whole one, which was read
-        ! hint: without --strict it is skipped and counted
-        [exit 2]
-    "#]],
+            ! error: fixtures/corrupt/glued.jsonl:4: not JSON: expected `,` or `}` at column 90; whole events beside it were read
+            ! hint: without --strict it is skipped and counted
+            [exit 2]
+        "#]],
     );
     check(
         &["events", "--strict", "-s", "fixtures/corrupt/truncated.jsonl.gz"],

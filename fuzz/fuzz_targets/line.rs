@@ -1,0 +1,48 @@
+//! Any bytes as one line: nothing panics, and every event that is handed on has what its kind needs.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use temporal_code::evolution::event::{Event, Fault, Kind, read_line, read_records};
+use temporal_code::time::Timestamp;
+
+fn check(line: &str, record: &str, event: &Event<'_>) {
+    assert!(line.contains(record) && record.starts_with('{') && record.ends_with('}'));
+    if !matches!(event.kind, Kind::Other(_)) {
+        assert!(event.function.is_some() && event.variant.is_some());
+    }
+    if event.kind != Kind::Call {
+        assert_eq!(event.outcome, Default::default());
+    }
+    for name in event.function.iter().chain(&event.variant) {
+        assert_eq!(name.as_str().as_bytes(), name.as_bytes());
+    }
+    for at in event.at.into_iter().chain(event.began()) {
+        assert!((Timestamp::MIN..=Timestamp::MAX).contains(&at));
+    }
+    if let Some(error) = event.outcome.error {
+        assert!(!error.is_null() && record.contains(error.text()));
+    }
+}
+
+fuzz_target!(|line: &[u8]| {
+    let (mut records, mut events) = (0, 0);
+    let result = read_records(line, &mut |record, event| {
+        records += 1;
+        let line = std::str::from_utf8(line).expect("only text has events");
+        check(line, record, &event);
+        // An event's own text is that event, alone.
+        let mut again = Vec::new();
+        assert_eq!(read_line(record.as_bytes(), &mut |event| again.push(format!("{event:?}"))), Ok(()));
+        assert_eq!(again, [format!("{event:?}")]);
+    });
+    let same = read_line(line, &mut |_| events += 1);
+    assert_eq!((events, &same), (records, &result));
+    match result {
+        Ok(()) => assert!(records <= 1),
+        Err(Fault::Glued) => assert!(records >= 2),
+        Err(Fault::Encoding(at)) => assert!(records == 0 && at < line.len()),
+        Err(Fault::Syntax(error)) => assert!(records == 0 && error.at <= line.len()),
+        Err(Fault::Torn(_)) => assert!(records >= 1),
+        Err(_) => {}
+    }
+});
