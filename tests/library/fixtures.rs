@@ -7,7 +7,7 @@ type Expected = (&'static str, u64, u64, u64, u64, &'static str);
 
 const EXPECTED: [Expected; 10] = [
     ("torn-tail", 152, 153, 1, 0, "not JSON: the line ends too early at column 82"),
-    ("glued", 152, 135, 19, 14, "not JSON: expected `,` or `}` at column 90; whole events beside it were read"),
+    ("glued", 153, 135, 19, 14, "not JSON: expected `,` or `}` at column 90; whole events beside it were read"),
     ("bom-crlf", 153, 153, 0, 0, ""),
     ("not-utf8", 102, 153, 51, 0, "not UTF-8 at column 123"),
     ("nul", 123, 154, 47, 0, "not JSON: expected an object at column 1; whole events beside it were read"),
