@@ -119,21 +119,49 @@ impl CanonicalReader {
     #[inline(always)]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<Timestamp> {
         let (head, rest) = text.split_first_chunk::<19>()?;
-        let fraction = match rest.len() {
-            13 if rest[0] == b'.' && rest[7..] == *b"+00:00" => i64::from(digits::<6>(rest, 1)?),
-            6 if rest == b"+00:00" => 0,
+        let fraction_us = match rest.split_first_chunk::<8>() {
+            Some((fraction, b"00:00")) if fraction[0] == b'.' && fraction[7] == b'+' => {
+                // The six digits behind the point, with two zeros in front.
+                let digits = u64::from_le_bytes(*fraction) >> 8 & 0xffff_ffff_ffff;
+                eight_digits(digits << 16 | 0x3030)? as i64
+            }
+            _ if rest == b"+00:00" => 0,
             _ => return None,
         };
         if head[..10] != self.date {
             self.midnight_us = date_at(head)? * US_PER_DAY;
             self.date.copy_from_slice(&head[..10]);
         }
-        let (hour, minute, second) = (digits::<2>(head, 11)?, digits::<2>(head, 14)?, digits::<2>(head, 17)?);
-        let marks = head[10] == b'T' && head[13] == b':' && head[16] == b':';
-        let in_range = hour < 24 && minute < 60 && second < 60;
-        let seconds = i64::from(hour * 3600 + minute * 60 + second);
-        (marks && in_range).then(|| Timestamp(self.midnight_us + seconds * US_PER_SECOND + fraction))
+        let clock = seconds_of_day(head.last_chunk()?).filter(|_| head[10] == b'T')?;
+        Some(Timestamp(self.midnight_us + clock * US_PER_SECOND + fraction_us))
     }
+}
+
+/// The number of eight ASCII digits, given as a word of the bytes in memory order. (Three multiplications: first pairs of
+/// digits are joined, then pairs of pairs, then both halves.)
+#[inline(always)]
+pub(crate) fn eight_digits(text: u64) -> Option<u64> {
+    let digits = text ^ 0x3030_3030_3030_3030;
+    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = (digits.wrapping_mul(2_561) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(42_949_672_960_001) >> 32)
+}
+
+/// Seconds since midnight of `HH:MM:SS`.
+#[inline(always)]
+fn seconds_of_day(text: &[u8; 8]) -> Option<i64> {
+    // Every byte becomes its digit, and a colon 0.
+    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*b"00:00:00");
+    let no_digit = digits.wrapping_add(0x7676_7676_7676_7676) | digits;
+    if no_digit & 0x8080_8080_8080_8080 != 0 || digits & 0x0000_ff00_00ff_0000 != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let (hour, minute, second) = (pairs & 0xff, pairs >> 24 & 0xff, pairs >> 48 & 0xff);
+    (hour < 24 && minute < 60 && second < 60).then_some((hour * 3600 + minute * 60 + second) as i64)
 }
 
 fn parse_general(text: &[u8]) -> Option<Timestamp> {
@@ -245,6 +273,35 @@ mod tests {
                     assert_eq!(civil_from_days(days), (year, month, day));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn digits_are_read_eight_at_a_time() {
+        for number in [0u32, 1, 12_345_678, 99_999_999, 10_000_000, 909_090] {
+            let text = format!("{number:08}");
+            let word = u64::from_le_bytes(*text.as_bytes().first_chunk().expect("eight"));
+            assert_eq!(eight_digits(word), Some(u64::from(number)));
+            for at in 0..8 {
+                for odd in [b'/', b':', 0, 0x80, 0xb0, b' ', 0xff] {
+                    let mut bytes = word.to_le_bytes();
+                    bytes[at] = odd;
+                    assert_eq!(eight_digits(u64::from_le_bytes(bytes)), None, "{text} {at} {odd}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_second_of_the_day() {
+        for second in 0..86_400 {
+            let text = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+            assert_eq!(seconds_of_day(text.as_bytes().first_chunk().expect("eight")), Some(second));
+        }
+        for odd in
+            ["24:00:00", "00:60:00", "00:00:60", "0:000:00", "00:0a:00", "00000000", "::::::::", "99:99:99", "0 :00:00"]
+        {
+            assert_eq!(seconds_of_day(odd.as_bytes().first_chunk().expect("eight")), None, "{odd}");
         }
     }
 

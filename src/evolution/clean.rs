@@ -257,8 +257,8 @@ fn each_line(lines: &[u8], older_than: Option<Timestamp>, mut each: impl FnMut(&
     let mut fast = FastReader::default();
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
     for text in lines.split_inclusive(|byte| *byte == b'\n') {
-        if let Some((event, _)) = fast.read(text) {
-            each(text, if old(event.at) { Line::Old(1) } else { Line::Young(1) });
+        if let Some((call, _)) = fast.read(text) {
+            each(text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
             continue;
         }
         let (mut events, mut all_old) = (0, true);

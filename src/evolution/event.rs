@@ -51,12 +51,6 @@ impl<'a> Kind<'a> {
 pub struct Name<'a>(Cow<'a, [u8]>);
 
 impl<'a> Name<'a> {
-    /// Wraps bytes that the caller knows to be ASCII.
-    #[inline]
-    pub(crate) fn ascii(bytes: &'a [u8]) -> Self {
-        Name(Cow::Borrowed(bytes))
-    }
-
     /// The name's UTF-8.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -112,11 +106,37 @@ pub struct Event<'a> {
     pub outcome: Outcome<'a>,
 }
 
-impl Event<'_> {
-    /// When the call began, as well as the log can tell.
-    pub fn began(&self) -> Option<Timestamp> {
-        let latency_us = i64::try_from(self.outcome.latency_ns? / 1_000).ok()?;
-        Some(self.at?.offset_micros(-latency_us))
+/// When a call began that ended at `at`, as well as the log can tell.
+#[inline]
+pub(crate) fn began(at: Option<Timestamp>, latency_ns: Option<u64>) -> Option<Timestamp> {
+    let latency_us = i64::try_from(latency_ns? / 1_000).ok()?;
+    Some(at?.offset_micros(-latency_us))
+}
+
+/// A call as the fast path reads it: what an [`Event`] of a call holds, in its plainest form.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    pub(crate) function: &'a [u8],
+    pub(crate) variant: &'a [u8],
+    pub(crate) at: Timestamp,
+    pub(crate) success: bool,
+    pub(crate) latency_ns: u64,
+    pub(crate) error: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    #[inline(always)]
+    pub(crate) fn outcome(&self) -> Outcome<'a> {
+        let error = self.error.map(Raw::trusted);
+        Outcome { success: self.success, latency_ns: Some(self.latency_ns), error, fallback: None }
+    }
+}
+
+impl<'a> From<&Call<'a>> for Event<'a> {
+    fn from(call: &Call<'a>) -> Self {
+        let name = |bytes| Some(Name(Cow::Borrowed(bytes)));
+        let (function, variant) = (name(call.function), name(call.variant));
+        Event { kind: Kind::Call, function, variant, at: Some(call.at), outcome: call.outcome() }
     }
 }
 

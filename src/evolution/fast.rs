@@ -2,9 +2,9 @@
 //!
 //! It either reads such a line exactly as [`super::event::read_line`] does, or declines, and then that reader decides.
 
-use super::event::{Event, Kind, Name, Outcome};
-use crate::json::{Raw, plain_run, string_end};
-use crate::time::CanonicalReader;
+use super::event::Call;
+use crate::json::{plain_run, string_end};
+use crate::time::{CanonicalReader, eight_digits};
 
 /// Reads calls, one after the other.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub(crate) struct FastReader {
 impl FastReader {
     /// Reads the call that `bytes` begins with and returns it with the length of its line, newline included. `None` for
     /// every line of another shape, and for a last line that has no newline.
-    #[inline]
-    pub(crate) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Event<'a>, usize)> {
+    #[inline(always)]
+    pub(crate) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
         let mut cursor = Cursor { bytes, at: 0 };
         cursor.literal(br#"{"event": "call", "function": ""#)?;
         let function = cursor.name()?;
@@ -26,22 +26,13 @@ impl FastReader {
         let variant = cursor.name()?;
         cursor.literal(br#", "value": "#)?;
         cursor.text_or_null()?;
-        cursor.literal(br#", "error": "#)?;
-        let error = cursor.text_or_null()?;
-        cursor.literal(br#", "latency_ms": "#)?;
+        let error = if cursor.is_next(br#", "error": null, "latency_ms": "#) { None } else { cursor.error()? };
         let latency_ns = cursor.milliseconds()?;
-        cursor.literal(br#", "success": "#)?;
-        let success = match cursor.bytes.get(cursor.at)? {
-            b't' => cursor.literal(b"true}\n").map(|()| true)?,
-            _ => cursor.literal(b"false}\n").map(|()| false)?,
-        };
-        let error = match error {
-            Some(text) => Some(Raw::trusted(std::str::from_utf8(text).ok()?)),
-            None => None,
-        };
-        let outcome = Outcome { success, latency_ns: Some(latency_ns), error, fallback: None };
-        let (function, variant) = (Some(function), Some(variant));
-        Some((Event { kind: Kind::Call, function, variant, at: Some(at), outcome }, cursor.at))
+        let success = cursor.is_next(b", \"success\": true}\n");
+        if !success {
+            cursor.literal(b", \"success\": false}\n")?;
+        }
+        Some((Call { function, variant, at, success, latency_ns, error }, cursor.at))
     }
 }
 
@@ -58,9 +49,29 @@ impl<'a> Cursor<'a> {
         (found == literal).then_some(())
     }
 
+    /// Passes over a literal, if it comes next.
+    #[inline(always)]
+    fn is_next<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
+        let next = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) == Some(literal);
+        self.at += if next { N } else { 0 };
+        next
+    }
+
+    /// The `error` of a call that failed, and what stands around it.
+    #[cold]
+    fn error(&mut self) -> Option<Option<&'a str>> {
+        self.literal(br#", "error": "#)?;
+        let error = self.text_or_null()?;
+        self.literal(br#", "latency_ms": "#)?;
+        match error {
+            Some(text) => std::str::from_utf8(text).ok().map(Some),
+            None => Some(None),
+        }
+    }
+
     /// The rest of a string that has no escapes, and its closing quote.
     #[inline(always)]
-    fn name(&mut self) -> Option<Name<'a>> {
+    fn name(&mut self) -> Option<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let (length, ascii) = plain_run(rest);
         if rest.get(length) != Some(&b'"') {
@@ -68,7 +79,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += length + 1;
         let name = &rest[..length];
-        if ascii { Some(Name::ascii(name)) } else { std::str::from_utf8(name).ok().map(Name::from) }
+        (ascii || std::str::from_utf8(name).is_ok()).then_some(name)
     }
 
     /// The rest of a string that is as long as a time is.
@@ -96,35 +107,98 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn milliseconds(&mut self) -> Option<u64> {
         let rest = &self.bytes[self.at..];
-        let (whole, length) = leading_number(rest, 9)?;
-        if length > 1 && rest[0] == b'0' {
-            return None;
-        }
+        let (ns, length) = short_milliseconds(rest).or_else(|| long_milliseconds(rest))?;
         self.at += length;
-        let mut ns = whole * 1_000_000;
-        if rest.get(length) == Some(&b'.') {
-            let (fraction, digits) = leading_number(&rest[length + 1..], 6)?;
-            const SCALE: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
-            ns += fraction * SCALE[digits];
-            self.at += 1 + digits;
-        }
         Some(ns)
     }
 }
 
-/// The digits that `bytes` begins with, as a number, and how many they are; `None` for none, or more than `most`.
+/// Nanoseconds in a millisecond, and in its tenth, hundredth and so on.
+const SCALE: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
+/// A number such as `12.34` in front of a comma that is one of the next eight bytes, and its length: all digits at once.
 #[inline(always)]
-fn leading_number(bytes: &[u8], most: usize) -> Option<(u64, usize)> {
-    let mut value = 0;
-    for (count, byte) in bytes.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return (count > 0).then_some((value, count));
-        }
-        if count == most {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
+fn short_milliseconds(bytes: &[u8]) -> Option<(u64, usize)> {
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let comma = first_byte(word, b',')?;
+    let point = first_byte(word, b'.').filter(|point| (1..comma.saturating_sub(1)).contains(point))?;
+    if point > 1 && word as u8 == b'0' {
+        return None;
     }
-    None
+    let low = word & ((1 << (8 * point)) - 1);
+    let high = (word & ((1u64 << (8 * comma)) - 1)) >> (8 * (point + 1));
+    let digits = comma - 1;
+    // Right-aligned, with zeros in front.
+    let text = (low | high << (8 * point)) << (8 * (8 - digits)) | ascii_zeros(8 - digits);
+    Some((eight_digits(text)? * SCALE[comma - point - 1], comma))
+}
+
+/// `count` ASCII zeros in the first bytes of a word.
+#[inline(always)]
+fn ascii_zeros(count: usize) -> u64 {
+    0x3030_3030_3030_3030 & ((1u64 << (8 * count)) - 1)
+}
+
+/// Where a word first has `byte`, in the order of its bytes in memory.
+#[inline(always)]
+fn first_byte(word: u64, byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let different = word ^ (ONES * u64::from(byte));
+    let found = different.wrapping_sub(ONES) & !different & (ONES << 7);
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
+}
+
+fn long_milliseconds(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (whole, mut length) = leading_number(bytes, 9)?;
+    if length > 1 && bytes[0] == b'0' {
+        return None;
+    }
+    let mut ns = whole * 1_000_000;
+    if bytes.get(length) == Some(&b'.') {
+        let (fraction, digits) = leading_number(&bytes[length + 1..], 6)?;
+        ns += fraction * SCALE[digits];
+        length += 1 + digits;
+    }
+    Some((ns, length))
+}
+
+/// The digits that `bytes` begins with, as a number, and how many they are; `None` for none, or more than `most`.
+fn leading_number(bytes: &[u8], most: usize) -> Option<(u64, usize)> {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = bytes[..digits].iter().fold(0u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
+    (1..=most).contains(&digits).then_some((number, digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_read_a_number_agree() {
+        for whole in 0..120_000u64 {
+            for text in
+                [format!("{}.{:02}, \"s\"", whole / 100, whole % 100), format!("{}.{}, \"s\"", whole / 10, whole % 10)]
+            {
+                let short = short_milliseconds(text.as_bytes());
+                if text.find(',').is_some_and(|comma| comma < 8) {
+                    assert!(short.is_some(), "{text}");
+                }
+                assert!(short.is_none() || short == long_milliseconds(text.as_bytes()), "{text}");
+            }
+        }
+        for odd in [
+            "1., \"abc",
+            ".5, \"abc",
+            "01.5, \"a",
+            "1.5.2, \"",
+            "1a.5, \"a",
+            "1,5.0, \"",
+            "-1.5, \"a",
+            "1.5e3, \"",
+            "/.0, \"ab",
+            "1:.0, \"a",
+        ] {
+            assert_eq!(short_milliseconds(odd.as_bytes()), None, "{odd}");
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod clean;
+mod collect;
 pub mod event;
 pub mod fallback;
 mod fast;
@@ -18,4 +19,5 @@ pub mod sketch;
 pub mod source;
 pub mod stats;
 pub mod summary;
+mod table;
 pub mod tail;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::event::{self, Event, Fault};
+use super::event::{self, Call, Event, Fault};
 use super::fast::FastReader;
 use super::source::{Opened, Progress, ReadError, Source};
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
@@ -20,6 +20,12 @@ pub trait Visitor: Send {
 
     /// One event. Events of one block come in order; blocks come in any order.
     fn event(&mut self, record: &Record<'_>, event: &Event<'_>);
+
+    /// A call that the fast path has read; the same as an event.
+    #[inline]
+    fn call(&mut self, record: &Record<'_>, call: &Call<'_>) {
+        self.event(record, &Event::from(call));
+    }
 
     /// The block whose events were shown has ended.
     fn end_block(&mut self) -> Self::Part;
@@ -315,10 +321,10 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let mut at = if block.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         while at < bytes.len() {
             if !self.options.exact_only
-                && let Some((event, length)) = fast.read(&bytes[at..])
+                && let Some((call, length)) = fast.read(&bytes[at..])
             {
                 let text = &bytes[at..at + length];
-                visitor.event(&Record { text, offset: block.offset + at as u64, line: found.lines }, &event);
+                visitor.call(&Record { text, offset: block.offset + at as u64, line: found.lines }, &call);
                 at += length;
             } else {
                 let length = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - at, |newline| newline + 1);

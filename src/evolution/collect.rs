@@ -1,0 +1,246 @@
+//! Counting: what one thread keeps of the events that it sees, and what is merged in the order of the log.
+
+use std::sync::Arc;
+
+use super::event::{self, Call, Event, Kind, Name, Outcome};
+use super::fallback::{self, FIRST_VARIANT, Pending};
+use super::scan::{Record, Visitor};
+use super::summary::{Filter, Map, NAMES_MAX, TOO_MANY_NAMES};
+use super::table::{Place, Recent, Table};
+use crate::json::Raw;
+use crate::time::Timestamp;
+
+/// Longest error message that is kept, in bytes; longer ones are cut, and are one message where the cut parts agree.
+const ERROR_BYTES_MAX: usize = 500;
+
+/// A call that only what stands in front of its block can tell from a fallback.
+struct Undecided {
+    function: Arc<str>,
+    began: Timestamp,
+    at: Option<Timestamp>,
+    success: bool,
+    latency_ns: Option<u64>,
+}
+
+/// What a block leaves behind to be merged in log order.
+#[derive(Default)]
+pub(super) struct Part {
+    undecided: Vec<Undecided>,
+    pending: Vec<(Arc<str>, Pending)>,
+    /// In the order of the log.
+    errors: Vec<Failures>,
+}
+
+/// Failures of one variant with one message.
+struct Failures {
+    function: Arc<str>,
+    variant: Arc<str>,
+    message: Option<Arc<str>>,
+    count: u64,
+}
+
+/// The parts merged so far.
+#[derive(Default)]
+pub(super) struct Ordered {
+    pending: Map<Arc<str>, Pending>,
+    pub(super) table: Table,
+}
+
+impl Ordered {
+    pub(super) fn merge(&mut self, part: Part) {
+        for call in part.undecided {
+            let answers = self.pending.get_mut(&call.function).is_some_and(|pending| pending.answer(call.began));
+            let variant = self.table.variant(&call.function, FIRST_VARIANT);
+            let tally = if answers { &mut variant.fallback } else { &mut variant.primary };
+            tally.add(call.at, call.success, call.latency_ns);
+        }
+        for (function, pending) in part.pending {
+            self.pending.entry(function).or_default().extend(&pending);
+        }
+        for failures in part.errors {
+            let variant = self.table.variant(&failures.function, &failures.variant);
+            variant.errors.add(failures.message, failures.count);
+        }
+    }
+}
+
+/// Counts the events that one thread sees.
+pub(super) struct Collector {
+    filter: Filter,
+    /// Whether the filter keeps anything out.
+    filters: bool,
+    pub(super) table: Table,
+    recent: Recent,
+    /// Unanswered failures in the current block, by function.
+    pending: Vec<Pending>,
+    /// Functions with unanswered failures in the current block, perhaps answered since.
+    failing: Vec<usize>,
+    /// The time of the current block's first event that has one.
+    block_began: Option<Timestamp>,
+    part: Part,
+    /// Where each variant's error, as logged, stands in the current block's `part.errors`.
+    error_index: Map<(usize, Option<Box<str>>), usize>,
+}
+
+impl Collector {
+    pub(super) fn new(filter: Filter) -> Self {
+        Collector {
+            filters: filter.function.is_some() || filter.since.is_some() || filter.until.is_some(),
+            filter,
+            table: Table::default(),
+            recent: Recent::new(),
+            pending: Vec::new(),
+            failing: Vec::new(),
+            block_began: None,
+            part: Part::default(),
+            error_index: Map::default(),
+        }
+    }
+
+    /// Whether the filter lets an event through.
+    fn admits(&mut self, function: Option<&[u8]>, at: Option<Timestamp>) -> bool {
+        if let Some(wanted) = &self.filter.function
+            && function != Some(wanted.as_bytes())
+        {
+            return false;
+        }
+        if self.filter.since.is_none() && self.filter.until.is_none() {
+            return true;
+        }
+        let Some(at) = at else {
+            self.table.undated += 1;
+            return false;
+        };
+        self.filter.since.is_none_or(|since| at >= since) && self.filter.until.is_none_or(|until| at < until)
+    }
+
+    /// Counts a call that ended at `at`.
+    #[inline(always)]
+    fn count(&mut self, at: Option<Timestamp>, outcome: Outcome<'_>, place: Place) {
+        if !outcome.success {
+            self.failure(at, &outcome, place);
+        }
+        let mut fallback = outcome.fallback == Some(true);
+        if place.first
+            && outcome.fallback != Some(false)
+            && let Some(began) = event::began(at, outcome.latency_ns)
+        {
+            let answers = |pending: &mut Pending| !pending.is_empty() && pending.answer(began);
+            fallback |= self.pending.get_mut(place.function).is_some_and(answers);
+            let head = self.block_began.is_some_and(|first| fallback::may_answer_earlier(began, first));
+            if head && !fallback {
+                let function = self.table.function_name(place.function);
+                let (success, latency_ns) = (outcome.success, outcome.latency_ns);
+                self.part.undecided.push(Undecided { function, began, at, success, latency_ns });
+                return;
+            }
+        }
+        let variant = self.table.at(place);
+        let tally = if fallback { &mut variant.fallback } else { &mut variant.primary };
+        tally.add(at, outcome.success, outcome.latency_ns);
+    }
+
+    #[cold]
+    fn failure(&mut self, at: Option<Timestamp>, outcome: &Outcome<'_>, place: Place) {
+        let function = place.function;
+        if !place.first
+            && outcome.fallback != Some(true)
+            && let Some(at) = at
+        {
+            if self.pending.len() <= function {
+                self.pending.resize_with(function + 1, Pending::default);
+            }
+            if self.pending[function].is_empty() {
+                self.failing.push(function);
+            }
+            self.pending[function].push(at);
+        }
+        if self.filter.errors {
+            let logged = outcome.error.map(|error| Box::from(error.text()));
+            let errors = &mut self.part.errors;
+            let table = &mut self.table;
+            let at = *self.error_index.entry((place.variant, logged)).or_insert_with(|| {
+                let (function, variant) = (table.function_name(function), table.at(place).name.clone());
+                errors.push(Failures { function, variant, message: outcome.error.map(message), count: 0 });
+                errors.len() - 1
+            });
+            errors[at].count += 1;
+        }
+    }
+
+    #[cold]
+    fn decision(&mut self, event: &Event<'_>) {
+        let (function, variant) = (event.function.as_ref(), event.variant.as_ref());
+        let (Some(function), Some(variant), false) = (function, variant, matches!(event.kind, Kind::Other(_))) else {
+            return self.table.other(function.map(Name::as_bytes), event.kind.name(), event.at);
+        };
+        let place = self.table.place(function.as_bytes(), variant.as_bytes());
+        let summary = self.table.function(place);
+        match &event.kind {
+            Kind::Promotion => summary.promotions += 1,
+            Kind::Rollback => summary.rollbacks += 1,
+            Kind::WeightChange => summary.weight_changes += 1,
+            Kind::Call | Kind::Other(_) => {}
+        }
+        self.table.at(place).decisions.add(event.at);
+    }
+}
+
+/// An error as text: a string decoded, any other value as it stands.
+fn message(error: Raw<'_>) -> Arc<str> {
+    let text = error.as_str().unwrap_or(error.text().into());
+    if text.len() <= ERROR_BYTES_MAX {
+        return text.into();
+    }
+    let cut = text.floor_char_boundary(ERROR_BYTES_MAX);
+    format!("{}…", &text[..cut]).into()
+}
+
+impl Visitor for Collector {
+    type Part = Part;
+
+    fn event(&mut self, _record: &Record<'_>, event: &Event<'_>) {
+        if self.block_began.is_none() {
+            self.block_began = event.at;
+        }
+        if !self.admits(event.function.as_ref().map(Name::as_bytes), event.at) {
+            return;
+        }
+        match (&event.kind, &event.function, &event.variant) {
+            (Kind::Call, Some(function), Some(variant)) => {
+                let place = self.recent.find(&mut self.table, function.as_bytes(), variant.as_bytes());
+                self.count(event.at, event.outcome, place);
+            }
+            _ => self.decision(event),
+        }
+    }
+
+    #[inline(always)]
+    fn call(&mut self, _record: &Record<'_>, call: &Call<'_>) {
+        if self.block_began.is_none() {
+            self.block_began = Some(call.at);
+        }
+        if self.filters && !self.admits(Some(call.function), Some(call.at)) {
+            return;
+        }
+        let place = self.recent.find(&mut self.table, call.function, call.variant);
+        self.count(Some(call.at), call.outcome(), place);
+    }
+
+    fn end_block(&mut self) -> Part {
+        for function in self.failing.drain(..) {
+            let pending = &mut self.pending[function];
+            if !pending.is_empty() {
+                self.part.pending.push((self.table.function_name(function), pending.clone()));
+                pending.clear();
+            }
+        }
+        self.block_began = None;
+        self.error_index.clear();
+        std::mem::take(&mut self.part)
+    }
+
+    fn overflow(&self) -> Option<&'static str> {
+        (self.table.names > NAMES_MAX).then_some(TOO_MANY_NAMES)
+    }
+}
