@@ -164,9 +164,9 @@ fn long_milliseconds(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// The digits that `bytes` begins with, as a number, and how many they are; `None` for none, or more than `most`.
 fn leading_number(bytes: &[u8], most: usize) -> Option<(u64, usize)> {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = bytes[..digits].iter().fold(0u64, |number, digit| number.wrapping_mul(10) + u64::from(digit - b'0'));
-    (1..=most).contains(&digits).then_some((number, digits))
+    let digits = bytes.iter().take(most + 1).take_while(|byte| byte.is_ascii_digit()).count();
+    let number = || bytes[..digits].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    (1..=most).contains(&digits).then(|| (number(), digits))
 }
 
 #[cfg(test)]
