@@ -288,7 +288,7 @@ impl Printer<'_> {
 
     /// A row whose columns are as wide as names usually are, since those to come are not known.
     fn row(&self, text: &str, event: &Event<'_>) -> String {
-        const WIDTHS: [usize; 6] = [23, 24, 8, 11, 8, 0];
+        const WIDTHS: [usize; 6] = [19, 24, 8, 11, 8, 0];
         let cells = cells(self.context, text, event);
         let padded = cells.iter().zip(WIDTHS).map(|(cell, width)| cell.padded(width, self.context.colours));
         let mut line = padded.collect::<Vec<_>>().join("  ");

@@ -81,13 +81,13 @@ impl FixOffset for Utc {
 }
 
 impl Context {
-    /// A time in a table of single events: to the millisecond, in the zone asked for.
+    /// A time in a table of single events: to the second, in the zone asked for.
     pub(crate) fn clock(&self, at: Option<Timestamp>) -> String {
         let Some(at) = at else { return "-".into() };
         match self.global.time {
             Some(TimeStyle::Iso) => at.to_string(),
             Some(TimeStyle::Relative) => self.ago(at),
-            None => self.zone.show(at, "%Y-%m-%d %H:%M:%S%.3f"),
+            None => self.zone.show(at, "%Y-%m-%d %H:%M:%S"),
         }
     }
 

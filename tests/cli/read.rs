@@ -100,13 +100,13 @@ fn history() {
         100,
         &["history", "process_payment", "5", "-s", DEMO],
         expect![[r#"
-        TIME                     FUNCTION         VARIANT  EVENT        LATENCY  DETAIL
-        2026-11-21 23:39:13.644  process_payment  v1       ok            2.20ms  {'paid': 446}
-        2026-11-21 23:39:13.649  process_payment  v1       ok            1.41ms  {'paid': 447}
-        2026-11-21 23:39:13.652  process_payment  v1       ok            0.84ms  {'paid': 448}
-        2026-11-21 23:39:13.655  process_payment  v1       ok            0.82ms  {'paid': 449}
-        2026-11-21 23:39:13.657  process_payment  v2       rolled back           success rate below 95 %
-    "#]],
+            TIME                 FUNCTION         VARIANT  EVENT        LATENCY  DETAIL
+            2026-11-21 23:39:13  process_payment  v1       ok            2.20ms  {'paid': 446}
+            2026-11-21 23:39:13  process_payment  v1       ok            1.41ms  {'paid': 447}
+            2026-11-21 23:39:13  process_payment  v1       ok            0.84ms  {'paid': 448}
+            2026-11-21 23:39:13  process_payment  v1       ok            0.82ms  {'paid': 449}
+            2026-11-21 23:39:13  process_payment  v2       rolled back           success rate below 95 %
+        "#]],
     );
     check(
         &["history", "-n", "2", "-s", DEMO, "-o", "jsonl"],
@@ -118,10 +118,10 @@ fn history() {
     check(
         &["history", "pay", "1", "-s", DEMO, "--failed", "--variant", "v2", "--tz", "+05:30"],
         expect![[r#"
-        TIME                     FUNCTION         VARIANT  EVENT   LATENCY  DETAIL
-        2026-11-22 05:09:13.470  process_payment  v2       FAILED   1.40ms  gateway timeout "é" after 30 s
-        No function is named `pay`: these have it in their names.
-    "#]],
+            TIME                 FUNCTION         VARIANT  EVENT   LATENCY  DETAIL
+            2026-11-22 05:09:13  process_payment  v2       FAILED   1.40ms  gateway timeout "é" after 30 s
+            No function is named `pay`: these have it in their names.
+        "#]],
     );
     check(
         &["history", "-s", DEMO, "--event", "weight_change", "--time", "iso"],
@@ -211,8 +211,8 @@ fn summary() {
             0 promotions, 1 rollback, 0 weight changes
 
             VARIANT  CALLS   SHARE  SUCCESS    MEAN     P50     P90     P95     P99     MAX  LAST SEEN
-            v1         401  87.55%   97.51%  1.45ms  1.29ms  1.86ms  2.11ms  6.78ms  9.38ms  2026-11-21 23:39:13.655
-            v2          57  12.45%   85.96%  1.22ms  0.94ms  1.61ms  3.16ms  8.22ms  8.22ms  2026-11-21 23:39:13.640
+            v1         401  87.55%   97.51%  1.45ms  1.29ms  1.86ms  2.11ms  6.78ms  9.38ms  2026-11-21 23:39:13
+            v2          57  12.45%   85.96%  1.22ms  0.94ms  1.61ms  3.16ms  8.22ms  8.22ms  2026-11-21 23:39:13
             not shown at this width: first seen
             8 calls of `v1` answered a request that another variant had failed, 8 with success.
 
