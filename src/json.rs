@@ -342,43 +342,37 @@ fn escape_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// How many bytes stand in front of the first quote, backslash or control character (the length, if there is none), and
-/// whether all of them are ASCII.
+/// whether all of them are ASCII. It looks at 32 bytes at a time, so some of what comes behind may count as well: it may
+/// say that they are not ASCII where only a byte behind them is not.
 #[inline(always)]
 pub(crate) fn plain_run(text: &[u8]) -> (usize, bool) {
-    let (mut at, mut high) = (0, 0);
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let masks = masks_of(bytes);
-        if masks.special != 0 {
-            let length = masks.special.trailing_zeros();
-            high |= masks.high & ((1u32 << length) - 1);
-            return (at + length as usize, high == 0);
+    let mut rest = text;
+    let mut all = u8x16::default();
+    while let Some((bytes, behind)) = rest.split_first_chunk::<32>() {
+        let (low, high) = halves(bytes);
+        all |= low | high;
+        let special = specials(low) | specials(high) << 16;
+        if special != 0 {
+            let length = text.len() - rest.len() + special.trailing_zeros() as usize;
+            return (length, all.to_bitmask() == 0);
         }
-        high |= masks.high;
-        at += bytes.len();
+        rest = behind;
     }
-    let rest = &text[at..];
-    let length = rest.iter().take_while(|b| **b >= 0x20 && **b != b'"' && **b != b'\\').count();
-    (at + length, high == 0 && rest[..length].is_ascii())
-}
-
-/// One bit for each of 32 bytes, the first in the lowest.
-struct Masks {
-    /// Quotes, backslashes and control characters.
-    special: u32,
-    /// Bytes that are not ASCII.
-    high: u32,
+    let last = rest.iter().take_while(|b| **b >= 0x20 && **b != b'"' && **b != b'\\').count();
+    (text.len() - rest.len() + last, all.to_bitmask() == 0 && rest[..last].is_ascii())
 }
 
 #[inline(always)]
-fn masks_of(bytes: &[u8; 32]) -> Masks {
-    let half = |at: usize| -> (u32, u32) {
-        let chunk = u8x16::new(bytes[at..].first_chunk().copied().unwrap_or_default());
-        let control = chunk.min(u8x16::splat(0x1f)).simd_eq(chunk);
-        let special = chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\')) | control;
-        (special.to_bitmask(), chunk.to_bitmask())
-    };
-    let ((low, low_high), (high, high_high)) = (half(0), half(16));
-    Masks { special: low | high << 16, high: low_high | high_high << 16 }
+fn halves(bytes: &[u8; 32]) -> (u8x16, u8x16) {
+    let half = |at: usize| u8x16::new(bytes[at..].first_chunk().copied().unwrap_or_default());
+    (half(0), half(16))
+}
+
+/// One bit for each of 16 bytes, the first in the lowest: quotes, backslashes and control characters.
+#[inline(always)]
+fn specials(bytes: u8x16) -> u32 {
+    let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
+    (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control).to_bitmask()
 }
 
 /// Resolves the escapes of a string that [`string_end`] has accepted.
@@ -520,9 +514,10 @@ mod tests {
                 for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
                     let mut text = vec![0x80u8.wrapping_add(at as u8); length];
                     text[at] = special;
-                    assert_eq!(plain_run(&text), (at, at == 0), "{length} {at} {special}");
-                    text[..at].fill(b'~');
-                    text[at + 1..].fill(0xff);
+                    let (found, ascii) = plain_run(&text);
+                    assert!(found == at && (at == 0 || !ascii), "{length} {at} {special}");
+                    text.fill(b'~');
+                    text[at] = special;
                     assert_eq!(plain_run(&text), (at, true), "{length} {at} {special}");
                 }
             }

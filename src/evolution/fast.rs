@@ -17,7 +17,7 @@ impl FastReader {
     /// every line of another shape, and for a last line that has no newline.
     #[inline(always)]
     pub(crate) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
-        let mut cursor = Cursor { bytes, at: 0 };
+        let mut cursor = Cursor { rest: bytes };
         cursor.literal(br#"{"event": "call", "function": ""#)?;
         let function = cursor.name()?;
         cursor.literal(br#", "timestamp": ""#)?;
@@ -32,29 +32,40 @@ impl FastReader {
         if !success {
             cursor.literal(b", \"success\": false}\n")?;
         }
-        Some((Call { function, variant, at, success, latency_ns, error }, cursor.at))
+        let length = bytes.len() - cursor.rest.len();
+        Some((Call { function, variant, at, success, latency_ns, error }, length))
     }
 }
 
+/// What of a line is still to be read.
 struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
     #[inline(always)]
     fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
-        let found: &[u8; N] = self.bytes.get(self.at..self.at + N)?.try_into().ok()?;
-        self.at += N;
-        (found == literal).then_some(())
+        self.is_next(literal).then_some(())
     }
 
     /// Passes over a literal, if it comes next.
     #[inline(always)]
     fn is_next<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
-        let next = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) == Some(literal);
-        self.at += if next { N } else { 0 };
-        next
+        match self.rest.split_first_chunk() {
+            Some((next, rest)) if next == literal => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Passes over `length` bytes, which must be there, and returns them.
+    #[inline(always)]
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
     }
 
     /// The `error` of a call that failed, and what stands around it.
@@ -72,44 +83,44 @@ impl<'a> Cursor<'a> {
     /// The rest of a string that has no escapes, and its closing quote.
     #[inline(always)]
     fn name(&mut self) -> Option<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let (length, ascii) = plain_run(rest);
-        if rest.get(length) != Some(&b'"') {
-            return None;
-        }
-        self.at += length + 1;
-        let name = &rest[..length];
+        let (length, ascii) = plain_run(self.rest);
+        let name = self.take(length)?;
+        self.literal(b"\"")?;
         (ascii || std::str::from_utf8(name).is_ok()).then_some(name)
     }
 
     /// The rest of a string that is as long as a time is.
     #[inline(always)]
     fn time(&mut self) -> Option<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let length = if rest.get(32) == Some(&b'"') { 32 } else { 25 };
-        self.at += length;
-        rest.get(..length)
+        self.take(if self.rest.get(32) == Some(&b'"') { 32 } else { 25 })
     }
 
     /// A string with its quotes, whatever is in it, or `null`.
     #[inline(always)]
     fn text_or_null(&mut self) -> Option<Option<&'a [u8]>> {
-        if self.bytes.get(self.at) != Some(&b'"') {
+        let Some((b'"', inside)) = self.rest.split_first() else {
             return self.literal(b"null").map(|()| None);
+        };
+        let (length, ascii) = plain_run(inside);
+        if !ascii || inside.get(length) != Some(&b'"') {
+            return self.odd_text().map(Some);
         }
-        let (end, ascii) = string_end(self.bytes, self.at + 1).ok()?;
-        let text = &self.bytes[self.at..=end];
-        self.at = end + 1;
-        (ascii || std::str::from_utf8(text).is_ok()).then_some(Some(text))
+        self.take(length + 2).map(Some)
+    }
+
+    /// A string that is not plain ASCII.
+    #[cold]
+    fn odd_text(&mut self) -> Option<&'a [u8]> {
+        let (end, ascii) = string_end(self.rest, 1).ok()?;
+        let text = self.take(end + 1)?;
+        (ascii || std::str::from_utf8(text).is_ok()).then_some(text)
     }
 
     /// A plain number of milliseconds, in nanoseconds: up to nine digits, a point, up to six digits.
     #[inline(always)]
     fn milliseconds(&mut self) -> Option<u64> {
-        let rest = &self.bytes[self.at..];
-        let (ns, length) = short_milliseconds(rest).or_else(|| long_milliseconds(rest))?;
-        self.at += length;
-        Some(ns)
+        let (ns, length) = short_milliseconds(self.rest).or_else(|| long_milliseconds(self.rest))?;
+        self.take(length).map(|_| ns)
     }
 }
 
