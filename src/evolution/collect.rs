@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{self, Call, Event, Kind, Name, Outcome};
-use super::fallback::{self, FIRST_VARIANT, Pending};
+use super::fallback::{self, Candidate, FIRST_VARIANT, Pending};
 use super::scan::{Record, Visitor};
 use super::summary::{Filter, Map, NAMES_MAX, TOO_MANY_NAMES};
 use super::table::{Place, Recent, Table};
@@ -13,20 +13,14 @@ use crate::time::Timestamp;
 /// Longest error message that is kept, in bytes; longer ones are cut, and are one message where the cut parts agree.
 const ERROR_BYTES_MAX: usize = 500;
 
-/// A call that only what stands in front of its block can tell from a fallback.
-struct Undecided {
-    function: Arc<str>,
-    began: Timestamp,
-    at: Option<Timestamp>,
-    success: bool,
-    latency_ns: Option<u64>,
-}
-
 /// What a block leaves behind to be merged in log order.
 #[derive(Default)]
 pub(super) struct Part {
-    undecided: Vec<Undecided>,
+    /// Calls that only what stands in front of the block can tell from fallbacks, by function.
+    undecided: Vec<(Arc<str>, Candidate)>,
     pending: Vec<(Arc<str>, Pending)>,
+    /// Calls that are fallbacks for certain.
+    certain: Vec<(Arc<str>, Candidate)>,
     /// In the order of the log.
     errors: Vec<Failures>,
 }
@@ -43,24 +37,43 @@ struct Failures {
 #[derive(Default)]
 pub(super) struct Ordered {
     pending: Map<Arc<str>, Pending>,
-    pub(super) table: Table,
+    table: Table,
 }
 
 impl Ordered {
     pub(super) fn merge(&mut self, part: Part) {
-        for call in part.undecided {
-            let answers = self.pending.get_mut(&call.function).is_some_and(|pending| pending.answer(call.began));
-            let variant = self.table.variant(&call.function, FIRST_VARIANT);
-            let tally = if answers { &mut variant.fallback } else { &mut variant.primary };
-            tally.add(call.at, call.success, call.latency_ns);
+        for (function, call) in part.undecided {
+            let left = match self.pending.get_mut(&function) {
+                Some(pending) => pending.offer(call),
+                None => Some(call),
+            };
+            if let Some(call) = left {
+                self.table.variant(&function, FIRST_VARIANT).primary.add(call.at, call.success, call.latency_ns);
+            }
+        }
+        for (function, call) in part.certain {
+            self.fallback(&function, call);
         }
         for (function, pending) in part.pending {
-            self.pending.entry(function).or_default().extend(&pending);
+            let certain = self.pending.entry(function.clone()).or_default().extend(pending);
+            certain.into_iter().for_each(|call| self.fallback(&function, call));
         }
         for failures in part.errors {
             let variant = self.table.variant(&failures.function, &failures.variant);
             variant.errors.add(failures.message, failures.count);
         }
+    }
+
+    fn fallback(&mut self, function: &str, call: Candidate) {
+        self.table.variant(function, FIRST_VARIANT).fallback.add(call.at, call.success, call.latency_ns);
+    }
+
+    /// All that was merged, when nothing more can come.
+    pub(super) fn finish(mut self) -> Table {
+        for (function, pending) in std::mem::take(&mut self.pending) {
+            pending.into_answers().for_each(|call| self.fallback(&function, call));
+        }
+        self.table
     }
 }
 
@@ -120,24 +133,43 @@ impl Collector {
         if !outcome.success {
             self.failure(at, &outcome, place);
         }
-        let mut fallback = outcome.fallback == Some(true);
-        if place.first
-            && outcome.fallback != Some(false)
-            && let Some(began) = event::began(at, outcome.latency_ns)
-        {
-            let answers = |pending: &mut Pending| !pending.is_empty() && pending.answer(began);
-            fallback |= self.pending.get_mut(place.function).is_some_and(answers);
-            let head = self.block_began.is_some_and(|first| fallback::may_answer_earlier(began, first));
-            if head && !fallback {
-                let function = self.table.function_name(place.function);
-                let (success, latency_ns) = (outcome.success, outcome.latency_ns);
-                self.part.undecided.push(Undecided { function, began, at, success, latency_ns });
-                return;
-            }
+        if !place.first || outcome.fallback == Some(false) {
+            let variant = self.table.at(place);
+            let tally = if outcome.fallback == Some(true) { &mut variant.fallback } else { &mut variant.primary };
+            return tally.add(at, outcome.success, outcome.latency_ns);
         }
-        let variant = self.table.at(place);
-        let tally = if fallback { &mut variant.fallback } else { &mut variant.primary };
-        tally.add(at, outcome.success, outcome.latency_ns);
+        self.first_variant(at, outcome, place);
+    }
+
+    /// Counts a call of the first variant, which may be a fallback.
+    #[inline(always)]
+    fn first_variant(&mut self, at: Option<Timestamp>, outcome: Outcome<'_>, place: Place) {
+        let (success, latency_ns) = (outcome.success, outcome.latency_ns);
+        let mut left = None;
+        if let Some(began) = event::began(at, latency_ns) {
+            let call = Candidate { began, at, success, latency_ns };
+            let pending = self.pending.get_mut(place.function).filter(|pending| !pending.is_empty());
+            left = match (pending, outcome.fallback) {
+                (Some(pending), Some(true)) => pending.settle(&call).and_then(|freed| pending.offer(freed)),
+                (Some(pending), _) => match pending.offer(call) {
+                    Some(left) => Some(left),
+                    None => return,
+                },
+                (None, Some(true)) => None,
+                (None, _) => Some(call),
+            };
+        }
+        if outcome.fallback == Some(true) {
+            self.table.at(place).fallback.add(at, success, latency_ns);
+        } else if left.is_none() {
+            self.table.at(place).primary.add(at, success, latency_ns);
+        }
+        let Some(call) = left else { return };
+        if self.block_began.is_some_and(|first| fallback::may_answer_earlier(call.began, first)) {
+            self.part.undecided.push((self.table.function_name(place.function), call));
+        } else {
+            self.table.at(place).primary.add(call.at, call.success, call.latency_ns);
+        }
     }
 
     #[cold]
@@ -153,7 +185,11 @@ impl Collector {
             if self.pending[function].is_empty() {
                 self.failing.push(function);
             }
-            self.pending[function].push(at);
+            let certain = self.pending[function].push(at);
+            if let Some(call) = certain {
+                let function = self.table.function_name(function);
+                self.part.certain.push((function, call));
+            }
         }
         if self.filter.errors {
             let logged = outcome.error.map(|error| Box::from(error.text()));
@@ -229,10 +265,9 @@ impl Visitor for Collector {
 
     fn end_block(&mut self) -> Part {
         for function in self.failing.drain(..) {
-            let pending = &mut self.pending[function];
+            let pending = std::mem::take(&mut self.pending[function]);
             if !pending.is_empty() {
-                self.part.pending.push((self.table.function_name(function), pending.clone()));
-                pending.clear();
+                self.part.pending.push((self.table.function_name(function), pending));
             }
         }
         self.block_began = None;

@@ -106,6 +106,13 @@ pub struct Event<'a> {
     pub outcome: Outcome<'a>,
 }
 
+impl Event<'_> {
+    /// When the call began, as well as the log can tell.
+    pub fn began(&self) -> Option<Timestamp> {
+        began(self.at, self.outcome.latency_ns)
+    }
+}
+
 /// When a call began that ended at `at`, as well as the log can tell.
 #[inline]
 pub(crate) fn began(at: Option<Timestamp>, latency_ns: Option<u64>) -> Option<Timestamp> {

@@ -43,6 +43,8 @@ pub enum News<'a> {
 #[derive(Debug, Default)]
 pub struct Follower {
     logs: Vec<Log>,
+    /// Logs that were replaced, and for how many more looks without news they are read: a writer may still have them open.
+    replaced: Vec<(Log, u32)>,
     /// Every file that was ever followed or there at the start. Open, so that its identity is not given to a new file:
     /// a rotated log is known again under its new name.
     seen: Vec<File>,
@@ -61,6 +63,9 @@ struct Log {
     /// How much was read of that line and dropped because it is too long, in bytes.
     dropped: u64,
 }
+
+/// How many looks without news end the reading of a log that was replaced.
+const LOOKS_AT_REPLACED: u32 = 100;
 
 /// How much is read of a log at a time, in bytes.
 const READ_BYTES: usize = 1 << 18;
@@ -108,8 +113,15 @@ impl Follower {
         for path in paths {
             self.adopt(path)?;
         }
+        for (log, patience) in &mut self.replaced {
+            let before = log.offset;
+            log.drain(sink)?;
+            *patience = if log.offset > before { LOOKS_AT_REPLACED } else { patience.saturating_sub(1) };
+        }
+        self.replaced.retain(|(_, patience)| *patience > 0);
         for log in &mut self.logs {
-            if log.poll(sink)? {
+            if let Some(old) = log.poll(sink)? {
+                self.replaced.push((old, LOOKS_AT_REPLACED));
                 self.seen.extend(log.file.try_clone());
             }
         }
@@ -147,15 +159,17 @@ impl Log {
         Log { path, file, offset, lines, partial: Vec::new(), dropped: 0 }
     }
 
-    fn restart(&mut self, file: File) {
-        *self = Log::new(std::mem::take(&mut self.path), file, 0, 0);
+    /// Goes over to another file, and returns the log as it was.
+    fn restart(&mut self, file: File) -> Log {
+        let fresh = Log::new(self.path.clone(), file, 0, 0);
+        std::mem::replace(self, fresh)
     }
 
-    /// Gives out what is new; true when another file took this one's place.
+    /// Gives out what is new. Returns the log as it was when another file took its place.
     fn poll<E: From<ReadError>>(
         &mut self,
         sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
-    ) -> Result<bool, E> {
+    ) -> Result<Option<Log>, E> {
         self.drain(sink)?;
         let open = self.file.metadata().map_err(|cause| read_error(&self.path, cause))?;
         let now = std::fs::metadata(&self.path).ok();
@@ -163,12 +177,16 @@ impl Log {
         let truncated = open.len() < self.offset;
         if replaced || truncated {
             let file = File::open(&self.path).map_err(|cause| read_error(&self.path, cause))?;
-            self.restart(file);
+            let mut old = self.restart(file);
+            if replaced {
+                old.drain(sink)?;
+            }
             let spot = Spot { path: &self.path, line: 0, offset: 0 };
             sink(&spot, News::Notice(if replaced { Notice::Replaced } else { Notice::Truncated }))?;
             self.drain(sink)?;
+            return Ok(replaced.then_some(old));
         }
-        Ok(replaced)
+        Ok(None)
     }
 
     /// Reads to the log's end.

@@ -274,7 +274,7 @@ impl Summary {
                 ControlFlow::Continue(())
             },
         )?;
-        let mut table = ordered.table;
+        let mut table = ordered.finish();
         for collector in collectors {
             table.merge(&collector.table);
         }

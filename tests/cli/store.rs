@@ -157,9 +157,13 @@ fn following_prints_what_comes() {
     append(&hour(3));
     assert_eq!(next(), (3.0, Some(5)));
     // Rotated: the old name's file is not read again, the new one from its start.
+    let mut held = std::fs::OpenOptions::new().append(true).open(&log).expect("opened");
     std::fs::rename(&log, path.join("evolution.jsonl.1")).expect("renamed");
     append(&hour(4));
     assert_eq!(next(), (4.0, Some(1)));
+    // What a writer that still has the old file open adds to it is not lost.
+    held.write_all(hour(6).as_bytes()).expect("written");
+    assert_eq!(next(), (6.0, Some(6)));
     std::fs::write(&log, "").expect("truncated");
     std::thread::sleep(std::time::Duration::from_millis(250));
     append(&hour(5));
