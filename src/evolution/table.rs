@@ -167,6 +167,18 @@ struct Slot {
 const FUNCTION_MAX: usize = 32;
 const VARIANT_MAX: usize = 16;
 
+impl Slot {
+    /// Whether it is these names' slot: word by word, since words that were just computed are slow to load as vectors.
+    #[inline(always)]
+    fn holds(&self, function: [u64; 4], variant: [u64; 2], lengths: (u16, u16)) -> bool {
+        let heads = (self.function[0] ^ function[0]) | (self.function[1] ^ function[1]);
+        let tails = (self.function[2] ^ function[2]) | (self.function[3] ^ function[3]);
+        let variants = (self.variant[0] ^ variant[0]) | (self.variant[1] ^ variant[1]);
+        let different = heads | tails | variants;
+        different == 0 && self.lengths == lengths
+    }
+}
+
 impl Recent {
     const SLOT_BITS: u32 = 11;
 
@@ -189,7 +201,7 @@ impl Recent {
         let function_hash = (function_head ^ function_tail.rotate_left(29)).wrapping_mul(MIX);
         let hash = (function_hash ^ variant_words[0] ^ variant_words[1].rotate_left(29)).wrapping_mul(MIX);
         let slot = &mut self.slots[(hash >> (64 - Self::SLOT_BITS)) as usize];
-        if slot.function == function_words && slot.variant == variant_words && slot.lengths == lengths {
+        if slot.holds(function_words, variant_words, lengths) {
             return Place { function: slot.at.0 as usize, variant: slot.at.1 as usize, first: slot.first };
         }
         let place = table.place(function, variant);
