@@ -1,40 +1,9 @@
-//! What can be typed: the commands and the options that all of them share.
+//! The options that all commands share.
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// See what your evolving functions did: canary, A/B, gradual and scheduled rollouts, from their logs.
-#[derive(Debug, Parser)]
-#[command(
-    name = "tc",
-    version,
-    infer_subcommands = false,
-    disable_help_subcommand = true,
-    max_term_width = 100,
-    after_help = "Exit codes: 0 done or passed, 1 negative verdict, 2 usage, bad data or I/O, 5 conflict, 8 pending or \
-                  inconclusive, 130 interrupted.\nWithout a command, `tc` shows what is in the store and what to type next."
-)]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) global: Global,
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
-
-/// One file each: its arguments and what it does.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Status(super::status::StatusArgs),
-    History(super::history::HistoryArgs),
-    Events(super::events::EventsArgs),
-    Summary(super::summary::SummaryArgs),
-    Report(super::report::ReportArgs),
-    Clean(super::clean::CleanArgs),
-    Completions(super::generate::CompletionsArgs),
-    Man(super::generate::ManArgs),
-}
+use clap::{Args, ValueEnum};
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::args::Cli;
-use super::context::Context;
 use super::error::{DONE, Failure};
 use super::find::nearest;
 use super::output;
@@ -36,23 +34,22 @@ pub(crate) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(_: &Context, args: &CompletionsArgs) -> Result<u8> {
+pub(crate) fn completions(mut tc: Command, args: &CompletionsArgs) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tc", &mut script);
+    clap_complete::generate(args.shell, &mut tc, "tc", &mut script);
     output::write(&String::from_utf8(script)?)?;
     Ok(DONE)
 }
 
-pub(crate) fn man(_: &Context, args: &ManArgs) -> Result<u8> {
-    let mut tc = Cli::command();
-    tc.build();
+pub(crate) fn man(mut tc: Command, args: &ManArgs) -> Result<u8> {
     if let Some(folder) = &args.dir {
         let unwritable =
             |cause: std::io::Error| Failure::new("io", format!("cannot write to {}", folder.display())).cause(cause);
         std::fs::create_dir_all(folder).map_err(unwritable)?;
-        clap_mangen::generate_to(Cli::command(), folder).map_err(unwritable)?;
+        clap_mangen::generate_to(tc, folder).map_err(unwritable)?;
         return Ok(DONE);
     }
+    tc.build();
     let command = match &args.command {
         None => tc,
         Some(name) => {

@@ -18,12 +18,43 @@ mod times;
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use args::{Cli, Command};
+use args::Global;
 use context::Context;
 pub use error::INTERRUPTED;
 pub use output::pager::is_paging;
+
+/// See what your evolving functions did: canary, A/B, gradual and scheduled rollouts, from their logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tc",
+    version,
+    infer_subcommands = false,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done or passed, 1 negative verdict, 2 usage, bad data or I/O, 5 conflict, 8 pending or \
+                  inconclusive, 130 interrupted.\nWithout a command, `tc` shows what is in the store and what to type next."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// One file each: its arguments and what it does.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(status::StatusArgs),
+    History(history::HistoryArgs),
+    Events(events::EventsArgs),
+    Summary(summary::SummaryArgs),
+    Report(report::ReportArgs),
+    Clean(clean::CleanArgs),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
 
 /// Runs `tc` with these arguments, the program's name first, and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -48,7 +79,7 @@ fn dispatch(context: &Context, command: Option<Command>) -> anyhow::Result<u8> {
         Some(Command::Summary(args)) => summary::run(context, &args),
         Some(Command::Report(args)) => report::run(context, &args),
         Some(Command::Clean(args)) => clean::run(context, &args),
-        Some(Command::Completions(args)) => generate::completions(context, &args),
-        Some(Command::Man(args)) => generate::man(context, &args),
+        Some(Command::Completions(args)) => generate::completions(Cli::command(), &args),
+        Some(Command::Man(args)) => generate::man(Cli::command(), &args),
     }
 }

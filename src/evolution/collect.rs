@@ -1,11 +1,13 @@
 //! Counting: what one thread keeps of the events that it sees, and what is merged in the order of the log.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::event::{self, Call, Event, Kind, Name, Outcome};
 use super::fallback::{self, Candidate, FIRST_VARIANT, Pending};
-use super::scan::{Record, Visitor};
-use super::summary::{Filter, Map, NAMES_MAX, TOO_MANY_NAMES};
+use super::scan::{self, Evidence, Record, ScanError, Visitor};
+use super::source::Source;
+use super::summary::{Filter, Map, NAMES_MAX, Summary, TOO_MANY_NAMES};
 use super::table::{Place, Recent, Table};
 use crate::json::Raw;
 use crate::time::Timestamp;
@@ -13,9 +15,40 @@ use crate::time::Timestamp;
 /// Longest error message that is kept, in bytes; longer ones are cut, and are one message where the cut parts agree.
 const ERROR_BYTES_MAX: usize = 500;
 
+impl Summary {
+    /// Reads `sources` and counts the events that `filter` lets through.
+    ///
+    /// # Errors
+    /// A log cannot be read, or has more than [`NAMES_MAX`] functions and variants.
+    pub fn read(
+        sources: &[Source],
+        filter: &Filter,
+        options: &scan::Options<'_>,
+    ) -> Result<(Summary, Vec<Evidence>), ScanError> {
+        let mut ordered = Ordered::default();
+        let (collectors, evidence) = scan::scan(
+            sources,
+            options,
+            || Collector::new(filter.clone()),
+            |_, part| {
+                ordered.merge(part);
+                ControlFlow::Continue(())
+            },
+        )?;
+        let mut table = ordered.finish();
+        for collector in collectors {
+            table.merge(&collector.table);
+        }
+        if table.names > NAMES_MAX {
+            return Err(ScanError::Overflow(TOO_MANY_NAMES));
+        }
+        Ok((table.finish(), evidence))
+    }
+}
+
 /// What a block leaves behind to be merged in log order.
 #[derive(Default)]
-pub(super) struct Part {
+struct Part {
     /// Calls that only what stands in front of the block can tell from fallbacks, by function.
     undecided: Vec<(Arc<str>, Candidate)>,
     pending: Vec<(Arc<str>, Pending)>,
@@ -35,13 +68,13 @@ struct Failures {
 
 /// The parts merged so far.
 #[derive(Default)]
-pub(super) struct Ordered {
+struct Ordered {
     pending: Map<Arc<str>, Pending>,
     table: Table,
 }
 
 impl Ordered {
-    pub(super) fn merge(&mut self, part: Part) {
+    fn merge(&mut self, part: Part) {
         for (function, call) in part.undecided {
             let left = match self.pending.get_mut(&function) {
                 Some(pending) => pending.offer(call),
@@ -69,7 +102,7 @@ impl Ordered {
     }
 
     /// All that was merged, when nothing more can come.
-    pub(super) fn finish(mut self) -> Table {
+    fn finish(mut self) -> Table {
         for (function, pending) in std::mem::take(&mut self.pending) {
             pending.into_answers().for_each(|call| self.fallback(&function, call));
         }
@@ -78,11 +111,11 @@ impl Ordered {
 }
 
 /// Counts the events that one thread sees.
-pub(super) struct Collector {
+struct Collector {
     filter: Filter,
     /// Whether the filter keeps anything out.
     filters: bool,
-    pub(super) table: Table,
+    table: Table,
     recent: Recent,
     /// Unanswered failures in the current block, by function.
     pending: Vec<Pending>,
@@ -96,7 +129,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(filter: Filter) -> Self {
+    fn new(filter: Filter) -> Self {
         Collector {
             filters: filter.function.is_some() || filter.since.is_some() || filter.until.is_some(),
             filter,

@@ -1,13 +1,9 @@
 //! What a log says of each function and variant: calls, successes, latencies, errors, decisions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::collect::{Collector, Ordered};
-use super::scan::{self, Evidence, ScanError};
 use super::sketch::Latency;
-use super::source::Source;
 use crate::time::Timestamp;
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -255,35 +251,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads `sources` and counts the events that `filter` lets through.
-    ///
-    /// # Errors
-    /// A log cannot be read, or has more than [`NAMES_MAX`] functions and variants.
-    pub fn read(
-        sources: &[Source],
-        filter: &Filter,
-        options: &scan::Options<'_>,
-    ) -> Result<(Summary, Vec<Evidence>), ScanError> {
-        let mut ordered = Ordered::default();
-        let (collectors, evidence) = scan::scan(
-            sources,
-            options,
-            || Collector::new(filter.clone()),
-            |_, part| {
-                ordered.merge(part);
-                ControlFlow::Continue(())
-            },
-        )?;
-        let mut table = ordered.finish();
-        for collector in collectors {
-            table.merge(&collector.table);
-        }
-        if table.names > NAMES_MAX {
-            return Err(ScanError::Overflow(TOO_MANY_NAMES));
-        }
-        Ok((table.finish(), evidence))
-    }
-
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&FunctionSummary> {
         let index = self.functions.binary_search_by(|function| function.name.as_ref().cmp(name)).ok()?;
