@@ -221,7 +221,7 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
         start.is_none_or(|start| found.offset < start)
     });
-    let mut printer = Printer { context, query, count: 0 };
+    let mut printer = Printer { context, query, widths: [0, 0, 0, 6, 7] };
     for found in &tail.events {
         let file = store.sources[found.log].name();
         let mut result = Ok(());
@@ -242,7 +242,8 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
 struct Printer<'a> {
     context: &'a Context,
     query: &'a Query,
-    count: u64,
+    /// Of all columns but the last.
+    widths: [usize; 5],
 }
 
 impl Printer<'_> {
@@ -280,18 +281,28 @@ impl Printer<'_> {
             OutputFormat::Markdown => return Err(only_jsonl("markdown")),
             OutputFormat::Table => self.row(&found.text, event),
         };
-        self.count += 1;
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
         written.context("cannot write to standard output")
     }
 
-    /// A row whose columns are as wide as names usually are, since those to come are not known.
-    fn row(&self, text: &str, event: &Event<'_>) -> String {
-        const WIDTHS: [usize; 6] = [19, 24, 8, 11, 8, 0];
-        let cells = cells(self.context, text, event);
-        let padded = cells.iter().zip(WIDTHS).map(|(cell, width)| cell.padded(width, self.context.colours));
-        let mut line = padded.collect::<Vec<_>>().join("  ");
+    /// A row whose columns grow with what comes: how wide they will have to be is not known.
+    fn row(&mut self, text: &str, event: &Event<'_>) -> String {
+        const WIDTH_MAX: usize = 24;
+        const GAP: usize = 2;
+        let mut cells = cells(self.context, text, event);
+        let detail = cells.pop().unwrap_or_default();
+        let colours = self.context.colours;
+        let mut line = String::new();
+        let mut used = 0;
+        for (cell, width) in cells.iter().zip(&mut self.widths) {
+            *width = cell.width().clamp(*width, WIDTH_MAX.max(*width));
+            line += &cell.fitted(*width, colours);
+            line += &" ".repeat(GAP);
+            used += *width + GAP;
+        }
+        let room = self.context.width().map_or(detail.width(), |width| width.saturating_sub(used));
+        line += &detail.fitted(room.min(detail.width()), colours);
         line.truncate(line.trim_end().len());
         line + "\n"
     }

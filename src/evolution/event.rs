@@ -208,6 +208,7 @@ pub fn read_line(line: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<(), Fa
 /// # Errors
 /// As [`read_line`].
 pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Result<(), Fault> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let mut reader = LineReader { line, at: 0, text: "", base: 0 };
     let (mut records, mut incomplete, mut broken) = (0, None, None);
     for _ in 0..RECOVERY_TRIES {

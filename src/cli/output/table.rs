@@ -61,10 +61,15 @@ impl Cell {
         Cell { tone, ..self }
     }
 
-    /// The cell alone, filled up to `width` columns.
-    pub(crate) fn padded(&self, width: usize, colours: bool) -> String {
-        let fill = " ".repeat(width.saturating_sub(self.text.width()));
-        self.tone.paint(&self.text, colours) + &fill
+    /// The cell alone, cut or filled up to `width` columns.
+    pub(crate) fn fitted(&self, width: usize, colours: bool) -> String {
+        let text = cut(&self.text, width);
+        let fill = " ".repeat(width.saturating_sub(text.width()));
+        self.tone.paint(&text, colours) + &fill
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.text.width()
     }
 
     /// Text that is shown indented, except in Markdown, where white space in front is lost anyway.
