@@ -116,6 +116,9 @@ pub(crate) struct Table {
 
 const GAP: usize = 2;
 
+/// Up to how many rows comfy-table lays a table out.
+const LAID_OUT_MAX: usize = 2_000;
+
 impl Table {
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Table { columns: columns.into_iter().collect(), rows: Vec::new() }
@@ -134,13 +137,29 @@ impl Table {
     /// The table as text of at most `width` columns, if that can be, with a line that names the columns left out.
     pub(crate) fn render(&self, width: Option<usize>, colours: bool) -> String {
         let (kept, widths) = self.fit(width);
+        let mut text = if self.rows.len() > LAID_OUT_MAX {
+            self.lines(&kept, &widths, colours)
+        } else {
+            self.laid_out(&kept, &widths, colours)
+        };
+        let left_out = self.columns.iter().enumerate().filter(|(index, _)| !kept.contains(index));
+        let left_out = left_out.map(|(_, column)| column.name).collect::<Vec<_>>();
+        if !left_out.is_empty() {
+            let note = format!("not shown at this width: {}", left_out.join(", "));
+            let note = width.map_or(note.clone(), |width| cut(&note, width));
+            text.push_str(&Tone::Dim.paint(&note, colours));
+            text.push('\n');
+        }
+        text
+    }
+
+    fn laid_out(&self, kept: &[usize], widths: &[usize], colours: bool) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(
-            kept.iter().map(|column| Tone::Strong.paint(&self.columns[*column].name.to_uppercase(), colours)),
-        );
+        let header = |column: &usize| Tone::Strong.paint(&self.columns[*column].name.to_uppercase(), colours);
+        table.set_header(kept.iter().map(header));
         for row in &self.rows {
-            table.add_row(kept.iter().zip(&widths).map(|(column, width)| {
+            table.add_row(kept.iter().zip(widths).map(|(column, width)| {
                 let cell = &row[*column];
                 cell.tone.paint(&cut(&cell.text, *width), colours)
             }));
@@ -153,17 +172,25 @@ impl Table {
                 layout.set_cell_alignment(if right { CellAlignment::Right } else { CellAlignment::Left });
             }
         }
+        table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+    }
+
+    /// The same without a library, for tables of so many rows that its layout takes seconds.
+    fn lines(&self, kept: &[usize], widths: &[usize], colours: bool) -> String {
+        let header = self.columns.iter().map(|column| Cell::new(column.name.to_uppercase()).tone(Tone::Strong));
+        let header = header.collect::<Vec<_>>();
         let mut text = String::new();
-        for line in table.lines() {
+        for row in std::iter::once(&header).chain(&self.rows) {
+            let mut line = String::new();
+            for (column, width) in kept.iter().zip(widths) {
+                let cut = cut(&row[*column].text, *width);
+                let fill = " ".repeat(width.saturating_sub(cut.width()));
+                let painted = row[*column].tone.paint(&cut, colours);
+                let (before, behind) =
+                    if self.columns[*column].right { (fill, String::new()) } else { (String::new(), fill) };
+                line.extend([before, painted, behind, " ".repeat(GAP)]);
+            }
             text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        let left_out = self.columns.iter().enumerate().filter(|(index, _)| !kept.contains(index));
-        let left_out = left_out.map(|(_, column)| column.name).collect::<Vec<_>>();
-        if !left_out.is_empty() {
-            let note = format!("not shown at this width: {}", left_out.join(", "));
-            let note = width.map_or(note.clone(), |width| cut(&note, width));
-            text.push_str(&Tone::Dim.paint(&note, colours));
             text.push('\n');
         }
         text
@@ -272,6 +299,16 @@ mod tests {
         assert!(narrow.contains("not shown at this width: p50"), "{narrow}");
         let wide = sample().render(None, false);
         assert_eq!(wide.lines().next(), Some("NAME                       CALLS    P50  LAST"));
+    }
+
+    #[test]
+    fn both_ways_to_lay_out_agree() {
+        for width in [None, Some(60), Some(29), Some(20)] {
+            let table = sample();
+            let (kept, widths) = table.fit(width);
+            assert_eq!(table.lines(&kept, &widths, false), table.laid_out(&kept, &widths, false), "{width:?}");
+            assert_eq!(table.lines(&kept, &widths, true), table.laid_out(&kept, &widths, true), "{width:?}");
+        }
     }
 
     #[test]
