@@ -33,7 +33,7 @@ pub(crate) struct Global {
     pub(crate) color: When,
 
     /// Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]
-    #[arg(long, global = true, value_name = "ZONE")]
+    #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true)]
     pub(crate) tz: Option<String>,
 
     /// How to print times in tables

@@ -29,11 +29,12 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) cause: Option<anyhow::Error>,
+    pub(crate) exit: u8,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), hint: None, cause: None }
+        Failure { code, message: message.into(), hint: None, cause: None, exit: USAGE }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -67,7 +68,7 @@ pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
     let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| hint_of(error));
     let causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
     print(json, code, &error.to_string(), &causes, hint.as_deref());
-    USAGE
+    failure.map_or(USAGE, |failure| failure.exit)
 }
 
 fn code_of(error: &anyhow::Error) -> &'static str {

@@ -46,9 +46,12 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
         true => vec![near()?],
     };
     let mut sources = Vec::new();
+    // The same log under two names would count twice.
+    let mut known = std::collections::HashSet::new();
     for root in &roots {
         for source in logs_at(root, global.format)? {
-            if !sources.contains(&source) {
+            let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
+            if known.insert(path) {
                 sources.push(source);
             }
         }

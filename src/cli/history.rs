@@ -1,6 +1,7 @@
 //! `tc history`: the last events, and the next ones as they come.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::evolution::event::{self, Event, Kind, Name};
 use crate::evolution::follow::{Follower, News, Notice, Spot};
 use crate::evolution::source::Source;
 use crate::evolution::summary::Filter;
-use crate::evolution::tail::{self, Found, Query, Tail};
+use crate::evolution::tail::{self, Fit, Found, Query, Tail};
 use crate::json;
 
 /// Show the last events, of all functions or of one
@@ -126,11 +127,17 @@ fn refuse_unknown_function(context: &Context, store: &Store, query: &Query) -> R
 /// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`.
 fn item(file: &str, found: &Found) -> String {
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let mut index = HashMap::new();
     // It was read as an object when it was found.
     let _ = json::object(&found.text, 0, |key, value| {
         let key = if key == "source" { Cow::Borrowed("_source") } else { key };
-        members.retain(|(other, _)| *other != key);
-        members.push((key, json::standard(value)));
+        // Of two with one name the last counts.
+        let at = *index.entry(key.clone()).or_insert(members.len());
+        if at == members.len() {
+            members.push((key, json::standard(value)));
+        } else {
+            members[at].1 = json::standard(value);
+        }
     });
     let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
     let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
@@ -201,7 +208,7 @@ fn detail(text: &str, event: &Event<'_>) -> String {
         Kind::Call => member("error").unwrap_or_default(),
         Kind::WeightChange => {
             let weight = |name: &str| match member(name)?.parse::<f64>() {
-                Ok(weight) if weight.is_finite() => Some(percent(weight)),
+                Ok(weight) if (weight * 100.0).is_finite() => Some(percent(weight)),
                 _ => None,
             };
             let shown = |name| weight(name).unwrap_or_else(|| "?".into());
@@ -214,6 +221,11 @@ fn detail(text: &str, event: &Event<'_>) -> String {
 
 /// Prints the last events, then each new one as it comes, until interrupted.
 fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Result<u8> {
+    match context.global.output() {
+        OutputFormat::Csv => return Err(only_jsonl("csv")),
+        OutputFormat::Markdown => return Err(only_jsonl("markdown")),
+        OutputFormat::Table | OutputFormat::Json | OutputFormat::Jsonl => {}
+    }
     let mut follower = Follower::at_end(&store.sources, context.threads())?;
     let (mut tail, warnings) = read(context, store, query, count)?;
     // What is not complete yet, or came since, is for the follower.
@@ -221,7 +233,8 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
         start.is_none_or(|start| found.offset < start)
     });
-    let mut printer = Printer { context, query, widths: [0, 0, 0, 6, 7] };
+    let mut printer =
+        Printer { context, query, exact: !tail.partial && !tail.events.is_empty(), widths: [0, 0, 0, 6, 7] };
     for found in &tail.events {
         let file = store.sources[found.log].name();
         let mut result = Ok(());
@@ -242,6 +255,8 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
 struct Printer<'a> {
     context: &'a Context,
     query: &'a Query,
+    /// A function has the very name that was asked for: those with the name in theirs are not meant.
+    exact: bool,
     /// Of all columns but the last.
     widths: [usize; 5],
 }
@@ -251,8 +266,11 @@ impl Printer<'_> {
         let file = spot.path.display().to_string();
         let notice = match news {
             News::Event(text, event) => {
-                if self.query.fit(event).is_none() {
-                    return Ok(());
+                match self.query.fit(event) {
+                    None => return Ok(()),
+                    Some(Fit::Partial) if self.exact => return Ok(()),
+                    Some(Fit::Partial) => {}
+                    Some(Fit::Exact) => self.exact = true,
                 }
                 let (text, line) = (text.to_string(), Some(spot.line));
                 let found = Found { text, at: event.at, log: 0, offset: spot.offset, line };
@@ -276,10 +294,8 @@ impl Printer<'_> {
 
     fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {
         let line = match self.context.global.output() {
-            OutputFormat::Json | OutputFormat::Jsonl => escape::json(&item(file, found)).into_owned() + "\n",
-            OutputFormat::Csv => return Err(only_jsonl("csv")),
-            OutputFormat::Markdown => return Err(only_jsonl("markdown")),
             OutputFormat::Table => self.row(&found.text, event),
+            _ => escape::json(&item(file, found)).into_owned() + "\n",
         };
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());

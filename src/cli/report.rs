@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let store = context.store()?;
     let filter = Filter { function: None, ..args.range.filter(context)? };
     let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(&summary, &args.function, &store)?;
+    let function = status::function(context, &summary, &args.function, (&store, &filter))?;
     let report = Report::new(function, args.baseline.as_deref())
         .ok_or_else(|| unknown_variant(function, args.baseline.as_deref().unwrap_or_default()))?;
     let items = || Ok(vec![serde_json::to_string(&ReportShape::new(&report))?]);

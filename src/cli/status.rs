@@ -4,13 +4,14 @@ use anyhow::Result;
 use clap::Args;
 
 use super::context::Context;
-use super::error::DONE;
+use super::error::{DONE, Failure, PENDING};
 use super::find::{Store, unknown_function};
 use super::output::figures::{bytes, count, counted, duration_ns, percent};
 use super::output::table::{Cell, Column, Table, Tone};
-use super::output::warnings::Warning;
+use super::output::warnings::{Spot, Warning};
 use super::output::{Answer, Section};
 use super::shape::FunctionShape;
+use crate::evolution::source::Source;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
 
 /// Show every function: calls, variants with share, success and latency, decisions
@@ -49,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
     let (summary, warnings) = read(context, &store, &filter)?;
     let functions = match &args.function {
-        Some(name) => vec![function(&summary, name, &store)?],
+        Some(name) => vec![function(context, &summary, name, (&store, &filter))?],
         None => summary.functions.iter().collect::<Vec<_>>(),
     };
     let items = || {
@@ -75,6 +76,10 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
 /// Reads the store's logs into a summary.
 pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<(Summary, Vec<Warning>)> {
     let (summary, mut warnings) = context.scan(store, |options| Summary::read(&store.sources, filter, options))?;
+    let all = filter.function.is_none() && filter.since.is_none() && filter.until.is_none();
+    if all && summary.kinds().is_empty() && warnings.iter().any(|warning| warning.loses) {
+        return Err(no_log(store, &warnings));
+    }
     if summary.undated > 0 {
         let message = format!("{} without a readable time left out", counted(summary.undated, "event", "events"));
         warnings.push(Warning { count: Some(summary.undated), ..Warning::lost(message) });
@@ -82,10 +87,37 @@ pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<
     Ok((summary, warnings))
 }
 
-/// The function of that name, or an error that names the nearest.
-pub(crate) fn function<'a>(summary: &'a Summary, name: &str, store: &Store) -> Result<&'a FunctionSummary> {
-    let known = || summary.functions.iter().map(|function| &*function.name);
-    summary.function(name).ok_or_else(|| unknown_function(name, store, known()))
+/// The error for what holds nothing that could be read as an event.
+fn no_log(store: &Store, warnings: &[Warning]) -> anyhow::Error {
+    let failure = Failure::new("bad_data", format!("nothing in {} can be read as an event", store.name));
+    let first = warnings.iter().find(|warning| warning.loses).map(|warning| match warning.places.first() {
+        Some(Spot { line: Some(line), problem, .. }) => format!("line {line}: {problem}"),
+        _ => warning.message.clone(),
+    });
+    failure.cause(anyhow::Error::msg(first.unwrap_or_default())).into()
+}
+
+/// The function of that name, or an error that names the nearest, or says that it has no events in this span of time.
+pub(crate) fn function<'a>(
+    context: &Context,
+    summary: &'a Summary,
+    name: &str,
+    (store, filter): (&Store, &Filter),
+) -> Result<&'a FunctionSummary> {
+    if let Some(function) = summary.function(name) {
+        return Ok(function);
+    }
+    let names = |summary: &Summary| summary.functions.iter().map(|function| function.name.clone()).collect::<Vec<_>>();
+    let mut known = names(summary);
+    let filtered = filter.since.is_some() || filter.until.is_some();
+    if filtered && !store.sources.contains(&Source::Stdin) {
+        known = names(&read(context, store, &Filter::default())?.0);
+        if known.iter().any(|known| **known == *name) {
+            let message = format!("`{name}` has no events in this span of time");
+            return Err(Failure { exit: PENDING, ..Failure::new("no_events", message) }.into());
+        }
+    }
+    Err(unknown_function(name, store, known.iter().map(|name| &**name)))
 }
 
 /// What kind of store it is and what is in it.

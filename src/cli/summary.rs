@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
     let store = context.store()?;
     let filter = Filter { errors: true, ..args.range.filter(context)? };
     let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(&summary, &args.function, &store)?;
+    let function = status::function(context, &summary, &args.function, (&store, &filter))?;
     let items = || Ok(vec![serde_json::to_string(&FunctionShape::new(function, true))?]);
     let sections = || sections(context, function);
     Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;

@@ -49,7 +49,7 @@ impl Zone {
     /// The point at which clocks in this zone show `naive`; the earlier of two, the later end of a gap.
     fn point(self, naive: NaiveDateTime) -> Option<Timestamp> {
         fn resolve<Z: TimeZone>(zone: &Z, naive: NaiveDateTime) -> Option<i64> {
-            let later = || zone.from_local_datetime(&(naive + chrono::Duration::hours(1))).earliest();
+            let later = || zone.from_local_datetime(&naive.checked_add_signed(chrono::Duration::hours(1))?).earliest();
             zone.from_local_datetime(&naive).earliest().or_else(later).map(|time| time.timestamp_micros())
         }
         let micros = match self {

@@ -54,6 +54,7 @@ pub struct Plan {
     compressed: bool,
     /// Where the lines end that were looked at, in bytes.
     end: u64,
+    identity: (u64, u64),
     older_than: Option<Timestamp>,
 }
 
@@ -65,17 +66,29 @@ impl Plan {
     /// The log cannot be read, or is not a file.
     pub fn new(path: &Path, older_than: Option<Timestamp>) -> io::Result<Plan> {
         let path = fs::canonicalize(path)?;
-        let bytes = fs::metadata(&path)?.len();
+        let metadata = fs::metadata(&path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        let (bytes, identity) = (metadata.len(), identity(&metadata));
         let (deleted, kept, unreadable, fate) = (0, 0, 0, Fate::Keep);
-        let plan = Plan { path, bytes, deleted, kept, unreadable, fate, compressed: false, end: 0, older_than };
+        let plan =
+            Plan { path, bytes, deleted, kept, unreadable, fate, compressed: false, end: 0, identity, older_than };
         let progress = Progress::default();
         match Source::File(plan.path.clone()).open(&progress).map_err(|error| error.cause)? {
             Opened::Plain { file, size } => plan.look_at_plain(&file, size),
             Opened::Stream(mut stream) => {
                 let mut plan = Plan { compressed: true, ..plan };
-                while let Some((_, block)) = stream.next_block()? {
-                    plan.count(block.bytes);
-                    plan.unreadable += u64::from(block.overlong);
+                loop {
+                    match stream.next_block() {
+                        Ok(Some((_, block))) => {
+                            plan.count(block.bytes);
+                            plan.unreadable += u64::from(block.overlong);
+                        }
+                        Ok(None) => break,
+                        // What is damaged is not for us to throw away.
+                        Err(_) => return Ok(Plan { fate: Fate::KeepWhole, ..plan }),
+                    }
                 }
                 plan.fate = plan.decide(false);
                 Ok(plan)
@@ -109,6 +122,8 @@ impl Plan {
 
     fn decide(&self, can_shorten: bool) -> Fate {
         match self.older_than {
+            // What holds no event at all may be no log.
+            None if self.deleted == 0 && self.unreadable > 0 => Fate::Keep,
             None => Fate::Delete,
             Some(_) if self.deleted == 0 => Fate::Keep,
             Some(_) if self.kept == 0 && self.unreadable == 0 => Fate::Delete,
@@ -138,11 +153,12 @@ impl Plan {
     }
 
     fn replace(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
-        let old = File::open(&self.path)?;
-        let mut archived = archive.map(|folder| Archive::create(folder, &self.path)).transpose()?;
-        let fresh = beside(&self.path, "fresh")?;
+        let old = self.open_unchanged()?;
+        // The old file keeps a name until all that was added to it is carried over.
+        let (fresh, aside) = (beside(&self.path, "fresh")?, beside(&self.path, "old")?);
+        let mut archived = archive.map(|folder| Archive::create(folder, &self.path, &old)).transpose()?;
         if self.fate == Fate::Shorten {
-            self.write_kept(&old, &fresh, archived.as_mut())?;
+            self.write_kept(&old, &fresh, archived.as_mut()).inspect_err(|_| drop(fs::remove_file(&fresh)))?;
         } else if let Some(archive) = &mut archived {
             if self.compressed {
                 archive.copy_whole(&old)?;
@@ -152,8 +168,7 @@ impl Plan {
         }
         let archived = archived.map(Archive::finish).transpose()?;
 
-        // The old file keeps a name until all that was added to it is carried over.
-        let aside = beside(&self.path, "old")?;
+        self.open_unchanged().inspect_err(|_| drop(fs::remove_file(&fresh)))?;
         fs::hard_link(&self.path, &aside)?;
         match self.fate {
             Fate::Shorten => fs::rename(&fresh, &self.path)?,
@@ -166,9 +181,19 @@ impl Plan {
         Ok(archived)
     }
 
+    /// Opens the log, if it still is the file that was looked at.
+    fn open_unchanged(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        let metadata = file.metadata()?;
+        if identity(&metadata) == self.identity && metadata.len() >= self.end {
+            return Ok(file);
+        }
+        Err(io::Error::other("it was replaced or became shorter since it was looked at: nothing was deleted"))
+    }
+
     fn write_kept(&self, old: &File, fresh: &Path, mut archive: Option<&mut Archive>) -> io::Result<()> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(fresh)?;
-        file.set_permissions(old.metadata()?.permissions())?;
+        own_like(&file, old)?;
         let mut kept = BufWriter::new(&file);
         let mut reader = BlockReader::default();
         for index in 0..block_count(self.end) {
@@ -193,8 +218,17 @@ impl Plan {
         let mut at = self.end;
         loop {
             let end = old.metadata()?.len();
+            if end < at {
+                return Err(io::Error::other(
+                    "it became shorter while it was cleaned; what is left of it is beside it",
+                ));
+            }
             if end > at {
+                let is_new = !self.path.exists();
                 let mut log = OpenOptions::new().append(true).create(true).open(&self.path)?;
+                if is_new {
+                    own_like(&log, old)?;
+                }
                 let mut late = Vec::new();
                 copy(old, at, end, &mut late)?;
                 // A line that is being written is waited for below; a torn one gets its end here.
@@ -217,12 +251,44 @@ impl Plan {
     }
 }
 
+/// Gives a new file the owner and the permissions of the log.
+#[cfg(unix)]
+fn own_like(file: &File, log: &File) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let (ours, theirs) = (file.metadata()?, log.metadata()?);
+    if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
+        fchown(file, Some(theirs.uid()), Some(theirs.gid()))?;
+    }
+    file.set_permissions(theirs.permissions())
+}
+
+#[cfg(not(unix))]
+fn own_like(file: &File, log: &File) -> io::Result<()> {
+    file.set_permissions(log.metadata()?.permissions())
+}
+
+/// Device and inode, which tell a file from one that took its name.
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
 /// A name beside `path` that no log has, and no file yet.
 fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!(".{name}.tc-{what}"));
     if aside.exists() {
-        let message = format!("{} is there: another tc clean is at work, or one was interrupted", aside.display());
+        let message = format!(
+            "{} is there: another tc clean is at work, or one was interrupted. In that case see whether it has lines that \
+             the log lacks, and remove it",
+            aside.display()
+        );
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     Ok(aside)
@@ -257,12 +323,13 @@ fn each_line(lines: &[u8], older_than: Option<Timestamp>, mut each: impl FnMut(&
     let mut fast = FastReader::default();
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
     for text in lines.split_inclusive(|byte| *byte == b'\n') {
-        if let Some((call, _)) = fast.read(text) {
+        let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if let Some((call, _)) = fast.read(body) {
             each(text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
             continue;
         }
         let (mut events, mut all_old) = (0, true);
-        let read = event::read_line(text, &mut |event| {
+        let read = event::read_line(body, &mut |event| {
             events += 1;
             all_old &= old(event.at);
         });
@@ -286,13 +353,14 @@ struct Archive {
 
 impl Archive {
     /// Creates one in `folder` that is named after the log and the time.
-    fn create(folder: &Path, log: &Path) -> io::Result<Archive> {
+    fn create(folder: &Path, log: &Path, like: &File) -> io::Result<Archive> {
         fs::create_dir_all(folder)?;
         let name = log.file_name().unwrap_or_default().to_string_lossy();
         let name = name.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
         let now = Timestamp::now().to_string().replace([':', '-', '.'], "");
         let path = folder.join(format!("{name}-{now}.jsonl.gz"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        own_like(&file, like)?;
         Ok(Archive { writer: GzEncoder::new(file, Compression::default()), path })
     }
 

@@ -67,6 +67,39 @@ fn unknown_names() {
 }
 
 #[test]
+fn a_quiet_span_is_not_an_unknown_name() {
+    check(
+        &["report", "greeting", "--since", "2030-01-01", "-s", DEMO],
+        expect![[r#"
+        ! error: `greeting` has no events in this span of time
+        [exit 8]
+    "#]],
+    );
+    check(
+        &["report", "greetin", "--since", "2030-01-01", "-s", DEMO],
+        expect![[r#"
+        ! error: no events of a function `greetin` in fixtures/demo
+        ! hint: did you mean `greeting` or `get_pricing`?
+        [exit 2]
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_no_log_is_told() {
+    check(
+        &["status", "-s", "README.md"],
+        expect![[r#"
+        ! error: nothing in README.md can be read as an event
+        ! caused by: line 1: not JSON: expected an object at column 1
+        [exit 2]
+    "#]],
+    );
+    let answer = json(&mut tc(&["clean", "--yes", "--json", "-s", "README.md"]));
+    assert_eq!(answer["items"][0]["action"], "keep");
+}
+
+#[test]
 fn wrong_arguments() {
     check(
         &["history", "greeting", "many", "-s", DEMO],
