@@ -107,12 +107,23 @@ fn show(context: &Context, plans: &[Plan], args: &CleanArgs, archived: &[Option<
         let notes = if did { done(archived) } else { String::new() };
         vec![Section { title: String::new(), table: Some(table(plans)), notes: notes + &outlook(plans, args, did) }]
     };
-    let stuck = plans.iter().filter(|plan| plan.fate == Fate::KeepWhole);
-    let warnings = stuck.map(|plan| Warning {
-        file: Some(plan.path.display().to_string()),
-        ..Warning::new("is compressed, or has a line that is too long, and cannot be shortened: left as it is")
-    });
+    let warnings = plans.iter().flat_map(warnings);
     Answer { schema: "tc.clean/1", warnings: warnings.collect(), items, rows_of: None, sections }.print(context)
+}
+
+/// What of a log was not read, or cannot be done.
+fn warnings(plan: &Plan) -> Vec<Warning> {
+    let file = || Some(plan.path.display().to_string());
+    let mut warnings = Vec::new();
+    if plan.unreadable > 0 {
+        let message = format!("{} could not be read", counted(plan.unreadable, "line", "lines"));
+        warnings.push(Warning { file: file(), count: Some(plan.unreadable), ..Warning::lost(message) });
+    }
+    if plan.fate == Fate::KeepWhole {
+        let message = "is compressed, damaged, or has a line that is too long, and cannot be shortened: left as it is";
+        warnings.push(Warning { file: file(), ..Warning::new(message) });
+    }
+    warnings
 }
 
 fn action(fate: Fate) -> &'static str {

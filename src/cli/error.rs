@@ -117,13 +117,12 @@ pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 
         let printed = refusal.print();
         return if printed.is_ok_and(|()| io::stdout().flush().is_ok()) { DONE } else { USAGE };
     }
-    let json = arguments.iter().enumerate().any(|(index, argument)| {
-        let after_flag = || index > 0 && (arguments[index - 1] == "-o" || arguments[index - 1] == "--output");
-        argument == "--json"
-            || argument == "-ojson"
-            || argument == "--output=json"
-            || (argument == "json" && after_flag())
-    });
+    let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
+    let value =
+        |word: &str| ["--output=", "-o=", "-o"].iter().find_map(|flag| word.strip_prefix(flag).map(str::to_string));
+    let asks = |format: &str| matches!(format, "json" | "jsonl");
+    let json = words.iter().any(|word| word == "--json" || value(word).is_some_and(|format| asks(&format)))
+        || words.windows(2).any(|pair| matches!(&*pair[0], "-o" | "--output") && asks(&pair[1]));
     if json {
         let rendered = refusal.render().to_string();
         let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();

@@ -130,7 +130,8 @@ fn item(file: &str, found: &Found) -> String {
     let mut index = HashMap::new();
     // It was read as an object when it was found.
     let _ = json::object(&found.text, 0, |key, value| {
-        let key = if key == "source" { Cow::Borrowed("_source") } else { key };
+        let taken = key == "source" || key.starts_with("source.");
+        let key = if taken { Cow::Owned(format!("_{key}")) } else { key };
         // Of two with one name the last counts.
         let at = *index.entry(key.clone()).or_insert(members.len());
         if at == members.len() {

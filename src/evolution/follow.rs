@@ -174,9 +174,13 @@ impl Log {
         let open = self.file.metadata().map_err(|cause| read_error(&self.path, cause))?;
         let now = std::fs::metadata(&self.path).ok();
         let replaced = now.as_ref().is_some_and(|now| !same_file(&open, now));
-        let truncated = open.len() < self.offset;
+        let truncated = open.len() < self.offset + self.partial.len() as u64 + self.dropped;
         if replaced || truncated {
-            let file = File::open(&self.path).map_err(|cause| read_error(&self.path, cause))?;
+            let file = match File::open(&self.path) {
+                // It is just being replaced once more.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                opened => opened.map_err(|cause| read_error(&self.path, cause))?,
+            };
             let mut old = self.restart(file);
             if replaced {
                 old.drain(sink)?;

@@ -253,6 +253,8 @@ fn errors_are_json_too() {
         &["status", "nope", "--json", "-s", DEMO][..],
         &["status", "-o", "json", "--bogus"],
         &["--output=json", "bogus"],
+        &["status", "-ojsonl", "--bogus"],
+        &["status", "--bogus", "--output", "jsonl"],
         &["status", "-o", "jsonl", "-s", "/nowhere"],
     ] {
         let output = run(&mut tc(arguments));
