@@ -29,6 +29,14 @@ pub struct Block<'a> {
     pub shrunk: bool,
 }
 
+/// The byte order mark that some editors put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What stands at byte `offset` of a log, without the mark that only its very first bytes may be.
+pub(crate) fn without_mark(bytes: &[u8], offset: u64) -> &[u8] {
+    if offset > 0 { bytes } else { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes) }
+}
+
 /// How many blocks a log of `size` bytes has.
 pub fn block_count(size: u64) -> u64 {
     size.div_ceil(BLOCK_BYTES)

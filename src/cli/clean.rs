@@ -38,7 +38,7 @@ pub(crate) struct CleanArgs {
 
 pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     let plans = plan(context, args)?;
-    let work = plans.iter().any(|plan| matches!(plan.fate, Fate::Delete | Fate::Shorten));
+    let work = plans.iter().any(|plan| plan.fate.deletes());
     if args.dry_run || !work {
         show(context, &plans, args, &[])?;
         return Ok(DONE);
@@ -144,7 +144,7 @@ fn table(plans: &[Plan]) -> Table {
         Column::text("action"),
     ]);
     for plan in plans {
-        let gone = matches!(plan.fate, Fate::Delete | Fate::Shorten);
+        let gone = plan.fate.deletes();
         let (deleted, kept) = if gone { (plan.deleted, plan.kept) } else { (0, plan.deleted + plan.kept) };
         table.row([
             Cell::new(plan.path.display().to_string()),
@@ -159,7 +159,7 @@ fn table(plans: &[Plan]) -> Table {
 }
 
 fn outlook(plans: &[Plan], args: &CleanArgs, did: bool) -> String {
-    let work = plans.iter().any(|plan| matches!(plan.fate, Fate::Delete | Fate::Shorten));
+    let work = plans.iter().any(|plan| plan.fate.deletes());
     match (work, did, args.dry_run) {
         (false, ..) => "Nothing to clean.\n".into(),
         (true, false, true) => "Nothing was deleted: this was a dry run.\n".into(),
@@ -174,7 +174,7 @@ fn done(archived: &[Option<PathBuf>]) -> String {
 }
 
 fn confirm(plans: &[Plan]) -> Result<bool> {
-    let gone = plans.iter().filter(|plan| matches!(plan.fate, Fate::Delete | Fate::Shorten));
+    let gone = plans.iter().filter(|plan| plan.fate.deletes());
     let events = gone.map(|plan| plan.deleted).sum::<u64>();
     let mut stdout = io::stdout().lock();
     write!(stdout, "Delete {}? [y/N] ", counted(events, "event", "events"))?;

@@ -4,7 +4,7 @@
 //! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use flate2::write::GzEncoder;
 
 use super::event;
 use super::fast::FastReader;
-use super::source::{Opened, Progress, Source};
-use crate::jsonl::{BlockReader, block_count, read_at};
+use super::source::{Opened, Progress, Source, decompressed, same_file};
+use crate::jsonl::{BlockReader, block_count, read_at, without_mark};
 use crate::time::Timestamp;
 
 /// How long the old file must have been still before it is let go.
@@ -36,6 +36,13 @@ pub enum Fate {
     KeepWhole,
 }
 
+impl Fate {
+    /// Whether any event goes.
+    pub fn deletes(self) -> bool {
+        matches!(self, Fate::Delete | Fate::Shorten)
+    }
+}
+
 /// What cleaning would do to one log.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -54,7 +61,7 @@ pub struct Plan {
     compressed: bool,
     /// Where the lines end that were looked at, in bytes.
     end: u64,
-    identity: (u64, u64),
+    metadata: fs::Metadata,
     older_than: Option<Timestamp>,
 }
 
@@ -70,10 +77,9 @@ impl Plan {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
         }
-        let (bytes, identity) = (metadata.len(), identity(&metadata));
+        let (bytes, compressed, end) = (metadata.len(), false, 0);
         let (deleted, kept, unreadable, fate) = (0, 0, 0, Fate::Keep);
-        let plan =
-            Plan { path, bytes, deleted, kept, unreadable, fate, compressed: false, end: 0, identity, older_than };
+        let plan = Plan { path, bytes, deleted, kept, unreadable, fate, compressed, end, metadata, older_than };
         let progress = Progress::default();
         match Source::File(plan.path.clone()).open(&progress).map_err(|error| error.cause)? {
             Opened::Plain { file, size } => plan.look_at_plain(&file, size),
@@ -82,7 +88,7 @@ impl Plan {
                 loop {
                     match stream.next_block() {
                         Ok(Some((_, block))) => {
-                            plan.count(block.bytes);
+                            plan.count(block.bytes, block.offset);
                             plan.unreadable += u64::from(block.overlong);
                         }
                         Ok(None) => break,
@@ -114,7 +120,7 @@ impl Plan {
             if !block.bytes.is_empty() {
                 self.end = block.offset + whole as u64;
             }
-            self.count(&block.bytes[..whole]);
+            self.count(&block.bytes[..whole], block.offset);
         }
         self.fate = self.decide(can_shorten);
         Ok(self)
@@ -132,8 +138,8 @@ impl Plan {
         }
     }
 
-    fn count(&mut self, lines: &[u8]) {
-        each_line(lines, self.older_than, |_, line| match line {
+    fn count(&mut self, lines: &[u8], offset: u64) {
+        each_line(lines, offset, self.older_than, |_, line| match line {
             Line::Old(events) => self.deleted += events,
             Line::Young(events) => self.kept += events,
             Line::Unreadable => self.unreadable += 1,
@@ -146,10 +152,7 @@ impl Plan {
     /// # Errors
     /// The first step that fails; until then nothing was deleted.
     pub fn carry_out(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
-        match self.fate {
-            Fate::Keep | Fate::KeepWhole => Ok(None),
-            Fate::Delete | Fate::Shorten => self.replace(archive),
-        }
+        if self.fate.deletes() { self.replace(archive) } else { Ok(None) }
     }
 
     fn replace(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
@@ -185,7 +188,7 @@ impl Plan {
     fn open_unchanged(&self) -> io::Result<File> {
         let file = File::open(&self.path)?;
         let metadata = file.metadata()?;
-        if identity(&metadata) == self.identity && metadata.len() >= self.end {
+        if same_file(&metadata, &self.metadata) && metadata.len() >= self.end {
             return Ok(file);
         }
         Err(io::Error::other("it was replaced or became shorter since it was looked at: nothing was deleted"))
@@ -199,13 +202,14 @@ impl Plan {
         for index in 0..block_count(self.end) {
             let block = reader.read(old, index, self.end)?;
             let mut result = Ok(());
-            each_line(block.bytes, self.older_than, |text, line| {
-                let written = match (line, archive.as_mut()) {
-                    (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
-                    (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
-                    (Line::Old(_) | Line::Blank, _) => Ok(()),
-                };
-                result = std::mem::replace(&mut result, Ok(())).and(written);
+            each_line(block.bytes, block.offset, self.older_than, |text, line| {
+                if result.is_ok() {
+                    result = match (line, archive.as_mut()) {
+                        (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
+                        (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
+                        (Line::Old(_) | Line::Blank, _) => Ok(()),
+                    };
+                }
             });
             result?;
         }
@@ -267,18 +271,6 @@ fn own_like(file: &File, log: &File) -> io::Result<()> {
     file.set_permissions(log.metadata()?.permissions())
 }
 
-/// Device and inode, which tell a file from one that took its name.
-#[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> (u64, u64) {
-    (0, 0)
-}
-
 /// A name beside `path` that no log has, and no file yet.
 fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -319,11 +311,14 @@ enum Line {
     Blank,
 }
 
-fn each_line(lines: &[u8], older_than: Option<Timestamp>, mut each: impl FnMut(&[u8], Line)) {
+/// Sorts the lines that stand at byte `offset` of a log.
+fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each: impl FnMut(&[u8], Line)) {
     let mut fast = FastReader::default();
+    let mut at = offset;
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
     for text in lines.split_inclusive(|byte| *byte == b'\n') {
-        let body = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let body = without_mark(text, at);
+        at += text.len() as u64;
         if let Some((call, _)) = fast.read(body) {
             each(text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
             continue;
@@ -366,14 +361,7 @@ impl Archive {
 
     /// Takes a compressed log, decompressing it.
     fn copy_whole(&mut self, log: &File) -> io::Result<()> {
-        let mut head = [0; 4];
-        let count = read_at(log, &mut head, 0)?;
-        let mut whole: Box<dyn io::Read> = if head[..count].starts_with(&[0x1f, 0x8b]) {
-            Box::new(flate2::read::MultiGzDecoder::new(log.take(u64::MAX)))
-        } else {
-            Box::new(zstd::stream::read::Decoder::new(log)?)
-        };
-        io::copy(&mut whole, &mut self.writer).map(|_| ())
+        io::copy(&mut decompressed(log)?, &mut self.writer).map(|_| ())
     }
 
     fn finish(self) -> io::Result<PathBuf> {

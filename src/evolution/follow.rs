@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::event::{self, Event, Fault};
-use super::source::{ReadError, Source};
+use super::source::{ReadError, Source, same_file};
 use super::tail::count_newlines;
-use crate::jsonl::{LINE_BYTES_MAX, read_at};
+use crate::jsonl::{LINE_BYTES_MAX, read_at, without_mark};
 
 /// Something other than an event that happened to a followed log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,8 +231,7 @@ impl Log {
             return sink(&spot, News::Notice(Notice::Fault(Fault::Overlong)));
         }
         let mut result = Ok(());
-        let bom = if self.offset == 0 && self.partial.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let fault = event::read_records(&self.partial[bom..], &mut |text, event| {
+        let fault = event::read_records(without_mark(&self.partial, self.offset), &mut |text, event| {
             if result.is_ok() {
                 result = sink(&spot, News::Event(text, &event));
             }
@@ -259,12 +258,6 @@ fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
 }
 
 #[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(unix)]
 fn is_deleted(metadata: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::nlink(metadata) == 0
 }
@@ -272,9 +265,4 @@ fn is_deleted(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_deleted(_: &Metadata) -> bool {
     false
-}
-
-#[cfg(not(unix))]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.created().ok() == b.created().ok()
 }

@@ -318,7 +318,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let mut found = Found { shrunk: block.shrunk, ..Found::default() };
         let mut fast = FastReader::default();
         let bytes = block.bytes;
-        let mut at = if block.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mut at = bytes.len() - jsonl::without_mark(bytes, block.offset).len();
         while at < bytes.len() {
             if !self.options.exact_only
                 && let Some((call, length)) = fast.read(&bytes[at..])

@@ -1,6 +1,6 @@
 //! Where an evolution log's bytes come from: a file, a compressed file, a pipe, standard input.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,7 +90,7 @@ impl Source {
     }
 
     fn try_open<'p>(&self, progress: &'p Progress) -> io::Result<Opened<'p>> {
-        let mut input: Box<dyn Read + Send> = match self {
+        let input: Box<dyn Read + Send> = match self {
             Source::Stdin => Box::new(io::stdin()),
             Source::File(path) => {
                 let file = File::open(path)?;
@@ -108,15 +108,7 @@ impl Source {
                 Box::new(file)
             }
         };
-        let mut head = Vec::new();
-        input.by_ref().take(4).read_to_end(&mut head)?;
-        let compression = compression(&head);
-        let whole = Counted { inner: io::Cursor::new(head).chain(input), progress };
-        Ok(Opened::Stream(BlockStream::new(match compression {
-            Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-            Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(whole)?),
-            None => Box::new(whole),
-        })))
+        Ok(Opened::Stream(BlockStream::new(decompressed(Counted { inner: input, progress })?)))
     }
 
     /// Opens it, if it is an uncompressed regular file.
@@ -176,6 +168,31 @@ fn compression(head: &[u8]) -> Option<Compression> {
     } else {
         None
     }
+}
+
+/// What `input` holds, decompressed if its first bytes say that it is compressed.
+pub(crate) fn decompressed<'r>(mut input: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
+    let mut head = Vec::new();
+    input.by_ref().take(4).read_to_end(&mut head)?;
+    let compression = compression(&head);
+    let whole = io::Cursor::new(head).chain(input);
+    Ok(match compression {
+        Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(whole)?),
+        None => Box::new(whole),
+    })
+}
+
+/// Whether two files are one: not by name, which another file can take.
+#[cfg(unix)]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    a.created().ok() == b.created().ok()
 }
 
 /// Counts what is read through it.
