@@ -36,6 +36,11 @@ impl Timestamp {
         Timestamp::from_micros(self.0.saturating_add(micros))
     }
 
+    /// Whether this is at or after `since` and before `until`, where these are given.
+    pub fn is_within(self, since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+        since.is_none_or(|since| self >= since) && until.is_none_or(|until| self < until)
+    }
+
     /// Reads an ISO 8601 date-time: `2026-11-21T21:07:31.507299+00:00`, with `T` or a space, with or without
     /// seconds, fraction (kept to the microsecond) and offset (none means UTC), or a date alone (its midnight, UTC).
     ///

@@ -78,12 +78,14 @@ impl Global {
         match self.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => {
-                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-                std::io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
-            }
+            When::Auto => std::io::stdout().is_terminal() && !set("NO_COLOR") && !is_dumb_terminal(),
         }
     }
+}
+
+/// Whether the terminal can do nothing but show lines.
+pub(crate) fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Kinds of store.

@@ -118,10 +118,9 @@ pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 
         return if printed.is_ok_and(|()| io::stdout().flush().is_ok()) { DONE } else { USAGE };
     }
     let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
-    let value =
-        |word: &str| ["--output=", "-o=", "-o"].iter().find_map(|flag| word.strip_prefix(flag).map(str::to_string));
     let asks = |format: &str| matches!(format, "json" | "jsonl");
-    let json = words.iter().any(|word| word == "--json" || value(word).is_some_and(|format| asks(&format)))
+    let joined = |word: &str| ["--output=", "-o=", "-o"].iter().any(|flag| word.strip_prefix(flag).is_some_and(asks));
+    let json = words.iter().any(|word| word == "--json" || joined(word))
         || words.windows(2).any(|pair| matches!(&*pair[0], "-o" | "--output") && asks(&pair[1]));
     if json {
         let rendered = refusal.render().to_string();

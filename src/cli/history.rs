@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 
 use super::args::OutputFormat;
@@ -298,9 +297,7 @@ impl Printer<'_> {
             OutputFormat::Table => self.row(&found.text, event),
             _ => escape::json(&item(file, found)).into_owned() + "\n",
         };
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
-        written.context("cannot write to standard output")
+        super::output::write(&line)
     }
 
     /// A row whose columns grow with what comes: how wide they will have to be is not known.

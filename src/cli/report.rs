@@ -7,15 +7,15 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::{DONE, Failure, NEGATIVE, PENDING};
 use super::find::nearest;
-use super::output::figures::{count, duration_ns, percent};
+use super::output::figures::{count, percent};
 use super::output::table::{Cell, Column, Table, Tone};
 use super::output::{Answer, Section, escape};
 use super::shape::{IntervalShape, LatencyShape};
-use super::status::{self, RangeArgs, success};
+use super::status::{self, RangeArgs, latency, success};
 use super::summary::fallbacks;
 use crate::evolution::report::{Comparison, Decision, Report};
 use crate::evolution::stats;
-use crate::evolution::summary::{Filter, FunctionSummary, Tally, VariantSummary};
+use crate::evolution::summary::{FunctionSummary, Tally, VariantSummary};
 
 /// Compare a function's variants, and say what follows
 ///
@@ -40,9 +40,9 @@ const HONESTY: &str = "pp: percentage points. The intervals are good for one loo
 
 pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let store = context.store()?;
-    let filter = Filter { function: None, ..args.range.filter(context)? };
+    let filter = args.range.filter(context)?;
     let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(context, &summary, &args.function, (&store, &filter))?;
+    let function = status::function(context, &summary, &args.function, &store, &filter)?;
     let report = Report::new(function, args.baseline.as_deref())
         .ok_or_else(|| unknown_variant(function, args.baseline.as_deref().unwrap_or_default()))?;
     let items = || Ok(vec![serde_json::to_string(&ReportShape::new(&report))?]);
@@ -162,7 +162,7 @@ impl<'a> VariantShape<'a> {
             failures: own.failures(),
             success_rate: own.success_rate(),
             success_interval: IntervalShape::wilson(own),
-            share: (total > 0).then(|| own.calls as f64 / total as f64),
+            share: own.share_of(total),
             latency_ms: LatencyShape::from(own),
             fallback: FallbackShape { calls: variant.fallback.calls, successes: variant.fallback.successes },
         }
@@ -193,10 +193,7 @@ impl<'a> ComparisonShape<'a> {
 
 impl SampleRatioShape {
     fn new(report: &Report<'_>, total: u64) -> Self {
-        let share = |variant: &VariantSummary| {
-            let share = (total > 0).then(|| variant.primary.calls as f64 / total as f64);
-            (variant.name.to_string(), share.into())
-        };
+        let share = |variant: &VariantSummary| (variant.name.to_string(), variant.primary.share_of(total).into());
         SampleRatioShape {
             tested: false,
             reason: "the log does not say what split was meant",
@@ -251,7 +248,6 @@ fn variants(report: &Report<'_>) -> Table {
     for variant in &report.function.variants {
         let own = &variant.primary;
         let interval = stats::wilson(own.successes, own.calls);
-        let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
         table.row([
             Cell::name(&variant.name),
             Cell::new(count(own.calls)),

@@ -67,7 +67,7 @@ impl VariantShape {
             successes: all.successes,
             failures: all.failures(),
             success_rate: all.success_rate(),
-            share: (total > 0).then(|| all.calls as f64 / total as f64),
+            share: all.share_of(total),
             fallback_calls: variant.fallback.calls,
             latency_ms: LatencyShape::from(&all),
             errors: errors.then(|| errors_of(variant)),

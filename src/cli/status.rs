@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
     let (summary, warnings) = read(context, &store, &filter)?;
     let functions = match &args.function {
-        Some(name) => vec![function(context, &summary, name, (&store, &filter))?],
+        Some(name) => vec![function(context, &summary, name, &store, &filter)?],
         None => summary.functions.iter().collect::<Vec<_>>(),
     };
     let items = || {
@@ -76,8 +76,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
 /// Reads the store's logs into a summary.
 pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<(Summary, Vec<Warning>)> {
     let (summary, mut warnings) = context.scan(store, |options| Summary::read(&store.sources, filter, options))?;
-    let all = filter.function.is_none() && filter.since.is_none() && filter.until.is_none();
-    if all && summary.kinds().is_empty() && warnings.iter().any(|warning| warning.loses) {
+    if filter.lets_all_through() && summary.kinds().is_empty() && warnings.iter().any(|warning| warning.loses) {
         return Err(no_log(store, &warnings));
     }
     if summary.undated > 0 {
@@ -102,22 +101,22 @@ pub(crate) fn function<'a>(
     context: &Context,
     summary: &'a Summary,
     name: &str,
-    (store, filter): (&Store, &Filter),
+    store: &Store,
+    filter: &Filter,
 ) -> Result<&'a FunctionSummary> {
     if let Some(function) = summary.function(name) {
         return Ok(function);
     }
-    let names = |summary: &Summary| summary.functions.iter().map(|function| function.name.clone()).collect::<Vec<_>>();
-    let mut known = names(summary);
-    let filtered = filter.since.is_some() || filter.until.is_some();
-    if filtered && !store.sources.contains(&Source::Stdin) {
-        known = names(&read(context, store, &Filter::default())?.0);
-        if known.iter().any(|known| **known == *name) {
-            let message = format!("`{name}` has no events in this span of time");
-            return Err(Failure { exit: PENDING, ..Failure::new("no_events", message) }.into());
-        }
+    let mut all = None;
+    if !filter.lets_all_through() && !store.sources.contains(&Source::Stdin) {
+        all = Some(read(context, store, &Filter::default())?.0);
     }
-    Err(unknown_function(name, store, known.iter().map(|name| &**name)))
+    let all = all.as_ref().unwrap_or(summary);
+    if all.function(name).is_some() {
+        let message = format!("`{name}` has no events in this span of time");
+        return Err(Failure { exit: PENDING, ..Failure::new("no_events", message) }.into());
+    }
+    Err(unknown_function(name, store, all.functions.iter().map(|function| &*function.name)))
 }
 
 /// What kind of store it is and what is in it.
@@ -182,8 +181,7 @@ pub(crate) fn table(context: &Context, functions: &[&FunctionSummary]) -> Table 
 
 /// Calls, share of `total`, success rate, mean, p50, p95, p99.
 fn figures(tally: &Tally, total: Option<u64>) -> Vec<Cell> {
-    let share = total.filter(|total| *total > 0).map(|total| tally.calls as f64 / total as f64);
-    let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
+    let share = total.and_then(|total| tally.share_of(total));
     vec![
         Cell::new(count(tally.calls)),
         Cell::new(share.map_or(String::new(), percent)),
@@ -193,6 +191,11 @@ fn figures(tally: &Tally, total: Option<u64>) -> Vec<Cell> {
         latency(tally.latency.quantile_ns(0.95)),
         latency(tally.latency.quantile_ns(0.99)),
     ]
+}
+
+/// A latency in nanoseconds, or that there is none.
+pub(crate) fn latency(ns: Option<f64>) -> Cell {
+    Cell::new(ns.map_or("-".into(), duration_ns))
 }
 
 /// A success rate; red where the original's canary would roll back.

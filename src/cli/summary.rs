@@ -5,11 +5,11 @@ use clap::Args;
 
 use super::context::Context;
 use super::error::DONE;
-use super::output::figures::{count, counted, duration_ns, percent};
+use super::output::figures::{count, counted, percent};
 use super::output::table::{Cell, Column, Table, Tone};
 use super::output::{Answer, Section, escape};
 use super::shape::{FunctionShape, errors_of};
-use super::status::{self, RangeArgs, success};
+use super::status::{self, RangeArgs, latency, success};
 use crate::evolution::summary::{Filter, FunctionSummary, Tally};
 
 /// Show one function's variants: calls, success, latencies, errors by message, first and last seen
@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
     let store = context.store()?;
     let filter = Filter { errors: true, ..args.range.filter(context)? };
     let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(context, &summary, &args.function, (&store, &filter))?;
+    let function = status::function(context, &summary, &args.function, &store, &filter)?;
     let items = || Ok(vec![serde_json::to_string(&FunctionShape::new(function, true))?]);
     let sections = || sections(context, function);
     Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
@@ -67,8 +67,7 @@ fn variants(context: &Context, function: &FunctionSummary) -> Table {
     ]);
     for variant in &function.variants {
         let tally: Tally = variant.all();
-        let share = (function.calls() > 0).then(|| tally.calls as f64 / function.calls() as f64);
-        let latency = |ns: Option<f64>| Cell::new(ns.map_or("-".into(), duration_ns));
+        let share = tally.share_of(function.calls());
         let quantile = |q| latency(tally.latency.quantile_ns(q));
         table.row([
             Cell::name(&variant.name),

@@ -7,7 +7,7 @@ use super::event::{self, Call, Event, Kind, Name, Outcome};
 use super::fallback::{self, Candidate, FIRST_VARIANT, Pending};
 use super::scan::{self, Evidence, Record, ScanError, Visitor};
 use super::source::Source;
-use super::summary::{Filter, Map, NAMES_MAX, Summary, TOO_MANY_NAMES};
+use super::summary::{Filter, Map, NAMES_MAX, Summary, TOO_MANY_NAMES, Tally};
 use super::table::{Place, Recent, Table};
 use crate::json::Raw;
 use crate::time::Timestamp;
@@ -81,7 +81,7 @@ impl Ordered {
                 None => Some(call),
             };
             if let Some(call) = left {
-                self.table.variant(&function, FIRST_VARIANT).primary.add(call.at, call.success, call.latency_ns);
+                call.add_to(&mut self.table.variant(&function, FIRST_VARIANT).primary);
             }
         }
         for (function, call) in part.certain {
@@ -98,7 +98,7 @@ impl Ordered {
     }
 
     fn fallback(&mut self, function: &str, call: Candidate) {
-        self.table.variant(function, FIRST_VARIANT).fallback.add(call.at, call.success, call.latency_ns);
+        call.add_to(&mut self.table.variant(function, FIRST_VARIANT).fallback);
     }
 
     /// All that was merged, when nothing more can come.
@@ -131,7 +131,7 @@ struct Collector {
 impl Collector {
     fn new(filter: Filter) -> Self {
         Collector {
-            filters: filter.function.is_some() || filter.since.is_some() || filter.until.is_some(),
+            filters: !filter.lets_all_through(),
             filter,
             table: Table::default(),
             recent: Recent::new(),
@@ -157,7 +157,7 @@ impl Collector {
             self.table.undated += 1;
             return false;
         };
-        self.filter.since.is_none_or(|since| at >= since) && self.filter.until.is_none_or(|until| at < until)
+        at.is_within(self.filter.since, self.filter.until)
     }
 
     /// Counts a call that ended at `at`.
@@ -166,42 +166,29 @@ impl Collector {
         if !outcome.success {
             self.failure(at, &outcome, place);
         }
-        if !place.first || outcome.fallback == Some(false) {
-            let variant = self.table.at(place);
-            let tally = if outcome.fallback == Some(true) { &mut variant.fallback } else { &mut variant.primary };
-            return tally.add(at, outcome.success, outcome.latency_ns);
+        let (success, latency_ns) = (outcome.success, outcome.latency_ns);
+        let may_be_fallback = place.first && outcome.fallback != Some(false);
+        match event::began(at, latency_ns).filter(|_| may_be_fallback) {
+            Some(began) => self.first_variant(Candidate { began, at, success, latency_ns }, outcome.fallback, place),
+            None => self.table.at(place).tally(outcome.fallback == Some(true)).add(at, success, latency_ns),
         }
-        self.first_variant(at, outcome, place);
     }
 
-    /// Counts a call of the first variant, which may be a fallback.
+    /// Counts a call of the first variant, which may be a fallback, whether or not it says so.
     #[inline(always)]
-    fn first_variant(&mut self, at: Option<Timestamp>, outcome: Outcome<'_>, place: Place) {
-        let (success, latency_ns) = (outcome.success, outcome.latency_ns);
-        let mut left = None;
-        if let Some(began) = event::began(at, latency_ns) {
-            let call = Candidate { began, at, success, latency_ns };
-            let pending = self.pending.get_mut(place.function).filter(|pending| !pending.is_empty());
-            left = match (pending, outcome.fallback) {
-                (Some(pending), Some(true)) => pending.settle(&call).and_then(|freed| pending.offer(freed)),
-                (Some(pending), _) => match pending.offer(call) {
-                    Some(left) => Some(left),
-                    None => return,
-                },
-                (None, Some(true)) => None,
-                (None, _) => Some(call),
-            };
-        }
-        if outcome.fallback == Some(true) {
-            self.table.at(place).fallback.add(at, success, latency_ns);
-        } else if left.is_none() {
-            self.table.at(place).primary.add(at, success, latency_ns);
-        }
+    fn first_variant(&mut self, call: Candidate, says: Option<bool>, place: Place) {
+        let pending = self.pending.get_mut(place.function).filter(|pending| !pending.is_empty());
+        let left = if says == Some(true) {
+            call.add_to(&mut self.table.at(place).fallback);
+            pending.and_then(|pending| pending.settle(&call).and_then(|freed| pending.offer(freed)))
+        } else {
+            pending.map_or(Some(call), |pending| pending.offer(call))
+        };
         let Some(call) = left else { return };
         if self.block_began.is_some_and(|first| fallback::may_answer_earlier(call.began, first)) {
             self.part.undecided.push((self.table.function_name(place.function), call));
         } else {
-            self.table.at(place).primary.add(call.at, call.success, call.latency_ns);
+            call.add_to(&mut self.table.at(place).primary);
         }
     }
 
@@ -252,6 +239,13 @@ impl Collector {
             Kind::Call | Kind::Other(_) => {}
         }
         self.table.at(place).decisions.add(event.at);
+    }
+}
+
+impl Candidate {
+    #[inline(always)]
+    fn add_to(&self, tally: &mut Tally) {
+        tally.add(self.at, self.success, self.latency_ns);
     }
 }
 

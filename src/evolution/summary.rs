@@ -27,6 +27,13 @@ pub struct Filter {
     pub errors: bool,
 }
 
+impl Filter {
+    /// Whether every event counts.
+    pub fn lets_all_through(&self) -> bool {
+        self.function.is_none() && self.since.is_none() && self.until.is_none()
+    }
+}
+
 /// The first and the last time of some events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -104,8 +111,17 @@ impl Tally {
 
     /// Successes as a share of calls, 0 to 1; `None` without calls.
     pub fn success_rate(&self) -> Option<f64> {
-        (self.calls > 0).then(|| self.successes as f64 / self.calls as f64)
+        share(self.successes, self.calls)
     }
+
+    /// These calls as a share of `total`, 0 to 1; `None` when that is 0.
+    pub fn share_of(&self, total: u64) -> Option<f64> {
+        share(self.calls, total)
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// Error messages of a variant, in the order in which the log first has them.
@@ -150,6 +166,11 @@ impl VariantSummary {
     pub(super) fn new(name: Arc<str>) -> Self {
         let (primary, fallback) = (Tally::default(), Tally::default());
         VariantSummary { name, primary, fallback, errors: Errors::default(), decisions: Span::default() }
+    }
+
+    #[inline(always)]
+    pub(super) fn tally(&mut self, fallback: bool) -> &mut Tally {
+        if fallback { &mut self.fallback } else { &mut self.primary }
     }
 
     /// Calls of both kinds together, as the Python package counts them.

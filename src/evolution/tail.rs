@@ -45,9 +45,7 @@ impl Query {
         let kind = self.kind.as_deref().is_none_or(|kind| event.kind.name() == kind);
         let named = |wanted: &String| event.variant.as_ref().is_some_and(|name| name.as_bytes() == wanted.as_bytes());
         let dated = (self.since.is_none() && self.until.is_none())
-            || event.at.is_some_and(|at| {
-                self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
-            });
+            || event.at.is_some_and(|at| at.is_within(self.since, self.until));
         (failed && kind && dated && self.variant.as_ref().is_none_or(named)).then_some(fit)
     }
 

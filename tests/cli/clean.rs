@@ -70,6 +70,16 @@ fn only_the_older_ones() {
 }
 
 #[test]
+fn a_byte_order_mark_counts_only_in_front() {
+    let old = call("f", "v1", "2020-01-01T00:00:00", 1.0, None);
+    let (_keep, path) = folder(&[("evolution.jsonl", format!("\u{feff}{old}{old}\u{feff}{old}").as_bytes())]);
+    let answer = json(tc(&["clean", "--older-than", "30d", "--yes", "--json", "-s"]).arg(&path));
+    let item = &answer["items"][0];
+    assert_eq!((&item["events_deleted"], &item["unreadable_lines"]), (&2.into(), &1.into()));
+    assert_eq!(std::fs::read_to_string(path.join("evolution.jsonl")).expect("there"), format!("\u{feff}{old}"));
+}
+
+#[test]
 fn nothing_to_do() {
     let (_keep, path) = folder(&[("evolution.jsonl", log().as_bytes())]);
     let output = run(tc(&["clean", "--older-than", "9999w", "-s"]).arg(&path));

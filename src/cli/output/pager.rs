@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::args::is_dumb_terminal;
 use crate::cli::context::Context;
 
 static PAGING: AtomicBool = AtomicBool::new(false);
@@ -16,8 +17,7 @@ pub fn is_paging() -> bool {
 /// Shows text, in a pager if it is longer than the terminal and nothing speaks against it.
 pub(crate) fn show(context: &Context, text: &str) -> anyhow::Result<()> {
     let fits = context.height().is_none_or(|height| text.lines().count() < height);
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if context.global.no_pager || fits || dumb || !io::stdout().is_terminal() {
+    if context.global.no_pager || fits || is_dumb_terminal() || !io::stdout().is_terminal() {
         return super::write(text);
     }
     let Some((program, arguments)) = chosen() else { return super::write(text) };
