@@ -125,6 +125,35 @@ fn push_standard_string(out: &mut String, mut rest: &str) {
     out.push_str(rest);
 }
 
+/// Appends a text as a JSON string: what JSON demands is escaped, and so are the other characters that Python takes for
+/// the end of a line (U+0085, U+2028 and U+2029), since its package splits a log there. The rest stays as it is.
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let (plain, ascii) = plain_run(text.as_bytes());
+    if ascii && plain == text.len() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        text.chars().for_each(|c| push_char(out, c));
+    }
+    out.push(b'"');
+}
+
+fn push_char(out: &mut Vec<u8>, c: char) {
+    match c {
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
+        '\u{8}' => out.extend_from_slice(b"\\b"),
+        '\u{c}' => out.extend_from_slice(b"\\f"),
+        '\0'..='\u{1f}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        }
+        c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
 /// Reads the object that begins at byte `at` (after white space) and calls `member` with each of its keys and values in
 /// order, duplicates too. Returns the offset behind its `}` and behind the white space that follows.
 ///

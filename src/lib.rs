@@ -7,10 +7,14 @@
 //! - [`evolution`]: the evolution log, its events, and what can be computed from it
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
+pub mod clock;
 pub mod evolution;
 pub mod json;
 pub mod jsonl;
+pub mod random;
+pub mod rollout;
 pub mod time;
+pub mod tracker;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -54,12 +54,31 @@ impl Timestamp {
         parse_general(text)
     }
 
+    /// As Python's `datetime.isoformat()` prints it in UTC: `+00:00` where RFC 3339 has `Z`.
+    pub fn isoformat(self) -> String {
+        self.to_string().replace('Z', "+00:00")
+    }
+
     /// Year, month, day, hour, minute, second, microsecond, in UTC.
     fn civil(self) -> (i64, u32, u32, u32, u32, u32, u32) {
         let (days, us) = (self.0.div_euclid(US_PER_DAY), self.0.rem_euclid(US_PER_DAY));
         let (year, month, day) = civil_from_days(days);
         let second = (us / US_PER_SECOND) as u32;
         (year, month, day, second / 3600, second / 60 % 60, second % 60, (us % US_PER_SECOND) as u32)
+    }
+}
+
+/// Why a text is not a point in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an ISO 8601 date or time")]
+pub struct ParseError(String);
+
+impl std::str::FromStr for Timestamp {
+    type Err = ParseError;
+
+    /// As [`Timestamp::parse`].
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Timestamp::parse(text.as_bytes()).ok_or_else(|| ParseError(text.chars().take(80).collect()))
     }
 }
 

@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use super::args::{Global, StoreFormat};
 use super::error::Failure;
+use crate::evolution::folder;
 use crate::evolution::source::Source;
-use crate::time::Timestamp;
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -56,7 +56,7 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
             }
         }
     }
-    in_time_order(&mut sources);
+    folder::in_time_order(&mut sources);
     let name = roots.iter().map(|root| redacted(&root.to_string_lossy())).collect::<Vec<_>>().join(", ");
     Ok(Store { name, sources, roots, format: global.format })
 }
@@ -117,34 +117,15 @@ fn redacted(url: &str) -> String {
     }
 }
 
-/// The logs in a folder: `evolution*.jsonl` and its rotated and compressed parts, or else every log there is.
+/// The logs in a folder.
 fn logs_in(folder: &Path, format: StoreFormat) -> Result<Vec<Source>> {
     let unreadable =
         |cause: std::io::Error| Failure::new("unreadable", format!("cannot read {}", folder.display())).cause(cause);
-    let mut logs = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if is_log(&path) && path.is_file() {
-            logs.push(path);
-        }
-    }
-    let ours =
-        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("evolution"));
-    if logs.iter().any(ours) {
-        logs.retain(ours);
-    }
+    let logs = folder::logs_in(folder).map_err(unreadable)?;
     if logs.is_empty() {
         return Err(empty_folder(folder, format));
     }
     Ok(logs.into_iter().map(Source::File).collect())
-}
-
-/// Whether a file is a log by its name: `x.jsonl`, `x.jsonl.1`, `x.jsonl-20260601`, `x.jsonl.2.gz`, `x-2026.jsonl.zst`.
-fn is_log(path: &Path) -> bool {
-    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ:+".contains(c));
-    !name.starts_with('.') && (stem.ends_with(".jsonl") || stem.ends_with(".ndjson"))
 }
 
 fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
@@ -209,25 +190,6 @@ fn neighbours(path: &Path) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).take(10_000).collect()
 }
 
-/// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.
-fn in_time_order(sources: &mut [Source]) {
-    if sources.len() < 2 {
-        return;
-    }
-    let name = |source: &Source| source.path().map(Path::to_path_buf).unwrap_or_default();
-    sources.sort_by_cached_key(|source| {
-        let first = source.first_time().unwrap_or(Timestamp::MIN);
-        (first, std::cmp::Reverse(rotation(&name(source))), name(source))
-    });
-}
-
-/// 2 for `evolution.jsonl.2.gz`, 0 for a log that was not rotated.
-fn rotation(path: &Path) -> u64 {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
-    name.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
-}
-
 /// `did you mean …` with the known names nearest to `name`, if any is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const NAMES_MAX: usize = 3;
@@ -266,23 +228,6 @@ pub(crate) fn unknown_function<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn logs_are_known_by_their_names() {
-        for name in [
-            "evolution.jsonl",
-            "evolution.jsonl.1",
-            "evolution.jsonl.12.gz",
-            "evolution-2026-06-01.jsonl.zst",
-            "evolution.jsonl-20260601",
-            "x.ndjson",
-        ] {
-            assert!(is_log(Path::new(name)), "{name}");
-        }
-        for name in ["evolution.json", ".evolution.jsonl", "jsonl", "notes.txt", "x.jsonl.bak", "x.jsonl.lock"] {
-            assert!(!is_log(Path::new(name)), "{name}");
-        }
-    }
 
     #[test]
     fn passwords_are_not_shown() {

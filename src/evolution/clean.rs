@@ -11,6 +11,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::append::{LOCK_WAIT, lock_within};
 use super::event;
 use super::fast::FastReader;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
@@ -171,11 +172,16 @@ impl Plan {
         }
         let archived = archived.map(Archive::finish).transpose()?;
 
+        // Whoever waits for the lock finds the new file in the old one's place.
+        let locked = lock_within(&old, LOCK_WAIT)?;
         self.open_unchanged().inspect_err(|_| drop(fs::remove_file(&fresh)))?;
         fs::hard_link(&self.path, &aside)?;
         match self.fate {
             Fate::Shorten => fs::rename(&fresh, &self.path)?,
             _ => fs::remove_file(&self.path)?,
+        }
+        if locked {
+            old.unlock()?;
         }
         if !self.compressed {
             self.carry_over(&old)?;

@@ -87,8 +87,11 @@ pub struct Outcome<'a> {
     pub latency_ns: Option<u64>,
     /// What it failed with, as logged.
     pub error: Option<Raw<'a>>,
-    /// Whether this call was made because another variant had failed, where the writer says so.
+    /// Whether this call was made because another variant had failed, where the writer says so: by itself or, as trackers of
+    /// this library do for all other calls, by giving the `weight` that the variant was chosen with.
     pub fallback: Option<bool>,
+    /// For whom the call was made: a hash of the unit that stays with its variant.
+    pub unit: Option<u64>,
 }
 
 /// One event.
@@ -129,13 +132,16 @@ pub struct Call<'a> {
     pub(crate) success: bool,
     pub(crate) latency_ns: u64,
     pub(crate) error: Option<&'a str>,
+    pub(crate) fallback: Option<bool>,
+    pub(crate) unit: Option<u64>,
 }
 
 impl<'a> Call<'a> {
     #[inline(always)]
     pub(crate) fn outcome(&self) -> Outcome<'a> {
         let error = self.error.map(Raw::trusted);
-        Outcome { success: self.success, latency_ns: Some(self.latency_ns), error, fallback: None }
+        let (latency_ns, fallback) = (Some(self.latency_ns), self.fallback);
+        Outcome { success: self.success, latency_ns, error, fallback, unit: self.unit }
     }
 }
 
@@ -309,6 +315,8 @@ struct Members<'a> {
     latency_ms: Option<Raw<'a>>,
     error: Option<Raw<'a>>,
     fallback: Option<Raw<'a>>,
+    weight: Option<Raw<'a>>,
+    unit: Option<Raw<'a>>,
 }
 
 /// The event that a well-formed object records.
@@ -324,6 +332,8 @@ fn event(record: &str) -> Result<Event<'_>, &'static str> {
             "latency_ms" => &mut members.latency_ms,
             "error" => &mut members.error,
             "fallback" => &mut members.fallback,
+            "weight" => &mut members.weight,
+            "unit" => &mut members.unit,
             _ => return,
         };
         *member = Some(value);
@@ -344,14 +354,27 @@ fn event(record: &str) -> Result<Event<'_>, &'static str> {
     }
     let mut outcome = Outcome::default();
     if kind == Kind::Call {
+        let is_weighted = members.weight.and_then(Raw::as_number).is_some();
         outcome = Outcome {
             success: members.success.and_then(Raw::as_bool).ok_or("a call without a `success` of true or false")?,
             latency_ns: members.latency_ms.and_then(Raw::as_number).and_then(latency_ns),
             error: members.error.filter(|error| !error.is_null()),
-            fallback: members.fallback.and_then(Raw::as_bool),
+            fallback: members.fallback.and_then(Raw::as_bool).or(is_weighted.then_some(false)),
+            unit: members.unit.and_then(Raw::as_str).and_then(|text| unit(text.as_bytes())),
         };
     }
     Ok(Event { kind, function, variant, at, outcome })
+}
+
+/// The hash of a unit: sixteen lower-case hexadecimal digits.
+#[inline]
+pub(crate) fn unit(digits: &[u8]) -> Option<u64> {
+    let digits: &[u8; 16] = digits.try_into().ok()?;
+    digits.iter().try_fold(0, |unit, digit| match digit {
+        b'0'..=b'9' => Some(unit << 4 | u64::from(digit - b'0')),
+        b'a'..=b'f' => Some(unit << 4 | u64::from(digit - b'a' + 10)),
+        _ => None,
+    })
 }
 
 /// A number of milliseconds, in whole nanoseconds, rounded; `None` when negative, not finite or above 584 years.

@@ -1,4 +1,5 @@
-//! The fast path of the scan: the line that the Python tracker writes for a call, matched piece by piece in one pass.
+//! The fast path of the scan: the line that the Python tracker writes for a call, or ours with its few keys more, matched
+//! piece by piece in one pass.
 //!
 //! It either reads such a line exactly as [`super::event::read_line`] does, or declines, and then that reader decides.
 
@@ -28,12 +29,13 @@ impl FastReader {
         cursor.text_or_null()?;
         let error = if cursor.is_next(br#", "error": null, "latency_ms": "#) { None } else { cursor.error()? };
         let latency_ns = cursor.milliseconds()?;
-        let success = cursor.is_next(b", \"success\": true}\n");
+        let success = cursor.is_next(br#", "success": true"#);
         if !success {
-            cursor.literal(b", \"success\": false}\n")?;
+            cursor.literal(br#", "success": false"#)?;
         }
+        let (fallback, unit) = if cursor.is_next(b"}\n") { (None, None) } else { cursor.ours()? };
         let length = bytes.len() - cursor.rest.len();
-        Some((Call { function, variant, at, success, latency_ns, error }, length))
+        Some((Call { function, variant, at, success, latency_ns, error, fallback, unit }, length))
     }
 }
 
@@ -66,6 +68,33 @@ impl<'a> Cursor<'a> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(taken)
+    }
+
+    /// What our tracker adds to a call: that it is a fallback or with which weight it was not, and the unit's hash.
+    #[inline]
+    fn ours(&mut self) -> Option<(Option<bool>, Option<u64>)> {
+        let mut fallback = None;
+        if self.is_next(br#", "weight": "#) {
+            self.share()?;
+            fallback = Some(false);
+        } else if self.is_next(br#", "fallback": true"#) {
+            fallback = Some(true);
+        }
+        let mut unit = None;
+        if self.is_next(br#", "unit": ""#) {
+            unit = Some(super::event::unit(self.take(16)?)?);
+            self.literal(b"\"")?;
+        }
+        self.literal(b"}\n")?;
+        Some((fallback, unit))
+    }
+
+    /// A number from 0 to 1 with one to six digits behind the point.
+    #[inline]
+    fn share(&mut self) -> Option<()> {
+        let ([b'0' | b'1', b'.'], fraction) = self.rest.split_first_chunk()? else { return None };
+        let digits = fraction.iter().take(7).take_while(|byte| byte.is_ascii_digit()).count();
+        self.take(2 + digits).filter(|_| (1..=6).contains(&digits)).map(drop)
     }
 
     /// The `error` of a call that failed, and what stands around it.

@@ -7,11 +7,14 @@
 //!                       └──────────────────▶ tail, follow
 //! ```
 
+pub mod append;
 pub mod clean;
 mod collect;
+pub mod decision;
 pub mod event;
 pub mod fallback;
-mod fast;
+pub(crate) mod fast;
+pub mod folder;
 pub mod follow;
 pub mod report;
 pub mod scan;

@@ -1,0 +1,100 @@
+//! The logs of a folder: the one that is written to, and those that were put aside before it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::source::Source;
+use crate::time::Timestamp;
+
+/// The log that trackers write to in their folder.
+pub const LOG_NAME: &str = "evolution.jsonl";
+
+/// The logs in a folder: `evolution*.jsonl` and its rotated and compressed parts, or else every log there is.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn logs_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut logs = all_logs(folder)?;
+    let ours =
+        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("evolution"));
+    if logs.iter().any(ours) {
+        logs.retain(ours);
+    }
+    Ok(logs)
+}
+
+/// The logs in a folder that `log` was, before it was put aside and a new one begun.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn rotated(folder: &Path, log: &Path) -> io::Result<Vec<PathBuf>> {
+    let stem = log.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once(".jsonl"));
+    let Some((stem, _)) = stem else { return Ok(Vec::new()) };
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let rest = name.strip_prefix(stem).unwrap_or("?");
+        rest.starts_with(['.', '-', '_']) && path.file_name() != log.file_name()
+    };
+    Ok(all_logs(folder)?.into_iter().filter(is_part).collect())
+}
+
+fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_log(&path) && path.is_file() {
+            logs.push(path);
+        }
+    }
+    Ok(logs)
+}
+
+/// Whether a file is a log by its name: `x.jsonl`, `x.jsonl.1`, `x.jsonl-20260601`, `x.jsonl.2.gz`, `x-2026.jsonl.zst`.
+fn is_log(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ:+".contains(c));
+    !name.starts_with('.') && (stem.ends_with(".jsonl") || stem.ends_with(".ndjson"))
+}
+
+/// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.
+pub fn in_time_order(sources: &mut [Source]) {
+    if sources.len() < 2 {
+        return;
+    }
+    let name = |source: &Source| source.path().map(Path::to_path_buf).unwrap_or_default();
+    sources.sort_by_cached_key(|source| {
+        let first = source.first_time().unwrap_or(Timestamp::MIN);
+        (first, std::cmp::Reverse(rotation(&name(source))), name(source))
+    });
+}
+
+/// 2 for `evolution.jsonl.2.gz`, 0 for a log that was not rotated.
+fn rotation(path: &Path) -> u64 {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    name.rsplit_once('.').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_known_by_their_names() {
+        for name in [
+            "evolution.jsonl",
+            "evolution.jsonl.1",
+            "evolution.jsonl.12.gz",
+            "evolution-2026-06-01.jsonl.zst",
+            "evolution.jsonl-20260601",
+            "x.ndjson",
+        ] {
+            assert!(is_log(Path::new(name)), "{name}");
+        }
+        for name in ["evolution.json", ".evolution.jsonl", "jsonl", "notes.txt", "x.jsonl.bak", "x.jsonl.lock"] {
+            assert!(!is_log(Path::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! What evolving functions are beneath their types: choosing a variant, and taking in what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::{Counters, Counts};
+use super::strategy::{Manual, Observation, Situation, Strategy, Verdict};
+use super::unit;
+use crate::clock::{Clock, SystemClock};
+use crate::evolution::decision::{Decision, Standing};
+use crate::random::{Random, ThreadRandom};
+use crate::time::Timestamp;
+use crate::tracker::queue::{Chosen, Record, Texts};
+use crate::tracker::seat::{Force, Listener, LoggedCall, Seat};
+use crate::tracker::{OpenError, Tracker};
+
+/// Longest error message or value that is logged, in bytes; of longer ones so much.
+const TEXT_BYTES_MAX: usize = 4096;
+
+/// Most variants whose weights are kept on the stack.
+const INLINE: usize = 8;
+
+/// Without a tracker one call in so many is timed, and each of the first so many.
+const SAMPLE: u8 = 32;
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) name: Arc<str>,
+    pub(super) variants: Vec<Arc<str>>,
+    pub(super) metadata: Vec<BTreeMap<String, String>>,
+    strategy: Arc<dyn StrategyDebug>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    tracker: Option<Tracker>,
+    seat: Option<Arc<Seat>>,
+    counters: Vec<Counters>,
+    salts: Vec<u64>,
+    created: Timestamp,
+    /// Whether calls wait until they are safe.
+    waits: bool,
+    /// Why the log could not be read when the function was given its tracker.
+    pub(super) trouble: Option<OpenError>,
+}
+
+/// A strategy that can be printed.
+trait StrategyDebug: Strategy {}
+impl<S: Strategy + ?Sized> StrategyDebug for S {}
+
+impl std::fmt::Debug for dyn StrategyDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which variant is called, and how it was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) variant: usize,
+    /// The share that it was chosen with; `None` for a fallback.
+    weight: Option<f64>,
+    unit: Option<u64>,
+    /// Ticks of the clock when the call began, if it is timed.
+    started: Option<u64>,
+    /// Whether the strategy is to hear what came of it.
+    free: bool,
+}
+
+/// What a call came to, as far as it is logged.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) error: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) success: bool,
+}
+
+impl Core {
+    pub(super) fn new(name: &str) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut core = Core {
+            name: name.into(),
+            variants: Vec::new(),
+            metadata: Vec::new(),
+            strategy: Arc::new(Manual),
+            created: clock.now(),
+            clock,
+            random: Arc::new(ThreadRandom),
+            tracker: None,
+            seat: None,
+            counters: Vec::new(),
+            salts: Vec::new(),
+            waits: false,
+            trouble: None,
+        };
+        core.place("v1");
+        core
+    }
+
+    /// The place of a variant of this name, a new one if there is none yet.
+    pub(super) fn place(&mut self, variant: &str) -> usize {
+        if let Some(place) = self.variants.iter().position(|name| **name == *variant) {
+            return place;
+        }
+        self.variants.push(variant.into());
+        self.metadata.push(BTreeMap::new());
+        self.counters.push(Counters::default());
+        self.salts = unit::salts(&self.name, &self.variants);
+        self.sit_down();
+        self.variants.len() - 1
+    }
+
+    pub(super) fn set_strategy(&mut self, strategy: impl Strategy + 'static) {
+        self.strategy = Arc::new(strategy);
+        self.sit_down();
+    }
+
+    pub(super) fn set_tracker(&mut self, tracker: &Tracker) {
+        self.waits = tracker.is_synchronous();
+        self.clock = tracker.clock().clone();
+        self.tracker = Some(tracker.clone());
+        self.sit_down();
+    }
+
+    pub(super) fn set_clock(&mut self, clock: Arc<dyn Clock>) {
+        self.created = clock.now();
+        self.clock = clock;
+    }
+
+    pub(super) fn set_random(&mut self, random: Arc<dyn Random>) {
+        self.random = random;
+    }
+
+    /// Takes a place with the tracker, as the function now is.
+    fn sit_down(&mut self) {
+        let Some(tracker) = &self.tracker else { return };
+        if let Some(seat) = self.seat.take() {
+            seat.close();
+        }
+        let listener =
+            Ear { function: self.name.clone(), variants: self.variants.clone(), strategy: self.strategy.clone() };
+        match tracker.seat(&self.name, self.variants.clone(), Arc::new(listener)) {
+            Ok(seat) => (self.seat, self.trouble) = (Some(seat), None),
+            Err(cause) => self.trouble = Some(OpenError::new(tracker.path(), cause)),
+        }
+    }
+
+    /// Chooses the variant of a call.
+    #[inline]
+    pub(super) fn choose(&self, unit: Option<u64>) -> Choice {
+        let force = self.seat.as_ref().map_or(Force::None, |seat| seat.force());
+        let free = matches!(force, Force::None);
+        let (variant, weight) = match &force {
+            Force::Only(only) => (*only, 1.0),
+            _ if self.variants.len() <= INLINE => self.pick(&mut [0.0; INLINE][..self.variants.len()], &force, unit),
+            _ => self.pick(&mut vec![0.0; self.variants.len()], &force, unit),
+        };
+        Choice { variant, weight: Some(weight), unit, started: self.start(variant), free }
+    }
+
+    /// The choice to call the first variant since another one failed.
+    pub(super) fn fall_back(&self, failed: &Choice) -> Choice {
+        Choice { variant: 0, weight: None, started: self.start(0), ..*failed }
+    }
+
+    #[inline]
+    fn start(&self, variant: usize) -> Option<u64> {
+        let timed = self.seat.is_some()
+            || self.strategy.learns()
+            || self.counters[variant].seen_here() < u64::from(SAMPLE)
+            || fastrand::u8(..) % SAMPLE == 0;
+        timed.then(|| self.clock.ticks())
+    }
+
+    #[inline]
+    fn pick(&self, weights: &mut [f64], force: &Force, unit: Option<u64>) -> (usize, f64) {
+        let situation = Situation { variants: &self.variants, clock: &*self.clock };
+        self.strategy.weights(&situation, weights);
+        if let Force::Shares(forced) = force {
+            forced.overrule(weights);
+        }
+        let place = match unit {
+            Some(unit) => unit::pick(unit, &self.salts, weights),
+            None => walk(weights, self.random.uniform()),
+        };
+        (place, weights.get(place).copied().filter(|weight| *weight > 0.0).unwrap_or(1.0))
+    }
+
+    /// Takes in what a call came to. The last of a call's outcomes is `done`: the caller gets its answer after it.
+    #[inline]
+    pub(super) fn finish(&self, choice: &Choice, outcome: Outcome, done: bool) {
+        let ended = choice.started.map(|started| (self.clock.ticks(), started));
+        let latency_ns = ended.map(|(ended, started)| ended.saturating_sub(started));
+        self.counters[choice.variant].add(outcome.success, latency_ns);
+        let learns = choice.free && self.strategy.learns();
+        if !learns && self.seat.is_none() {
+            return;
+        }
+        let at = ended.map_or_else(|| self.clock.now(), |(ended, _)| self.clock.at(ended));
+        let verdict = if learns { self.learn(choice, &outcome, at, latency_ns) } else { None };
+        let (Some(tracker), Some(seat)) = (&self.tracker, &self.seat) else { return };
+        let Outcome { success, error, value } = outcome;
+        let has_texts = error.is_some() || value.is_some();
+        let texts = has_texts.then(|| Box::new(Texts { error: error.map(cut), value: value.map(cut) }));
+        let (variant, latency_ns) = (choice.variant as u16, latency_ns.unwrap_or(0));
+        let chosen = choice.weight.map_or(Chosen::Fallback, |weight| Chosen::Weight((weight * 1e6 + 0.5) as u32));
+        let unit = choice.unit;
+        tracker.record(seat, Record { at, latency_ns, unit, texts, seat: seat.id, variant, success, chosen });
+        if let Some(decision) = verdict.and_then(|verdict| verdict.decision(&self.name, &self.variants, at)) {
+            tracker.decide(decision);
+        }
+        if done && self.waits {
+            tracker.await_safety();
+        }
+    }
+
+    fn learn(&self, choice: &Choice, outcome: &Outcome, at: Timestamp, latency_ns: Option<u64>) -> Option<Verdict> {
+        self.strategy.observe(&Observation {
+            variants: &self.variants,
+            variant: choice.variant,
+            at,
+            success: outcome.success,
+            latency_ns,
+            fallback: choice.weight.is_none(),
+            unit: choice.unit,
+        })
+    }
+
+    /// Whether calls are written down.
+    #[inline]
+    pub(super) fn is_tracked(&self) -> bool {
+        self.seat.is_some()
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut weights = vec![0.0; self.variants.len()];
+        let situation = Situation { variants: &self.variants, clock: &*self.clock };
+        self.strategy.weights(&situation, &mut weights);
+        match self.seat.as_ref().map_or(Force::None, |seat| seat.force()) {
+            Force::None => {}
+            Force::Only(only) => {
+                weights.iter_mut().enumerate().for_each(|(at, weight)| *weight = f64::from(u8::from(at == only)))
+            }
+            Force::Shares(forced) => forced.overrule(&mut weights),
+        }
+        let variant = |(index, name): (usize, &Arc<str>)| {
+            let counts = self.counters[index].counts();
+            VariantStats::new(name, &counts, weights[index], self.metadata[index].clone())
+        };
+        Stats {
+            function: self.name.to_string(),
+            strategy: self.strategy.name().to_string(),
+            variants: self.variants.iter().enumerate().map(variant).collect(),
+            standing: self.seat.as_ref().map(|seat| seat.standing()).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        let micros = self.clock.now().micros().saturating_sub(self.created.micros());
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(seat) = &self.seat {
+            seat.close();
+        }
+    }
+}
+
+/// Walks the cumulative weights up to a uniform number, as the Python package does. A variant without weight is never
+/// chosen; what is left above all of them goes to the last that has any.
+#[inline]
+fn walk(weights: &[f64], number: f64) -> usize {
+    let (mut cumulative, mut last) = (0.0, 0);
+    for (index, weight) in weights.iter().enumerate() {
+        if *weight > 0.0 {
+            cumulative += weight;
+            last = index;
+            if number <= cumulative {
+                break;
+            }
+        }
+    }
+    last
+}
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String) -> Box<str> {
+    if text.len() > TEXT_BYTES_MAX {
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text.into_boxed_str()
+}
+
+/// Hears the log for a strategy.
+struct Ear {
+    function: Arc<str>,
+    variants: Vec<Arc<str>>,
+    strategy: Arc<dyn StrategyDebug>,
+}
+
+impl Listener for Ear {
+    fn wants_calls(&self) -> bool {
+        self.strategy.learns()
+    }
+
+    fn call(&self, call: &LoggedCall<'_>) -> Option<Decision> {
+        let variant = self.variants.iter().position(|name| name.as_bytes() == call.variant)?;
+        let LoggedCall { at, success, latency_ns, fallback, unit, .. } = *call;
+        let variants = &self.variants;
+        let verdict =
+            self.strategy.observe(&Observation { variants, variant, at, success, latency_ns, fallback, unit })?;
+        verdict.decision(&self.function, variants, at)
+    }
+
+    fn decision(&self, decision: &Decision) {
+        self.strategy.hear(decision, &self.variants);
+    }
+}
+
+/// What this process has seen of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    /// Its name.
+    pub function: String,
+    /// What its strategy is called.
+    pub strategy: String,
+    /// Its variants, in the order in which they were registered.
+    pub variants: Vec<VariantStats>,
+    /// What stands of decisions that were forced on it.
+    pub standing: Standing,
+}
+
+/// What this process has seen of a variant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariantStats {
+    /// Its name.
+    pub name: String,
+    /// The share of calls that it gets now, 0 to 1.
+    pub weight: f64,
+    /// Calls, those made because another variant had failed among them.
+    pub calls: u64,
+    /// The share of them that returned, 0 to 1; 1 without calls.
+    pub success_rate: f64,
+    /// The mean time that they took, in milliseconds; 0 without calls. Without a tracker it is that of a sample: the first
+    /// calls of each thread, and one in 32 of the others.
+    pub avg_latency_ms: f64,
+    /// Whether it gets any calls now.
+    pub active: bool,
+    /// What it was registered with.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl VariantStats {
+    fn new(name: &str, counts: &Counts, weight: f64, metadata: BTreeMap<String, String>) -> Self {
+        let share = |part: u64, whole: u64, none: f64| if whole == 0 { none } else { part as f64 / whole as f64 };
+        VariantStats {
+            name: name.to_string(),
+            weight,
+            calls: counts.calls,
+            success_rate: share(counts.calls - counts.failures.min(counts.calls), counts.calls, 1.0),
+            avg_latency_ms: share(counts.latency_ns, counts.timed, 0.0) / 1e6,
+            active: weight > 0.0,
+            metadata,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_is_that_of_the_package() {
+        for (number, expected) in [(0.0, 0), (0.5, 0), (0.500_001, 1), (0.8, 1), (0.81, 2), (1.0, 2)] {
+            assert_eq!(walk(&[0.5, 0.3, 0.2], number), expected, "{number}");
+        }
+        assert_eq!(walk(&[0.0, 1.0, 0.0], 0.0), 1, "no weight, no call");
+        assert_eq!(walk(&[0.3, 0.3, 0.0], 0.9), 1, "the last with weight gets the rest");
+        assert_eq!(walk(&[f64::NAN, -1.0, 0.0], 0.5), 0);
+        assert_eq!(walk(&[], 0.5), 0);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(&*cut("short".into()), "short");
+        let text = cut("é".repeat(TEXT_BYTES_MAX));
+        assert!(text.len() <= TEXT_BYTES_MAX + 3 && text.ends_with("é…"));
+    }
+}

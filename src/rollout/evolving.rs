@@ -1,0 +1,228 @@
+//! Functions that evolve, called from threads.
+
+use std::convert::Infallible;
+use std::fmt::{self, Debug, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::{AllFailed, Cause, Failure, Fallible, Plain, Variant, panic_message};
+use super::core::{Choice, Core, Outcome, Stats};
+use super::strategy::Strategy;
+use super::unit;
+use crate::clock::Clock;
+use crate::random::Random;
+use crate::tracker::{OpenError, Tracker};
+
+type Function<A, T, E> = Box<dyn Fn(&A) -> Result<T, E> + Send + Sync>;
+
+/// A function with variants, one of which answers each call: which one, a [`Strategy`] says.
+///
+/// A variant that fails, by returning an error or by panicking, does not fail the call: the first variant, `v1`, answers it
+/// instead. With a [`Tracker`] every call is written to a log, and decisions that others write there are obeyed.
+///
+/// ```
+/// use temporal_code::rollout::{Evolving, Gradual, days};
+///
+/// let rank = Evolving::new("rank_results", |items: &Vec<u32>| { let mut items = items.clone(); items.sort(); items })
+///     .variant("v2", |items: &Vec<u32>| { let mut items = items.clone(); items.sort_unstable(); items })
+///     .strategy(Gradual::new("2026-05-15".parse().unwrap(), days(14)));
+/// assert_eq!(rank.call(&vec![3, 1, 2]).unwrap(), [1, 2, 3]);
+/// ```
+pub struct Evolving<A: ?Sized, T, E = Infallible> {
+    core: Core,
+    functions: Vec<Function<A, T, E>>,
+    show: Option<fn(&T) -> String>,
+}
+
+impl<A: ?Sized + 'static, T: 'static> Evolving<A, T, Infallible> {
+    /// A function whose variants always return, unless they panic. This one is `v1`, and gets all calls until a strategy, or
+    /// somebody with `tc`, says otherwise.
+    pub fn new(name: &str, v1: impl Variant<A, T, Infallible, Plain>) -> Self {
+        Evolving::with(name, v1)
+    }
+}
+
+impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
+    /// A function whose variants return a `Result`: an `Err` makes the first variant answer.
+    ///
+    /// ```
+    /// use temporal_code::rollout::Evolving;
+    ///
+    /// let pay = Evolving::fallible("process_payment", |cents: &u64| Ok(format!("paid {cents}")))
+    ///     .variant("v2", |cents: &u64| if *cents > 100 { Err("too much") } else { Ok("paid".to_string()) });
+    /// assert_eq!(pay.call(&500).unwrap(), "paid 500");
+    /// ```
+    pub fn fallible(name: &str, v1: impl Variant<A, T, E, Fallible>) -> Self {
+        Evolving::with(name, v1)
+    }
+
+    fn with<M>(name: &str, v1: impl Variant<A, T, E, M>) -> Self {
+        Evolving { core: Core::new(name), functions: vec![boxed(v1)], show: None }
+    }
+
+    /// Adds a variant. A name that is there already gets the new function.
+    pub fn variant<M>(mut self, name: &str, function: impl Variant<A, T, E, M>) -> Self {
+        let place = self.core.place(name);
+        match self.functions.get_mut(place) {
+            Some(old) => *old = boxed(function),
+            None => self.functions.push(boxed(function)),
+        }
+        self
+    }
+
+    /// Notes something about the variant that was added last, such as who wrote it: for [`Evolving::stats`].
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        if let Some(metadata) = self.core.metadata.last_mut() {
+            metadata.insert(key.into(), value.into());
+        }
+        self
+    }
+
+    /// Sets what picks the variant.
+    pub fn strategy(mut self, strategy: impl Strategy + 'static) -> Self {
+        self.core.set_strategy(strategy);
+        self
+    }
+
+    /// Writes calls to a log and obeys it. The clock is the tracker's from now on. A strategy that learns is told what the log
+    /// has of the function; so this is best called last.
+    pub fn tracker(mut self, tracker: &Tracker) -> Self {
+        self.core.set_tracker(tracker);
+        self
+    }
+
+    /// Sets where times come from. With a tracker set it there: [`crate::tracker::Options::clock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.core.set_clock(clock);
+        self
+    }
+
+    /// Sets where chance comes from.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.core.set_random(random);
+        self
+    }
+
+    /// Logs values too, as their `Debug` form, cut after 4,096 bytes. Without it they are `null` in the log: to print every
+    /// result takes time, and results may be nobody else's business.
+    pub fn log_values(mut self) -> Self
+    where
+        T: Debug,
+    {
+        self.show = Some(|value| format!("{value:?}"));
+        self
+    }
+
+    /// Calls the variant that the strategy picks and, if it fails, the first one.
+    ///
+    /// # Errors
+    /// Both failed, or the first was picked and failed.
+    #[inline]
+    pub fn call(&self, args: &A) -> Result<T, AllFailed<E>> {
+        self.answer(args, None)
+    }
+
+    /// As [`Evolving::call`], with the same variant for the same unit, such as a user: see [`crate::rollout`] for the hash.
+    /// While a variant's share grows, a unit moves to it once at most.
+    ///
+    /// # Errors
+    /// As [`Evolving::call`].
+    #[inline]
+    pub fn call_for(&self, unit: impl AsRef<[u8]>, args: &A) -> Result<T, AllFailed<E>> {
+        self.answer(args, Some(unit::hash(unit.as_ref())))
+    }
+
+    #[inline]
+    fn answer(&self, args: &A, unit: Option<u64>) -> Result<T, AllFailed<E>> {
+        let choice = self.core.choose(unit);
+        match self.run(args, &choice) {
+            Ok(value) => {
+                self.core.finish(&choice, self.success(&value), true);
+                Ok(value)
+            }
+            Err(cause) => self.fall_back(args, &choice, cause),
+        }
+    }
+
+    #[inline]
+    fn run(&self, args: &A, choice: &Choice) -> Result<T, Cause<E>> {
+        let function = &self.functions[choice.variant];
+        match catch_unwind(AssertUnwindSafe(|| function(args))) {
+            Ok(result) => result.map_err(Cause::Error),
+            Err(payload) => Err(Cause::Panic(panic_message(&*payload))),
+        }
+    }
+
+    #[cold]
+    fn fall_back(&self, args: &A, choice: &Choice, cause: Cause<E>) -> Result<T, AllFailed<E>> {
+        let only = choice.variant == 0;
+        self.core.finish(choice, failure(&cause), only);
+        let mut failures = vec![self.failure(choice, cause)];
+        if !only {
+            let fallback = self.core.fall_back(choice);
+            match self.run(args, &fallback) {
+                Ok(value) => {
+                    self.core.finish(&fallback, self.success(&value), true);
+                    return Ok(value);
+                }
+                Err(cause) => {
+                    self.core.finish(&fallback, failure(&cause), true);
+                    failures.push(self.failure(&fallback, cause));
+                }
+            }
+        }
+        Err(AllFailed { function: self.core.name.to_string(), failures })
+    }
+
+    #[inline]
+    fn success(&self, value: &T) -> Outcome {
+        let show = self.show.filter(|_| self.core.is_tracked());
+        let value = show.map(|show| shown(|| show(value)));
+        Outcome { error: None, value, success: true }
+    }
+
+    fn failure(&self, choice: &Choice, cause: Cause<E>) -> Failure<E> {
+        Failure { variant: self.core.variants[choice.variant].to_string(), cause }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// What this process has seen of it.
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// How long ago it was made, in this process.
+    pub fn age(&self) -> Duration {
+        self.core.age()
+    }
+
+    /// Why its log could not be read when it was given its tracker. Calls are not written then.
+    pub fn trouble(&self) -> Option<&OpenError> {
+        self.core.trouble.as_ref()
+    }
+}
+
+fn boxed<A: ?Sized + 'static, T: 'static, E: 'static, M>(variant: impl Variant<A, T, E, M>) -> Function<A, T, E> {
+    Box::new(move |args| variant.call(args))
+}
+
+/// What is logged of a failure.
+pub(super) fn failure<E: Display>(cause: &Cause<E>) -> Outcome {
+    Outcome { error: Some(shown(|| cause.to_string())), value: None, success: false }
+}
+
+/// A text that somebody else's code makes.
+pub(super) fn shown(show: impl FnOnce() -> String) -> String {
+    catch_unwind(AssertUnwindSafe(show)).unwrap_or_else(|_| "(it panicked while it was printed)".into())
+}
+
+impl<A: ?Sized, T, E> fmt::Debug for Evolving<A, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evolving").field("core", &self.core).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! Waiting until what was recorded is in the log, and safe.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Why what was recorded is not safe in the log yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlushError {
+    /// It took too long.
+    #[error("the log was not written in time{}", .0.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
+    Timeout(Option<String>),
+    /// The tracker was closed before.
+    #[error("the tracker was closed before all was written{}", .0.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
+    Closed(Option<String>),
+}
+
+/// Callers ask for rounds of writing; the writer says which are done.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    asked: u64,
+    done: u64,
+    closed: bool,
+    /// What keeps the writer from writing.
+    trouble: Option<String>,
+    wakers: Vec<(u64, Waker)>,
+}
+
+impl State {
+    fn failure(&self, in_time: bool) -> Option<FlushError> {
+        match (self.closed, in_time) {
+            (true, _) => Some(FlushError::Closed(self.trouble.clone())),
+            (false, false) => Some(FlushError::Timeout(self.trouble.clone())),
+            (false, true) => None,
+        }
+    }
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for all that was recorded before to be written, and returns the number of that round.
+    pub(super) fn ask(&self) -> u64 {
+        let mut state = self.state();
+        state.asked += 1;
+        state.asked
+    }
+
+    /// The round that was asked for last, if it is not done.
+    pub(super) fn wanted(&self) -> Option<u64> {
+        let state = self.state();
+        (state.asked > state.done).then_some(state.asked)
+    }
+
+    pub(super) fn wait(&self, round: u64, at_most: Duration) -> Result<(), FlushError> {
+        let start = Instant::now();
+        let mut state = self.state();
+        loop {
+            if state.done >= round {
+                return Ok(());
+            }
+            let left = at_most.saturating_sub(start.elapsed());
+            if let Some(failure) = state.failure(!left.is_zero()) {
+                return Err(failure);
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// All rounds up to this one are done.
+    pub(super) fn open(&self, round: u64) {
+        let mut state = self.state();
+        state.done = state.done.max(round);
+        self.wake(state, |asked| asked <= round);
+    }
+
+    /// What keeps the writer from writing, if anything does now.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.state().trouble = trouble;
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
+    }
+
+    /// No more is written.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        self.wake(state, |_| true);
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>, is_due: impl Fn(u64) -> bool) {
+        let due = state.wakers.extract_if(.., |(round, _)| is_due(*round)).collect::<Vec<_>>();
+        drop(state);
+        self.changed.notify_all();
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+/// Waits for a round without holding a thread. It does not end by itself while the log cannot be written.
+pub(super) struct Round {
+    pub(super) gate: Arc<super::Shared>,
+    pub(super) round: u64,
+}
+
+impl Future for Round {
+    type Output = Result<(), FlushError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.gate.gate.state();
+        if state.done >= self.round {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(failure) = state.failure(true) {
+            return Poll::Ready(Err(failure));
+        }
+        state.wakers.push((self.round, context.waker().clone()));
+        Poll::Pending
+    }
+}

@@ -1,0 +1,448 @@
+//! Writing an evolution log from a program, and obeying what others write to it.
+//!
+//! A [`Tracker`] has a thread of its own that appends to the log; callers only put their events into a bounded queue. The
+//! same thread reads what other processes append: decisions of `tc promote`, `tc rollback` and `tc weight` hold in this
+//! process a moment later, and again after a restart.
+
+mod encode;
+mod gate;
+mod news;
+pub(crate) mod queue;
+pub(crate) mod seat;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::evolution::append::{Appender, Rotation};
+use crate::evolution::decision::{Decision, Standing};
+use crate::evolution::folder::LOG_NAME;
+pub use gate::FlushError;
+use gate::{Gate, Round};
+use news::{Decided, Memory, Reader, Seats};
+use queue::{Pushed, Queue, Record};
+use seat::{Listener, Seat};
+
+/// When what is recorded is safe from a crash of the machine. A crash of the process alone loses only what is still in the
+/// queue, at most a tenth of a second's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the call returns that is recorded. Calls that end at the same time share one write; each waits for it, but
+    /// never longer than [`Options::wait_max`].
+    EachEvent,
+    /// At most so long after it was recorded.
+    Every(Duration),
+    /// When the tracker is flushed or closed, or the operating system sees to it.
+    OnClose,
+}
+
+/// How a tracker works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    durability: Durability,
+    rotation: Rotation,
+    events_max: usize,
+    text_bytes_max: usize,
+    wait_max: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            durability: Durability::Every(Duration::from_secs(1)),
+            rotation: Rotation::default(),
+            events_max: 1 << 18,
+            text_bytes_max: 1 << 24,
+            wait_max: Duration::from_secs(2),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl Options {
+    /// When what is recorded is safe; every second, if not said.
+    pub fn durability(self, durability: Durability) -> Self {
+        Options { durability, ..self }
+    }
+
+    /// Puts the log aside before it grows beyond so many bytes, and begins a new one.
+    pub fn rotate_at_bytes(mut self, bytes_max: u64) -> Self {
+        self.rotation.bytes_max = Some(bytes_max);
+        self
+    }
+
+    /// Puts the log aside when a new day begins, in UTC.
+    pub fn rotate_daily(mut self) -> Self {
+        self.rotation.daily = true;
+        self
+    }
+
+    /// Most events that wait to be written; further ones are dropped and counted. 262,144 if not said. An event takes some
+    /// 50 bytes of memory while it waits.
+    pub fn events_max(self, events_max: usize) -> Self {
+        Options { events_max: events_max.max(1), ..self }
+    }
+
+    /// Most bytes of error messages and values that wait to be written: 16 MiB if not said.
+    pub fn text_bytes_max(self, text_bytes_max: usize) -> Self {
+        Options { text_bytes_max, ..self }
+    }
+
+    /// Longest time that a call waits for its event to be safe, where it does, and that closing waits for the log: 2 s if not
+    /// said.
+    pub fn wait_max(self, wait_max: Duration) -> Self {
+        Options { wait_max, ..self }
+    }
+
+    /// Where times come from.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Options { clock, ..self }
+    }
+
+    /// Opens the log `evolution.jsonl` in the folder `path`, which is created if need be; or the log `path` itself, where that
+    /// ends in `.jsonl`.
+    ///
+    /// # Errors
+    /// The log cannot be created, read or written.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Tracker, OpenError> {
+        let path = path.as_ref();
+        let is_log = path.extension().is_some_and(|extension| extension == "jsonl") && !path.is_dir();
+        let path = if is_log { path.to_path_buf() } else { path.join(LOG_NAME) };
+        Tracker::start(self, &path).map_err(|cause| OpenError { path, cause })
+    }
+
+    /// How long the writer sleeps when there is nothing to do.
+    fn tick(&self) -> Duration {
+        const TICK: Duration = Duration::from_millis(100);
+        match self.durability {
+            Durability::Every(span) => span.clamp(Duration::from_millis(1), TICK),
+            _ => TICK,
+        }
+    }
+}
+
+/// Why a log cannot be opened for writing.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the log {}", path.display())]
+pub struct OpenError {
+    /// The log.
+    pub path: PathBuf,
+    #[source]
+    cause: io::Error,
+}
+
+impl OpenError {
+    pub(crate) fn new(path: &Path, cause: io::Error) -> Self {
+        OpenError { path: path.to_path_buf(), cause }
+    }
+}
+
+/// How a tracker fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Bytes written to the log.
+    pub written_bytes: u64,
+    /// Events that were dropped because the queue was full. The log says so too, once it can be written.
+    pub dropped: u64,
+    /// Calls whose event was not safe when they returned, with [`Durability::EachEvent`].
+    pub late: u64,
+    /// Attempts to write that failed.
+    pub failures: u64,
+    /// What keeps the log from being written just now.
+    pub trouble: Option<String>,
+}
+
+/// Writes events to a log, and follows it. Clones share one log and one thread; when the last of them is gone, and the
+/// functions that were given one, what is left is written.
+///
+/// Statics are never dropped: a program that keeps its functions in them calls [`Tracker::flush`] before it ends.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What callers and the writer share.
+pub(crate) struct Shared {
+    options: Options,
+    path: PathBuf,
+    queue: Queue,
+    seats: Seats,
+    decided: RwLock<Decided>,
+    /// Decisions to be written.
+    decisions: Mutex<Vec<Decision>>,
+    log: Mutex<Log>,
+    gate: Gate,
+    awake: AtomicBool,
+    closing: AtomicBool,
+    dropped: AtomicU64,
+    late: AtomicU64,
+    failures: AtomicU64,
+    written_bytes: AtomicU64,
+    writer: std::sync::OnceLock<std::thread::Thread>,
+}
+
+/// The log and how far it was read.
+struct Log {
+    appender: Appender,
+    memory: Memory,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tracker").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn reader<'a>(&'a self, memory: &'a mut Memory) -> Reader<'a> {
+        Reader { log: self.path.clone(), seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
+    }
+
+    /// Makes lines of the decisions that no other process has written meanwhile.
+    fn settle(&self, decisions: &mut Vec<Decision>, lines: &mut Vec<u8>) {
+        let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+        for decision in decisions.drain(..) {
+            if !decided.is_settled(&decision) {
+                decided.take(&decision);
+                lines.extend_from_slice(decision.to_line().as_bytes());
+            }
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.unpark();
+        }
+    }
+
+    fn unpark(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
+    }
+}
+
+impl Tracker {
+    /// Opens the log in a folder: see [`Options::open`].
+    ///
+    /// # Errors
+    /// The log cannot be created, read or written.
+    pub fn open(path: impl AsRef<Path>) -> Result<Tracker, OpenError> {
+        Options::default().open(path)
+    }
+
+    /// A tracker's options, to be changed before it is opened.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    fn start(options: Options, path: &Path) -> io::Result<Tracker> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)?;
+        }
+        let path = std::path::absolute(path)?;
+        let log = Log { appender: Appender::new(&path), memory: Memory::default() };
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.events_max, options.text_bytes_max),
+            options,
+            path,
+            seats: Seats::default(),
+            decided: RwLock::default(),
+            decisions: Mutex::default(),
+            log: Mutex::new(log),
+            gate: Gate::default(),
+            awake: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            writer: std::sync::OnceLock::new(),
+        });
+        shared.read_all()?;
+        let writer = writer::Writer::new(shared.clone());
+        let thread = std::thread::Builder::new().name("tc-tracker".into()).spawn(move || writer.run())?;
+        let _ = shared.writer.set(thread.thread().clone());
+        Ok(Tracker { inner: Arc::new(Inner { shared, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Where the log is.
+    pub fn path(&self) -> &Path {
+        &self.inner.shared.path
+    }
+
+    /// What stands of the decisions that were forced on a function.
+    pub fn standing(&self, function: &str) -> Standing {
+        self.inner.shared.decided.read().unwrap_or_else(PoisonError::into_inner).standing(function)
+    }
+
+    /// Waits until all that was recorded before is in the log, and safe from a crash of the machine.
+    ///
+    /// # Errors
+    /// That took longer than `at_most`, or the tracker is closed. The events are kept, and written as soon as that can be done.
+    pub fn flush(&self, at_most: Duration) -> Result<(), FlushError> {
+        self.inner.shared.flush(at_most)
+    }
+
+    /// As [`Tracker::flush`], without holding a thread and without end.
+    ///
+    /// # Errors
+    /// The tracker is closed.
+    pub async fn flushed(&self) -> Result<(), FlushError> {
+        let shared = &self.inner.shared;
+        let round = shared.gate.ask();
+        shared.unpark();
+        Round { gate: shared.clone(), round }.await
+    }
+
+    /// How it fares.
+    pub fn health(&self) -> Health {
+        let shared = &self.inner.shared;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Health {
+            written_bytes: count(&shared.written_bytes),
+            dropped: count(&shared.dropped),
+            late: count(&shared.late),
+            failures: count(&shared.failures),
+            trouble: shared.gate.trouble(),
+        }
+    }
+
+    /// Writes what is left and ends the thread. Events that are recorded later are lost.
+    ///
+    /// # Errors
+    /// The log could not be written in [`Options::wait_max`].
+    pub fn close(&self) -> Result<(), FlushError> {
+        let flushed = self.flush(self.inner.shared.options.wait_max);
+        self.inner.end();
+        flushed
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.shared.options.clock
+    }
+
+    /// Whether calls wait until they are safe.
+    pub(crate) fn is_synchronous(&self) -> bool {
+        self.inner.shared.options.durability == Durability::EachEvent
+    }
+
+    /// Gives a function its place. `listener` hears at once what the log has of it so far, if it wants that.
+    ///
+    /// # Errors
+    /// The logs cannot be read.
+    pub(crate) fn seat(
+        &self,
+        function: &Arc<str>,
+        variants: Vec<Arc<str>>,
+        listener: Arc<dyn Listener>,
+    ) -> io::Result<Arc<Seat>> {
+        let shared = &self.inner.shared;
+        let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Log { appender, memory } = &mut *log;
+        // From here on nothing is missed, and nothing heard twice.
+        let mut reader = shared.reader(memory);
+        appender.look(&mut reader)?;
+        reader.caught_up();
+        reader.tell_history(function, &*listener, appender.seen())?;
+        let follows = std::mem::take(&mut reader.decisions);
+        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
+        let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
+        let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
+        let seat = Arc::new(Seat::new(id, function.clone(), variants, listener));
+        seat.obey(&shared.decided.read().unwrap_or_else(PoisonError::into_inner).standing(function));
+        seats.push(Some(seat.clone()));
+        Ok(seat)
+    }
+
+    /// Records a call.
+    #[inline]
+    pub(crate) fn record(&self, seat: &Seat, record: Record) {
+        let shared = &*self.inner.shared;
+        let variant = record.variant;
+        match shared.queue.push(record) {
+            Pushed::Kept => {}
+            Pushed::Filling => shared.wake(),
+            Pushed::Full => {
+                seat.drop_call(variant);
+                shared.wake();
+            }
+        }
+    }
+
+    /// Waits for what was recorded to be safe, as long as calls may.
+    #[cold]
+    pub(crate) fn await_safety(&self) {
+        let shared = &self.inner.shared;
+        if shared.flush(shared.options.wait_max).is_err() {
+            shared.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes a decision to the log. One that is forced holds in this process at once.
+    pub fn decide(&self, decision: Decision) {
+        let shared = &self.inner.shared;
+        let decision = Decision { at: decision.at.or_else(|| Some(shared.options.clock.now())), ..decision };
+        if decision.forced {
+            let mut decided = shared.decided.write().unwrap_or_else(PoisonError::into_inner);
+            decided.take(&decision);
+            let standing = decided.standing(&decision.function);
+            let seats = shared.seats.read().unwrap_or_else(PoisonError::into_inner);
+            seats.iter().flatten().filter(|seat| *seat.function == *decision.function).for_each(|seat| {
+                seat.obey(&standing);
+            });
+        }
+        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).push(decision);
+        shared.wake();
+    }
+}
+
+impl Shared {
+    fn flush(&self, at_most: Duration) -> Result<(), FlushError> {
+        let round = self.gate.ask();
+        self.unpark();
+        self.gate.wait(round, at_most)
+    }
+
+    /// Reads all that the logs have of decisions, and makes the log ready to be written.
+    fn read_all(&self) -> io::Result<()> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Log { appender, memory } = &mut *log;
+        let mut reader = self.reader(memory);
+        reader.logs_aside()?;
+        appender.lock(&mut reader)?;
+        reader.caught_up();
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn end(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.unpark();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It does not panic; and if it did, there would be nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

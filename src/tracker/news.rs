@@ -1,0 +1,309 @@
+//! What others write to the log, and what was in it before: decisions, and calls where they are wanted.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::seat::{Listener, LoggedCall, Seat};
+use crate::evolution::append::News;
+use crate::evolution::decision::{Change, Decision, Standing};
+use crate::evolution::event::{self, Kind};
+use crate::evolution::fast::FastReader;
+use crate::evolution::folder;
+use crate::evolution::source::{Opened, Progress, Source, same_file};
+use crate::jsonl::{BlockReader, block_count};
+
+/// The functions of this process, by number; a number is not given twice.
+pub(super) type Seats = RwLock<Vec<Option<Arc<Seat>>>>;
+
+/// Most functions whose decisions are kept in mind.
+const FUNCTIONS_MAX: usize = 100_000;
+
+/// What the log says so far of decisions.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    /// What stands of forced ones, by function.
+    standings: HashMap<String, Standing>,
+    /// The last one that a strategy made, by function.
+    own: HashMap<String, (String, Change)>,
+}
+
+impl Decided {
+    /// Takes a decision in. Returns whether something forced may have changed.
+    pub(super) fn take(&mut self, decision: &Decision) -> bool {
+        let known = self.standings.contains_key(&decision.function) || self.own.contains_key(&decision.function);
+        if !known && self.standings.len() + self.own.len() >= FUNCTIONS_MAX {
+            return false;
+        }
+        if decision.change == Change::Release {
+            self.own.remove(&decision.function);
+        } else if !decision.forced {
+            let made = (decision.variant.clone(), settled(&decision.change));
+            self.own.insert(decision.function.clone(), made);
+            return false;
+        }
+        self.standings.entry(decision.function.clone()).or_default().apply(decision);
+        true
+    }
+
+    /// Whether the last decision of a strategy was this one already: another process was faster.
+    pub(super) fn is_settled(&self, decision: &Decision) -> bool {
+        let made = self.own.get(&decision.function);
+        !decision.forced
+            && made
+                .is_some_and(|(variant, change)| *variant == decision.variant && *change == settled(&decision.change))
+    }
+
+    /// What stands of forced decisions about a function.
+    pub(super) fn standing(&self, function: &str) -> Standing {
+        self.standings.get(function).cloned().unwrap_or_default()
+    }
+}
+
+/// A change without what two processes may know differently.
+fn settled(change: &Change) -> Change {
+    match change {
+        Change::Weight { new, .. } => Change::Weight { old: None, new: *new },
+        other => other.clone(),
+    }
+}
+
+/// Reads what is new, and tells whoever wants to know.
+pub(super) struct Reader<'a> {
+    pub(super) log: PathBuf,
+    pub(super) seats: &'a Seats,
+    pub(super) decided: &'a RwLock<Decided>,
+    /// What follows from calls of others.
+    pub(super) decisions: Vec<Decision>,
+    pub(super) memory: &'a mut Memory,
+}
+
+/// What is remembered from one look to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    fast: FastReader,
+    /// Logs that were read and are no longer written to.
+    aside: HashSet<FileId>,
+    /// Calls are those that were read already: the log was written anew.
+    skip_calls: bool,
+}
+
+/// What tells a file from another that took its place, its number included.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct FileId {
+    numbers: (u64, u64),
+    created: Option<std::time::SystemTime>,
+}
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(metadata: &Metadata) -> FileId {
+        use std::os::unix::fs::MetadataExt as _;
+        FileId { numbers: (metadata.dev(), metadata.ino()), created: metadata.created().ok() }
+    }
+
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> FileId {
+        FileId { numbers: (0, 0), created: metadata.created().ok() }
+    }
+}
+
+impl News for Reader<'_> {
+    fn lines(&mut self, lines: &[u8]) {
+        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let wanting = seats.iter().flatten().filter(|seat| !self.memory.skip_calls && seat.listener.wants_calls());
+        let wanting = wanting.cloned().collect::<Vec<_>>();
+        drop(seats);
+        let mut changed = Vec::new();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            if !line.starts_with(br#"{"event": "call", "#) {
+                self.odd_line(line, &wanting, &mut changed);
+            } else if !wanting.is_empty() {
+                self.call_line(line, &wanting);
+            }
+        }
+        self.obey(&changed);
+    }
+
+    fn replaced(&mut self, old: &Metadata) {
+        let logs = folder::rotated(folder_of(&self.log), &self.log).unwrap_or_default();
+        let is_old = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| same_file(&metadata, old));
+        let was_put_aside = logs.iter().any(is_old);
+        self.memory.aside.insert(FileId::of(old));
+        // Otherwise somebody wrote the log anew, and what we read of calls is in it again.
+        self.memory.skip_calls = !was_put_aside;
+        if was_put_aside {
+            // What cannot be read now is not waited for: the log that is written to counts.
+            let _ = self.logs_aside();
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// The log is read on from where it was.
+    pub(super) fn caught_up(&mut self) {
+        self.memory.skip_calls = false;
+    }
+
+    /// Reads the logs beside the one that is written to, those that were not read yet, in time order.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(super) fn logs_aside(&mut self) -> io::Result<()> {
+        let mut sources =
+            folder::rotated(folder_of(&self.log), &self.log)?.into_iter().map(Source::File).collect::<Vec<_>>();
+        folder::in_time_order(&mut sources);
+        for source in sources {
+            let Some(metadata) = source.path().and_then(|path| std::fs::metadata(path).ok()) else { continue };
+            if self.memory.aside.insert(FileId::of(&metadata)) {
+                each_block(&source, u64::MAX, |lines| self.lines(lines))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`.
+    /// What follows from the last calls, and was never decided, is decided now.
+    pub(super) fn tell_history(&mut self, function: &str, listener: &dyn Listener, end: u64) -> io::Result<()> {
+        if !listener.wants_calls() {
+            return Ok(());
+        }
+        let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
+        let mut history = History { function, listener, fast, standing, undecided };
+        let mut sources =
+            folder::rotated(folder_of(&self.log), &self.log)?.into_iter().map(Source::File).collect::<Vec<_>>();
+        folder::in_time_order(&mut sources);
+        for source in sources {
+            each_block(&source, u64::MAX, |lines| history.lines(lines))?;
+        }
+        match each_block(&Source::File(self.log.clone()), end, |lines| history.lines(lines)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+        self.decisions.extend(history.undecided);
+        Ok(())
+    }
+
+    fn call_line(&mut self, line: &[u8], wanting: &[Arc<Seat>]) {
+        let Some((call, _)) = self.memory.fast.read(line) else {
+            return self.odd_line(line, wanting, &mut Vec::new());
+        };
+        self.tell(call.function, &LoggedCall::from(&call), wanting);
+    }
+
+    fn tell(&mut self, function: &[u8], call: &LoggedCall<'_>, wanting: &[Arc<Seat>]) {
+        for seat in wanting.iter().filter(|seat| seat.function.as_bytes() == function && seat.is_free()) {
+            self.decisions.extend(seat.listener.call(call));
+        }
+    }
+
+    /// Any line but a plain call.
+    fn odd_line(&mut self, line: &[u8], wanting: &[Arc<Seat>], changed: &mut Vec<String>) {
+        // What is wrong with a line is for `tc` to say.
+        let _ = event::read_records(line, &mut |text, event| match event.kind {
+            Kind::Call => {
+                if let Some((function, call)) = LoggedCall::of(&event) {
+                    self.tell(function, &call, wanting);
+                }
+            }
+            _ => self.decision(text, changed),
+        });
+    }
+
+    fn decision(&mut self, text: &str, changed: &mut Vec<String>) {
+        let Some(decision) = Decision::parse(text) else { return };
+        if self.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision) {
+            changed.push(decision.function.clone());
+        }
+        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let same = |seat: &&Arc<Seat>| *seat.function == *decision.function;
+        seats.iter().flatten().filter(same).for_each(|seat| seat.listener.decision(&decision));
+    }
+
+    /// Lets the functions that something was forced on know, once for all of it.
+    fn obey(&self, changed: &[String]) {
+        if changed.is_empty() {
+            return;
+        }
+        let decided = self.decided.read().unwrap_or_else(PoisonError::into_inner);
+        for seat in self.seats.read().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
+            if changed.iter().any(|function| **function == *seat.function) {
+                seat.obey(&decided.standing(&seat.function));
+            }
+        }
+    }
+}
+
+fn folder_of(log: &Path) -> &Path {
+    log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Tells one listener of one function.
+struct History<'a> {
+    function: &'a str,
+    listener: &'a dyn Listener,
+    fast: FastReader,
+    /// What was forced at that time.
+    standing: Standing,
+    /// What followed from calls, until a decision came.
+    undecided: Option<Decision>,
+}
+
+impl History<'_> {
+    fn lines(&mut self, mut lines: &[u8]) {
+        while !lines.is_empty() {
+            if let Some((call, length)) = self.fast.read(lines) {
+                self.call(call.function, &LoggedCall::from(&call));
+                lines = &lines[length..];
+                continue;
+            }
+            let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |newline| newline + 1);
+            let _ = event::read_records(&lines[..length], &mut |text, event| match event.kind {
+                Kind::Call => {
+                    if let Some((function, call)) = LoggedCall::of(&event) {
+                        self.call(function, &call);
+                    }
+                }
+                _ => self.decision(text),
+            });
+            lines = &lines[length..];
+        }
+    }
+
+    fn call(&mut self, function: &[u8], call: &LoggedCall<'_>) {
+        if function == self.function.as_bytes() && self.standing.is_free() {
+            self.undecided = self.listener.call(call).or(self.undecided.take());
+        }
+    }
+
+    fn decision(&mut self, text: &str) {
+        let ours = |decision: &Decision| decision.function == self.function;
+        if let Some(decision) = Decision::parse(text).filter(ours) {
+            self.undecided = None;
+            self.standing.apply(&decision);
+            self.listener.decision(&decision);
+        }
+    }
+}
+
+/// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
+/// goes.
+pub(super) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    match source.open(&Progress::default()).map_err(|error| error.cause)? {
+        Opened::Plain { file, size } => {
+            let mut reader = BlockReader::default();
+            let size = size.min(end);
+            for index in 0..block_count(size) {
+                each(reader.read(&file, index, size)?.bytes);
+            }
+        }
+        Opened::Stream(mut stream) => {
+            while let Ok(Some((_, block))) = stream.next_block() {
+                each(block.bytes);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! A function's place with a tracker: its names, what is forced on it, and who wants to hear of it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::evolution::decision::{Decision, Forced, Standing};
+use crate::evolution::event::{Call, Event, Outcome};
+use crate::time::Timestamp;
+
+/// What a call of another process, or from before the start, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoggedCall<'a> {
+    pub(crate) variant: &'a [u8],
+    pub(crate) at: Timestamp,
+    pub(crate) success: bool,
+    pub(crate) latency_ns: Option<u64>,
+    pub(crate) fallback: bool,
+    pub(crate) unit: Option<u64>,
+}
+
+impl<'a> From<&Call<'a>> for LoggedCall<'a> {
+    fn from(call: &Call<'a>) -> Self {
+        let Call { variant, at, success, latency_ns, fallback, unit, .. } = *call;
+        LoggedCall { variant, at, success, latency_ns: Some(latency_ns), fallback: fallback.unwrap_or(false), unit }
+    }
+}
+
+impl<'a> LoggedCall<'a> {
+    /// The function and what its call came to, as the exact reader has them.
+    pub(super) fn of(event: &'a Event<'_>) -> Option<(&'a [u8], LoggedCall<'a>)> {
+        let (function, variant, at) = (event.function.as_ref()?, event.variant.as_ref()?, event.at?);
+        let Outcome { success, latency_ns, fallback, unit, .. } = event.outcome;
+        let fallback = fallback.unwrap_or(false);
+        let variant = variant.as_bytes();
+        Some((function.as_bytes(), LoggedCall { variant, at, success, latency_ns, fallback, unit }))
+    }
+}
+
+/// Hears what a log says of a function.
+pub(crate) trait Listener: Send + Sync {
+    /// Whether calls are wanted too, not just decisions.
+    fn wants_calls(&self) -> bool;
+
+    /// A call that another process made, or that was in the log at the start. Returns what follows from it.
+    fn call(&self, call: &LoggedCall<'_>) -> Option<Decision>;
+
+    /// A decision that is in the log, forced or not.
+    fn decision(&self, decision: &Decision);
+}
+
+/// One function of this process.
+pub(crate) struct Seat {
+    pub(crate) id: u32,
+    pub(crate) function: Arc<str>,
+    pub(crate) variants: Vec<Arc<str>>,
+    pub(crate) listener: Arc<dyn Listener>,
+    /// By variant: calls that could not be kept.
+    dropped: Vec<AtomicU64>,
+    /// [`FREE`], [`SHARED`], or the place of the variant that gets all traffic.
+    force: AtomicU32,
+    forced: RwLock<(Standing, Option<Arc<Forced>>)>,
+    closed: AtomicBool,
+}
+
+/// Nothing is forced.
+const FREE: u32 = u32::MAX;
+/// More than one variant has a share.
+const SHARED: u32 = u32::MAX - 1;
+
+/// What is forced on a function, as a caller needs it.
+#[derive(Clone, Debug)]
+pub(crate) enum Force {
+    None,
+    Only(usize),
+    Shares(Arc<Forced>),
+}
+
+impl Seat {
+    pub(super) fn new(id: u32, function: Arc<str>, variants: Vec<Arc<str>>, listener: Arc<dyn Listener>) -> Self {
+        let dropped = variants.iter().map(|_| AtomicU64::new(0)).collect();
+        let (force, forced, closed) = (AtomicU32::new(FREE), RwLock::default(), AtomicBool::new(false));
+        Seat { id, function, variants, listener, dropped, force, forced, closed }
+    }
+
+    /// What is forced: one atomic load, where nothing is.
+    #[inline]
+    pub(crate) fn force(&self) -> Force {
+        match self.force.load(Ordering::Acquire) {
+            FREE => Force::None,
+            SHARED => self.shares().map_or(Force::None, Force::Shares),
+            only => Force::Only(only as usize),
+        }
+    }
+
+    /// Whether nothing is forced.
+    #[inline]
+    pub(crate) fn is_free(&self) -> bool {
+        self.force.load(Ordering::Acquire) == FREE
+    }
+
+    fn shares(&self) -> Option<Arc<Forced>> {
+        self.forced.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// What stands of forced decisions.
+    pub(crate) fn standing(&self) -> Standing {
+        self.forced.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Obeys from now on.
+    pub(super) fn obey(&self, standing: &Standing) {
+        let forced = standing.resolve(&self.variants);
+        let force = forced.as_ref().map_or(FREE, |forced| forced.only().map_or(SHARED, |only| only as u32));
+        *self.forced.write().unwrap_or_else(PoisonError::into_inner) = (standing.clone(), forced.map(Arc::new));
+        self.force.store(force, Ordering::Release);
+    }
+
+    #[cold]
+    pub(super) fn drop_call(&self, variant: u16) {
+        if let Some(dropped) = self.dropped.get(usize::from(variant)) {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the counts of calls that could not be kept, by variant.
+    pub(super) fn take_dropped(&self, mut each: impl FnMut(&str, u64)) {
+        for (variant, dropped) in self.variants.iter().zip(&self.dropped) {
+            if dropped.load(Ordering::Relaxed) > 0 {
+                each(variant, dropped.swap(0, Ordering::Relaxed));
+            }
+        }
+    }
+
+    /// Says that no more calls come.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("function", &self.function)
+            .field("variants", &self.variants)
+            .finish_non_exhaustive()
+    }
+}
