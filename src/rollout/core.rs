@@ -9,6 +9,7 @@ use super::strategy::{Manual, Observation, Situation, Strategy, Verdict};
 use super::unit;
 use crate::clock::{Clock, SystemClock};
 use crate::evolution::decision::{Decision, Standing};
+use crate::evolution::summary::FunctionSummary;
 use crate::random::{Random, ThreadRandom};
 use crate::time::Timestamp;
 use crate::tracker::queue::{Chosen, Record, Texts};
@@ -20,9 +21,6 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 /// Most variants whose weights are kept on the stack.
 const INLINE: usize = 8;
-
-/// Without a tracker one call in so many is timed, and each of the first so many.
-const SAMPLE: u8 = 32;
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -37,6 +35,8 @@ pub(super) struct Core {
     counters: Vec<Counters>,
     salts: Vec<u64>,
     created: Timestamp,
+    /// Whether the strategy ever learns.
+    may_learn: bool,
     /// Whether calls wait until they are safe.
     waits: bool,
     /// Why the log could not be read when the function was given its tracker.
@@ -89,6 +89,7 @@ impl Core {
             seat: None,
             counters: Vec::new(),
             salts: Vec::new(),
+            may_learn: false,
             waits: false,
             trouble: None,
         };
@@ -111,6 +112,7 @@ impl Core {
 
     pub(super) fn set_strategy(&mut self, strategy: impl Strategy + 'static) {
         self.strategy = Arc::new(strategy);
+        self.may_learn = self.strategy.learns();
         self.sit_down();
     }
 
@@ -163,11 +165,13 @@ impl Core {
     }
 
     #[inline]
+    fn learns(&self) -> bool {
+        self.may_learn && self.strategy.learns()
+    }
+
+    #[inline]
     fn start(&self, variant: usize) -> Option<u64> {
-        let timed = self.seat.is_some()
-            || self.strategy.learns()
-            || self.counters[variant].seen_here() < u64::from(SAMPLE)
-            || fastrand::u8(..) % SAMPLE == 0;
+        let timed = self.seat.is_some() || self.learns() || self.counters[variant].is_sample();
         timed.then(|| self.clock.ticks())
     }
 
@@ -191,7 +195,7 @@ impl Core {
         let ended = choice.started.map(|started| (self.clock.ticks(), started));
         let latency_ns = ended.map(|(ended, started)| ended.saturating_sub(started));
         self.counters[choice.variant].add(outcome.success, latency_ns);
-        let learns = choice.free && self.strategy.learns();
+        let learns = choice.free && self.learns();
         if !learns && self.seat.is_none() {
             return;
         }
@@ -225,6 +229,13 @@ impl Core {
         })
     }
 
+    /// Waits, without holding a thread, until what was recorded is safe, if calls are to wait for that.
+    pub(super) async fn safe(&self) {
+        if let (true, Some(tracker), Some(_)) = (self.waits, &self.tracker, &self.seat) {
+            tracker.safe().await;
+        }
+    }
+
     /// Whether calls are written down.
     #[inline]
     pub(super) fn is_tracked(&self) -> bool {
@@ -252,6 +263,10 @@ impl Core {
             variants: self.variants.iter().enumerate().map(variant).collect(),
             standing: self.seat.as_ref().map(|seat| seat.standing()).unwrap_or_default(),
         }
+    }
+
+    pub(super) fn summary(&self) -> std::io::Result<Option<FunctionSummary>> {
+        self.tracker.as_ref().map_or(Ok(None), |tracker| tracker.summary(&self.name))
     }
 
     pub(super) fn age(&self) -> Duration {

@@ -4,7 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::tracker::queue::thread_number;
 
-const SHARDS: usize = 8;
+/// The first so many threads have shards of their own, which cost no locked instruction; later ones share so many others.
+const OWN: usize = 8;
+
+/// One call in so many is timed, and each of the first so many of a thread.
+const SAMPLE: u64 = 32;
 
 /// Alone in its part of the cache.
 #[repr(align(128))]
@@ -18,7 +22,7 @@ struct Shard {
 
 /// Counts of one variant.
 #[derive(Debug, Default)]
-pub(super) struct Counters([Shard; SHARDS]);
+pub(super) struct Counters([Shard; 2 * OWN]);
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,26 +37,36 @@ pub(super) struct Counts {
 impl Counters {
     #[inline]
     pub(super) fn add(&self, success: bool, latency_ns: Option<u64>) {
-        let shard = self.shard();
-        shard.calls.fetch_add(1, Ordering::Relaxed);
+        let (shard, own) = self.shard();
+        let bump = |counter: &AtomicU64, by: u64| {
+            if own {
+                counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+            } else {
+                counter.fetch_add(by, Ordering::Relaxed);
+            }
+        };
+        bump(&shard.calls, 1);
         if !success {
-            shard.failures.fetch_add(1, Ordering::Relaxed);
+            bump(&shard.failures, 1);
         }
         if let Some(ns) = latency_ns {
-            shard.timed.fetch_add(1, Ordering::Relaxed);
-            shard.latency_ns.fetch_add(ns, Ordering::Relaxed);
+            bump(&shard.timed, 1);
+            bump(&shard.latency_ns, ns);
         }
     }
 
-    /// How many calls this thread's shard has seen.
+    /// Whether the next call is one of the sample that is timed when not all are.
     #[inline]
-    pub(super) fn seen_here(&self) -> u64 {
-        self.shard().calls.load(Ordering::Relaxed)
+    pub(super) fn is_sample(&self) -> bool {
+        let calls = self.shard().0.calls.load(Ordering::Relaxed);
+        calls < SAMPLE || calls.is_multiple_of(SAMPLE)
     }
 
+    /// This thread's shard, and whether it has it for itself: a thread's number is never given to another.
     #[inline]
-    fn shard(&self) -> &Shard {
-        &self.0[thread_number() % SHARDS]
+    fn shard(&self) -> (&Shard, bool) {
+        let number = thread_number();
+        if number < OWN { (&self.0[number], true) } else { (&self.0[OWN + number % OWN], false) }
     }
 
     pub(super) fn counts(&self) -> Counts {

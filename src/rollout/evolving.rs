@@ -1,25 +1,20 @@
 //! Functions that evolve, called from threads.
 
 use std::convert::Infallible;
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
-use super::answer::{AllFailed, Cause, Failure, Fallible, Plain, Variant, panic_message};
-use super::core::{Choice, Core, Outcome, Stats};
-use super::strategy::Strategy;
+use super::answer::{AllFailed, Cause, Fallible, Plain, Variant, panic_message};
+use super::builder::{failed, shared_methods};
+use super::core::{Choice, Core};
 use super::unit;
-use crate::clock::Clock;
-use crate::random::Random;
-use crate::tracker::{OpenError, Tracker};
 
 type Function<A, T, E> = Box<dyn Fn(&A) -> Result<T, E> + Send + Sync>;
 
-/// A function with variants, one of which answers each call: which one, a [`Strategy`] says.
+/// A function with variants, one of which answers each call: which one, a [`Strategy`](super::Strategy) says.
 ///
 /// A variant that fails, by returning an error or by panicking, does not fail the call: the first variant, `v1`, answers it
-/// instead. With a [`Tracker`] every call is written to a log, and decisions that others write there are obeyed.
+/// instead. With a [`Tracker`](crate::tracker::Tracker) every call is written to a log, and decisions that others write there are obeyed.
 ///
 /// ```
 /// use temporal_code::rollout::{Evolving, Gradual, days};
@@ -71,48 +66,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
         self
     }
 
-    /// Notes something about the variant that was added last, such as who wrote it: for [`Evolving::stats`].
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        if let Some(metadata) = self.core.metadata.last_mut() {
-            metadata.insert(key.into(), value.into());
-        }
-        self
-    }
-
-    /// Sets what picks the variant.
-    pub fn strategy(mut self, strategy: impl Strategy + 'static) -> Self {
-        self.core.set_strategy(strategy);
-        self
-    }
-
-    /// Writes calls to a log and obeys it. The clock is the tracker's from now on. A strategy that learns is told what the log
-    /// has of the function; so this is best called last.
-    pub fn tracker(mut self, tracker: &Tracker) -> Self {
-        self.core.set_tracker(tracker);
-        self
-    }
-
-    /// Sets where times come from. With a tracker set it there: [`crate::tracker::Options::clock`].
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.core.set_clock(clock);
-        self
-    }
-
-    /// Sets where chance comes from.
-    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.core.set_random(random);
-        self
-    }
-
-    /// Logs values too, as their `Debug` form, cut after 4,096 bytes. Without it they are `null` in the log: to print every
-    /// result takes time, and results may be nobody else's business.
-    pub fn log_values(mut self) -> Self
-    where
-        T: Debug,
-    {
-        self.show = Some(|value| format!("{value:?}"));
-        self
-    }
+    shared_methods!();
 
     /// Calls the variant that the strategy picks and, if it fails, the first one.
     ///
@@ -157,7 +111,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
     #[cold]
     fn fall_back(&self, args: &A, choice: &Choice, cause: Cause<E>) -> Result<T, AllFailed<E>> {
         let only = choice.variant == 0;
-        self.core.finish(choice, failure(&cause), only);
+        self.core.finish(choice, failed(&cause), only);
         let mut failures = vec![self.failure(choice, cause)];
         if !only {
             let fallback = self.core.fall_back(choice);
@@ -167,58 +121,17 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
                     return Ok(value);
                 }
                 Err(cause) => {
-                    self.core.finish(&fallback, failure(&cause), true);
+                    self.core.finish(&fallback, failed(&cause), true);
                     failures.push(self.failure(&fallback, cause));
                 }
             }
         }
         Err(AllFailed { function: self.core.name.to_string(), failures })
     }
-
-    #[inline]
-    fn success(&self, value: &T) -> Outcome {
-        let show = self.show.filter(|_| self.core.is_tracked());
-        let value = show.map(|show| shown(|| show(value)));
-        Outcome { error: None, value, success: true }
-    }
-
-    fn failure(&self, choice: &Choice, cause: Cause<E>) -> Failure<E> {
-        Failure { variant: self.core.variants[choice.variant].to_string(), cause }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.core.name
-    }
-
-    /// What this process has seen of it.
-    pub fn stats(&self) -> Stats {
-        self.core.stats()
-    }
-
-    /// How long ago it was made, in this process.
-    pub fn age(&self) -> Duration {
-        self.core.age()
-    }
-
-    /// Why its log could not be read when it was given its tracker. Calls are not written then.
-    pub fn trouble(&self) -> Option<&OpenError> {
-        self.core.trouble.as_ref()
-    }
 }
 
 fn boxed<A: ?Sized + 'static, T: 'static, E: 'static, M>(variant: impl Variant<A, T, E, M>) -> Function<A, T, E> {
     Box::new(move |args| variant.call(args))
-}
-
-/// What is logged of a failure.
-pub(super) fn failure<E: Display>(cause: &Cause<E>) -> Outcome {
-    Outcome { error: Some(shown(|| cause.to_string())), value: None, success: false }
-}
-
-/// A text that somebody else's code makes.
-pub(super) fn shown(show: impl FnOnce() -> String) -> String {
-    catch_unwind(AssertUnwindSafe(show)).unwrap_or_else(|_| "(it panicked while it was printed)".into())
 }
 
 impl<A: ?Sized, T, E> fmt::Debug for Evolving<A, T, E> {

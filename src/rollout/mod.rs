@@ -15,6 +15,8 @@
 //! only move to that variant: each at most once.
 
 mod answer;
+mod asynchronous;
+mod builder;
 mod core;
 mod counters;
 mod evolving;
@@ -24,6 +26,7 @@ mod unit;
 use std::time::Duration;
 
 pub use answer::{AllFailed, Cause, Failure, Fallible, Plain, Variant};
+pub use asynchronous::{AsyncEvolving, AsyncVariant};
 pub use core::{Stats, VariantStats};
 pub use evolving::Evolving;
 pub use strategy::{AbTest, Canary, Gradual, Manual, Observation, Scheduled, Situation, Strategy, Verdict};

@@ -84,9 +84,12 @@ impl Gate {
         self.wake(state, |asked| asked <= round);
     }
 
-    /// What keeps the writer from writing, if anything does now.
+    /// What keeps the writer from writing, if anything does now. Whoever waits may look whether it is to go on.
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.state().trouble = trouble;
+        let mut state = self.state();
+        let is_trouble = trouble.is_some();
+        state.trouble = trouble;
+        self.wake(state, |_| is_trouble);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -108,21 +111,23 @@ impl Gate {
     }
 }
 
-/// Waits for a round without holding a thread. It does not end by itself while the log cannot be written.
+/// Waits for a round without holding a thread. The writer, which wakes it, also wakes it after a failure; so it ends in time
+/// after its deadline, if it has one.
 pub(super) struct Round {
-    pub(super) gate: Arc<super::Shared>,
+    pub(super) shared: Arc<super::Shared>,
     pub(super) round: u64,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Future for Round {
     type Output = Result<(), FlushError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.gate.gate.state();
+        let mut state = self.shared.gate.state();
         if state.done >= self.round {
             return Poll::Ready(Ok(()));
         }
-        if let Some(failure) = state.failure(true) {
+        if let Some(failure) = state.failure(self.deadline.is_none_or(|deadline| Instant::now() < deadline)) {
             return Poll::Ready(Err(failure));
         }
         state.wakers.push((self.round, context.waker().clone()));

@@ -22,6 +22,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::evolution::append::{Appender, Rotation};
 use crate::evolution::decision::{Decision, Standing};
 use crate::evolution::folder::LOG_NAME;
+use crate::evolution::scan;
+use crate::evolution::source::{Progress, Source};
+use crate::evolution::summary::{Filter, FunctionSummary, Summary};
 pub use gate::FlushError;
 use gate::{Gate, Round};
 use news::{Decided, Memory, Reader, Seats};
@@ -305,7 +308,23 @@ impl Tracker {
         let shared = &self.inner.shared;
         let round = shared.gate.ask();
         shared.unpark();
-        Round { gate: shared.clone(), round }.await
+        Round { shared: shared.clone(), round, deadline: None }.await
+    }
+
+    /// What the logs have of a function, all that was recorded so far included; `None` if nothing.
+    ///
+    /// # Errors
+    /// A log cannot be read, or not be written within [`Options::wait_max`].
+    pub fn summary(&self, function: &str) -> io::Result<Option<FunctionSummary>> {
+        let shared = &self.inner.shared;
+        shared.flush(shared.options.wait_max).map_err(io::Error::other)?;
+        let mut sources = news::sources(&shared.path)?;
+        sources.push(Source::File(shared.path.clone()));
+        let filter = Filter { function: Some(function.to_string()), errors: true, ..Filter::default() };
+        let progress = Progress::default();
+        let (summary, _) =
+            Summary::read(&sources, &filter, &scan::Options::new(&progress)).map_err(io::Error::other)?;
+        Ok(summary.functions.into_iter().find(|found| *found.name == *function))
     }
 
     /// How it fares.
@@ -380,6 +399,17 @@ impl Tracker {
                 seat.drop_call(variant);
                 shared.wake();
             }
+        }
+    }
+
+    /// As [`Tracker::await_safety`], without holding a thread.
+    pub(crate) async fn safe(&self) {
+        let shared = &self.inner.shared;
+        let deadline = std::time::Instant::now() + shared.options.wait_max;
+        let round = shared.gate.ask();
+        shared.unpark();
+        if (Round { shared: shared.clone(), round, deadline: Some(deadline) }).await.is_err() {
+            shared.late.fetch_add(1, Ordering::Relaxed);
         }
     }
 

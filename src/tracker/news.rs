@@ -172,10 +172,7 @@ impl Reader<'_> {
         }
         let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
         let mut history = History { function, listener, fast, standing, undecided };
-        let mut sources =
-            folder::rotated(folder_of(&self.log), &self.log)?.into_iter().map(Source::File).collect::<Vec<_>>();
-        folder::in_time_order(&mut sources);
-        for source in sources {
+        for source in sources(&self.log)? {
             each_block(&source, u64::MAX, |lines| history.lines(lines))?;
         }
         match each_block(&Source::File(self.log.clone()), end, |lines| history.lines(lines)) {
@@ -234,6 +231,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The logs that `log` was before, in time order.
+pub(super) fn sources(log: &Path) -> io::Result<Vec<Source>> {
+    let mut sources = folder::rotated(folder_of(log), log)?.into_iter().map(Source::File).collect::<Vec<_>>();
+    folder::in_time_order(&mut sources);
+    Ok(sources)
 }
 
 fn folder_of(log: &Path) -> &Path {

@@ -73,7 +73,7 @@ pub(crate) struct Queue {
 /// Most shards; more threads than that share them.
 const SHARDS_MAX: usize = 64;
 
-/// A number of each thread's own.
+/// A number of each thread's own, which no other thread ever has.
 pub(crate) fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -86,7 +86,7 @@ pub(crate) fn thread_number() -> usize {
         number.get()
     });
     // A thread that is ending.
-    number.unwrap_or(0)
+    number.unwrap_or_else(|_| NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Queue {

@@ -54,8 +54,8 @@ pub trait Strategy: Send + Sync {
     /// they add up to less than 1, the last variant that has any gets the rest; when all stay 0, the first gets all.
     fn weights(&self, situation: &Situation<'_>, weights: &mut [f64]);
 
-    /// Whether [`Strategy::observe`] is to be called, asked with each call: then it is timed. If so at the start, the log is read
-    /// for what it has of the function.
+    /// Whether [`Strategy::observe`] is to be called. If so when the function gets the strategy, the log is read for what it has of
+    /// the function, and this is asked again with each call; a call is timed then. If not so at first, it is not asked again.
     fn learns(&self) -> bool {
         false
     }

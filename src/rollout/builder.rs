@@ -1,0 +1,110 @@
+//! What functions called from threads and functions called from tasks have in common.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::answer::Cause;
+use super::core::Outcome;
+
+/// The methods that do not depend on how a variant is called.
+macro_rules! shared_methods {
+    () => {
+        /// Notes something about the variant that was added last, such as who wrote it: for [`Evolving::stats`].
+        pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            if let Some(metadata) = self.core.metadata.last_mut() {
+                metadata.insert(key.into(), value.into());
+            }
+            self
+        }
+
+        /// Sets what picks the variant.
+        pub fn strategy(mut self, strategy: impl $crate::rollout::Strategy + 'static) -> Self {
+            self.core.set_strategy(strategy);
+            self
+        }
+
+        /// Writes calls to a log and obeys it. The clock is the tracker's from now on. A strategy that learns is told what the log
+        /// has of the function; so this is best called last.
+        pub fn tracker(mut self, tracker: &$crate::tracker::Tracker) -> Self {
+            self.core.set_tracker(tracker);
+            self
+        }
+
+        /// Sets where times come from. With a tracker set it there: [`Options::clock`](crate::tracker::Options::clock).
+        pub fn clock(mut self, clock: std::sync::Arc<dyn $crate::clock::Clock>) -> Self {
+            self.core.set_clock(clock);
+            self
+        }
+
+        /// Sets where chance comes from.
+        pub fn random(mut self, random: std::sync::Arc<dyn $crate::random::Random>) -> Self {
+            self.core.set_random(random);
+            self
+        }
+
+        /// Logs values too, as their `Debug` form, cut after 4,096 bytes. Without it they are `null` in the log: to print every
+        /// result takes time, and results may be nobody else's business.
+        pub fn log_values(mut self) -> Self
+        where
+            T: std::fmt::Debug,
+        {
+            self.show = Some(|value| format!("{value:?}"));
+            self
+        }
+
+        /// Its name.
+        pub fn name(&self) -> &str {
+            &self.core.name
+        }
+
+        /// What this process has seen of it.
+        pub fn stats(&self) -> $crate::rollout::Stats {
+            self.core.stats()
+        }
+
+        /// What the log has of it, in this process and others, now and before; `None` without a tracker, or without events.
+        ///
+        /// # Errors
+        /// The log cannot be read.
+        pub fn summary(&self) -> std::io::Result<Option<$crate::evolution::summary::FunctionSummary>> {
+            self.core.summary()
+        }
+
+        /// How long ago it was made, in this process.
+        pub fn age(&self) -> std::time::Duration {
+            self.core.age()
+        }
+
+        /// Why its log could not be read when it was given its tracker. Calls are not written then.
+        pub fn trouble(&self) -> Option<&$crate::tracker::OpenError> {
+            self.core.trouble.as_ref()
+        }
+
+        #[inline]
+        fn success(&self, value: &T) -> $crate::rollout::core::Outcome {
+            let show = self.show.filter(|_| self.core.is_tracked());
+            let value = show.map(|show| $crate::rollout::builder::shown(|| show(value)));
+            $crate::rollout::core::Outcome { error: None, value, success: true }
+        }
+
+        fn failure(
+            &self,
+            choice: &$crate::rollout::core::Choice,
+            cause: $crate::rollout::Cause<E>,
+        ) -> $crate::rollout::Failure<E> {
+            $crate::rollout::Failure { variant: self.core.variants[choice.variant].to_string(), cause }
+        }
+    };
+}
+
+pub(super) use shared_methods;
+
+/// What is logged of a failure.
+pub(super) fn failed<E: Display>(cause: &Cause<E>) -> Outcome {
+    Outcome { error: Some(shown(|| cause.to_string())), value: None, success: false }
+}
+
+/// A text that somebody else's code makes.
+pub(super) fn shown(show: impl FnOnce() -> String) -> String {
+    catch_unwind(AssertUnwindSafe(show)).unwrap_or_else(|_| "(it panicked while it was printed)".into())
+}
