@@ -1,12 +1,13 @@
 //! `tc clean`: deletes logs, or their older events.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::confirm;
 use super::context::Context;
 use super::error::{DONE, Failure};
 use super::output::figures::{bytes, count, counted};
@@ -44,12 +45,9 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
         return Ok(DONE);
     }
     if !args.yes {
-        if !io::stdin().is_terminal() || context.global.wants_json() {
-            let failure = Failure::new("needs_yes", "deleting needs --yes where nobody can be asked");
-            return Err(failure.hint("see what would go with --dry-run").into());
-        }
+        confirm::refuse_unasked(context, "deleting", "see what would go with --dry-run")?;
         show(context, &plans, args, &[])?;
-        if !confirm(&plans)? {
+        if !confirm::ask(&question(&plans))? {
             super::output::write("Nothing was deleted.\n")?;
             return Ok(DONE);
         }
@@ -173,13 +171,8 @@ fn done(archived: &[Option<PathBuf>]) -> String {
     if files.is_empty() { "Cleaned.\n".into() } else { format!("Cleaned. What was deleted is in\n{files}") }
 }
 
-fn confirm(plans: &[Plan]) -> Result<bool> {
+fn question(plans: &[Plan]) -> String {
     let gone = plans.iter().filter(|plan| plan.fate.deletes());
     let events = gone.map(|plan| plan.deleted).sum::<u64>();
-    let mut stdout = io::stdout().lock();
-    write!(stdout, "Delete {}? [y/N] ", counted(events, "event", "events"))?;
-    stdout.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    format!("Delete {}?", counted(events, "event", "events"))
 }

@@ -17,6 +17,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const NEGATIVE: u8 = 1;
 /// Usage, unreadable or bad data, I/O.
 pub(crate) const USAGE: u8 = 2;
+/// The log moved.
+pub(crate) const CONFLICT: u8 = 5;
 /// Pending or inconclusive.
 pub(crate) const PENDING: u8 = 8;
 /// Interrupted from the keyboard.

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::args::{Global, StoreFormat};
 use super::error::Failure;
-use crate::evolution::folder;
+use crate::evolution::folder::{self, LOG_NAME};
 use crate::evolution::source::Source;
 
 /// Folders that are looked for, here and then upwards.
@@ -27,6 +27,33 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// The one log to append to: the file that was named, or the one that is written to in the folder that was.
+    pub(crate) fn log_to_append(&self) -> Result<PathBuf> {
+        let folder = match self.roots.as_slice() {
+            [root] if root.is_dir() => Some(root),
+            _ => None,
+        };
+        let paths = self.sources.iter().filter_map(Source::path).map(Path::to_path_buf).collect::<Vec<_>>();
+        let is_part = |path: &PathBuf| {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            name.starts_with("evolution")
+        };
+        match (folder, paths.as_slice()) {
+            (Some(folder), parts) if parts.iter().all(is_part) => Ok(folder.join(LOG_NAME)),
+            (_, [one]) if is_compressed(one) => {
+                let message = format!("{} is compressed: nothing can be appended to it", one.display());
+                Err(Failure::new("usage", message).into())
+            }
+            (_, [one]) => Ok(one.clone()),
+            (_, []) => Err(Failure::new("usage", "a decision cannot be appended to standard input").into()),
+            (_, [first, ..]) => {
+                let message = format!("the store has {} logs: to which of them?", paths.len());
+                let hint = format!("name one: --store {}", first.display());
+                Err(Failure::new("usage", message).hint(hint).into())
+            }
+        }
+    }
+
     /// Paths of the logs that are there now: new ones may have come.
     pub(crate) fn look_again(&self) -> Vec<PathBuf> {
         let found = self.roots.iter().filter_map(|root| logs_at(root, self.format).ok()).flatten();
@@ -151,6 +178,10 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
             Failure::new("no_log", format!("no evolution log in the folder {name}")).hint(hint).into()
         }
     }
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz" || extension == "zst")
 }
 
 /// The files that fit a glob; an error that helps, if it is none or nothing fits.

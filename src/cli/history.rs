@@ -203,6 +203,7 @@ fn detail(text: &str, event: &Event<'_>) -> String {
         let _ = json::object(text, 0, |key, value| found = if key == wanted { Some(value) } else { found });
         found.filter(|value| !value.is_null()).map(|value| value.as_str().unwrap_or(value.text().into()).into_owned())
     };
+    let by = || member("by").map(|by| format!(" by {by}")).unwrap_or_default();
     match &event.kind {
         Kind::Call if event.outcome.success => member("value").unwrap_or_default(),
         Kind::Call => member("error").unwrap_or_default(),
@@ -212,9 +213,14 @@ fn detail(text: &str, event: &Event<'_>) -> String {
                 _ => None,
             };
             let shown = |name| weight(name).unwrap_or_else(|| "?".into());
-            format!("{} → {}", shown("old_weight"), shown("new_weight"))
+            let reason = member("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} → {}{}{reason}", shown("old_weight"), shown("new_weight"), by())
         }
-        Kind::Rollback | Kind::Promotion => member("reason").unwrap_or_default(),
+        Kind::Rollback | Kind::Promotion => {
+            let (by, reason) = (by(), member("reason").unwrap_or_default());
+            let gap = if by.is_empty() || reason.is_empty() { "" } else { ": " };
+            format!("{}{gap}{reason}", by.trim_start())
+        }
         Kind::Other(_) => text.to_string(),
     }
 }

@@ -2,7 +2,9 @@
 
 mod args;
 mod clean;
+mod confirm;
 mod context;
+mod decide;
 mod error;
 mod events;
 mod find;
@@ -10,11 +12,14 @@ mod generate;
 mod history;
 mod output;
 mod overview;
+mod promote;
 mod report;
+mod rollback;
 mod shape;
 mod status;
 mod summary;
 mod times;
+mod weight;
 
 use std::ffi::OsString;
 
@@ -51,6 +56,9 @@ enum Command {
     Events(events::EventsArgs),
     Summary(summary::SummaryArgs),
     Report(report::ReportArgs),
+    Promote(promote::PromoteArgs),
+    Rollback(rollback::RollbackArgs),
+    Weight(weight::WeightArgs),
     Clean(clean::CleanArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -78,6 +86,9 @@ fn dispatch(context: &Context, command: Option<Command>) -> anyhow::Result<u8> {
         Some(Command::Events(args)) => events::run(context, &args),
         Some(Command::Summary(args)) => summary::run(context, &args),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Promote(args)) => promote::run(context, &args),
+        Some(Command::Rollback(args)) => rollback::run(context, &args),
+        Some(Command::Weight(args)) => weight::run(context, &args),
         Some(Command::Clean(args)) => clean::run(context, &args),
         Some(Command::Completions(args)) => generate::completions(Cli::command(), &args),
         Some(Command::Man(args)) => generate::man(Cli::command(), &args),

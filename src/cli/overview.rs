@@ -40,7 +40,8 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
                 0 => "\n".into(),
                 more => format!("and {more} more, the last active ones first\n\n"),
             };
-            sections.push(Section { title: String::new(), table: Some(status::table(context, listed)), notes: more });
+            let notes = status::forced(context, listed) + &more;
+            sections.push(Section { title: String::new(), table: Some(status::table(context, listed)), notes });
         }
         sections.push(Section::text(next(context, &summary, listed)));
         sections

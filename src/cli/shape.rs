@@ -1,7 +1,11 @@
 //! The JSON members that several commands have in common.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::output::figures::percent;
+use crate::evolution::decision::Change;
 use crate::evolution::stats::{self, Interval};
 use crate::evolution::summary::{FunctionSummary, Tally, VariantSummary};
 use crate::time::Timestamp;
@@ -90,6 +94,55 @@ pub(crate) fn errors_of(variant: &VariantSummary) -> Vec<ErrorShape> {
     errors
 }
 
+/// What somebody forced on a function last, and which shares of traffic stand.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ForcedShape {
+    decision: &'static str,
+    variant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    since: Option<Timestamp>,
+    by: Option<String>,
+    reason: Option<String>,
+    /// By variant, where they are set.
+    shares: BTreeMap<String, f64>,
+}
+
+impl ForcedShape {
+    fn new(function: &FunctionSummary) -> Option<Self> {
+        let standing = &function.standing;
+        let last = standing.last()?;
+        let (decision, to) = match &last.change {
+            Change::Promote => ("promotion", None),
+            Change::Rollback { to } => ("rollback", to.clone()),
+            Change::Weight { .. } => ("weight_change", None),
+            Change::Release => return None,
+        };
+        let set = function.variants.iter().map(|variant| variant.name.to_string()).chain([last.variant.clone()]);
+        let shares = set.filter_map(|name| standing.share(&name).map(|share| (name, share))).collect();
+        let (by, reason) = (last.by.clone(), last.reason.clone());
+        Some(ForcedShape { decision, variant: last.variant.clone(), to, since: last.at, by, reason, shares })
+    }
+
+    /// In words: `v2 gets all traffic: forced by ada@host 3m ago, “looks good”`.
+    pub(crate) fn sentence(function: &FunctionSummary, ago: impl Fn(Option<Timestamp>) -> String) -> Option<String> {
+        let shape = ForcedShape::new(function)?;
+        let variant = &shape.variant;
+        let what = match (shape.decision, &shape.to) {
+            ("promotion", _) => format!("{variant} gets all traffic"),
+            ("rollback", Some(to)) => format!("{variant} gets no traffic, {to} all of it"),
+            ("rollback", None) => format!("{variant} gets no traffic, the first variant all of it"),
+            _ => {
+                let shares = shape.shares.iter().map(|(name, share)| format!("{name} gets {}", percent(*share)));
+                shares.collect::<Vec<_>>().join(", ")
+            }
+        };
+        let by = shape.by.map(|by| format!(" by {by}")).unwrap_or_default();
+        let reason = shape.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some(format!("{what}, forced{by} {}{reason}", ago(shape.since)))
+    }
+}
+
 /// One function.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FunctionShape {
@@ -99,6 +152,8 @@ pub(crate) struct FunctionShape {
     rollbacks: u64,
     weight_changes: u64,
     other_events: u64,
+    dropped_calls: u64,
+    forced: Option<ForcedShape>,
     first_event: Option<Timestamp>,
     last_event: Option<Timestamp>,
     variants: Vec<VariantShape>,
@@ -114,6 +169,8 @@ impl FunctionShape {
             rollbacks: function.rollbacks,
             weight_changes: function.weight_changes,
             other_events: function.others.values().sum(),
+            dropped_calls: function.dropped,
+            forced: ForcedShape::new(function),
             first_event: span.first(),
             last_event: span.last(),
             variants: function.variants.iter().map(|variant| VariantShape::new(variant, calls, errors)).collect(),

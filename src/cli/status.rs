@@ -9,8 +9,8 @@ use super::find::{Store, unknown_function};
 use super::output::figures::{bytes, count, counted, duration_ns, percent};
 use super::output::table::{Cell, Column, Table, Tone};
 use super::output::warnings::{Spot, Warning};
-use super::output::{Answer, Section};
-use super::shape::FunctionShape;
+use super::output::{Answer, Section, escape};
+use super::shape::{ForcedShape, FunctionShape};
 use crate::evolution::source::Source;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
 
@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
         sections.push(if functions.is_empty() {
             Section::text("No events.\n".into())
         } else {
-            Section::table(table(context, &functions))
+            Section { notes: forced(context, &functions), ..Section::table(table(context, &functions)) }
         });
         sections
     };
@@ -82,6 +82,11 @@ pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<
     if summary.undated > 0 {
         let message = format!("{} without a readable time left out", counted(summary.undated, "event", "events"));
         warnings.push(Warning { count: Some(summary.undated), ..Warning::lost(message) });
+    }
+    for function in summary.functions.iter().filter(|function| function.dropped > 0) {
+        let calls = counted(function.dropped, "call", "calls");
+        let message = format!("{calls} of {} are not in the log: the writer could not keep up", function.name);
+        warnings.push(Warning { count: Some(function.dropped), ..Warning::lost(message) });
     }
     Ok((summary, warnings))
 }
@@ -127,14 +132,24 @@ pub(crate) fn describe(store: &Store, summary: &Summary) -> String {
     let size = size.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
     let (events, functions) =
         (counted(events, "event", "events"), counted(summary.functions.len() as u64, "function", "functions"));
-    let mut text =
-        format!("{}: temporal-code, {logs}{size}, {events} of {functions}\n", super::output::escape::text(&store.name));
+    let mut text = format!("{}: temporal-code, {logs}{size}, {events} of {functions}\n", escape::text(&store.name));
     if store.sources.len() > 1 {
         for source in &store.sources {
-            text += &format!("  {}\n", super::output::escape::text(&source.name()));
+            text += &format!("  {}\n", escape::text(&source.name()));
         }
     }
     text + "\n"
+}
+
+/// A line for each function that somebody has forced something on.
+pub(crate) fn forced(context: &Context, functions: &[&FunctionSummary]) -> String {
+    let line = |function: &&FunctionSummary| {
+        let sentence = ForcedShape::sentence(function, |at| context.recency(at))?;
+        let line = escape::text(&format!("{}: {sentence}", function.name)).into_owned();
+        Some(context.prose(Tone::Warn, &line))
+    };
+    let lines = functions.iter().filter_map(line).collect::<String>();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// A row for each function, and under it one for each variant.

@@ -3,13 +3,14 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::decision::{Change, Decision, Standing};
 use super::event::{self, Call, Event, Kind, Name, Outcome};
 use super::fallback::{self, Candidate, FIRST_VARIANT, Pending};
 use super::scan::{self, Evidence, Record, ScanError, Visitor};
 use super::source::Source;
 use super::summary::{Filter, Map, NAMES_MAX, Summary, TOO_MANY_NAMES, Tally};
 use super::table::{Place, Recent, Table};
-use crate::json::Raw;
+use crate::json::{self, Raw};
 use crate::time::Timestamp;
 
 /// Longest error message that is kept, in bytes; longer ones are cut, and are one message where the cut parts agree.
@@ -35,14 +36,18 @@ impl Summary {
                 ControlFlow::Continue(())
             },
         )?;
-        let mut table = ordered.finish();
+        let (mut table, mut standings) = ordered.finish();
         for collector in collectors {
             table.merge(&collector.table);
         }
         if table.names > NAMES_MAX {
             return Err(ScanError::Overflow(TOO_MANY_NAMES));
         }
-        Ok((table.finish(), evidence))
+        let mut summary = table.finish();
+        for function in &mut summary.functions {
+            function.standing = standings.remove(&*function.name).unwrap_or_default();
+        }
+        Ok((summary, evidence))
     }
 }
 
@@ -56,6 +61,10 @@ struct Part {
     certain: Vec<(Arc<str>, Candidate)>,
     /// In the order of the log.
     errors: Vec<Failures>,
+    /// Those that are forced, and releases, in the order of the log.
+    decisions: Vec<Decision>,
+    /// New shares of variants, in the order of the log.
+    weights: Vec<(Arc<str>, Arc<str>, f64)>,
 }
 
 /// Failures of one variant with one message.
@@ -70,6 +79,7 @@ struct Failures {
 #[derive(Default)]
 struct Ordered {
     pending: Map<Arc<str>, Pending>,
+    standings: Map<String, Standing>,
     table: Table,
 }
 
@@ -95,6 +105,14 @@ impl Ordered {
             let variant = self.table.variant(&failures.function, &failures.variant);
             variant.errors.add(failures.message, failures.count);
         }
+        for (function, variant, weight) in part.weights {
+            self.table.variant(&function, &variant).weight = Some(weight);
+        }
+        for decision in part.decisions {
+            if self.standings.len() < NAMES_MAX || self.standings.contains_key(&decision.function) {
+                self.standings.entry(decision.function.clone()).or_default().apply(&decision);
+            }
+        }
     }
 
     fn fallback(&mut self, function: &str, call: Candidate) {
@@ -102,11 +120,11 @@ impl Ordered {
     }
 
     /// All that was merged, when nothing more can come.
-    fn finish(mut self) -> Table {
+    fn finish(mut self) -> (Table, Map<String, Standing>) {
         for (function, pending) in std::mem::take(&mut self.pending) {
             pending.into_answers().for_each(|call| self.fallback(&function, call));
         }
-        self.table
+        (self.table, self.standings)
     }
 }
 
@@ -225,10 +243,11 @@ impl Collector {
     }
 
     #[cold]
-    fn decision(&mut self, event: &Event<'_>) {
+    fn decision(&mut self, record: &Record<'_>, event: &Event<'_>) {
         let (function, variant) = (event.function.as_ref(), event.variant.as_ref());
         let (Some(function), Some(variant), false) = (function, variant, matches!(event.kind, Kind::Other(_))) else {
-            return self.table.other(function.map(Name::as_bytes), event.kind.name(), event.at);
+            let dropped = if event.kind.name() == DROPPED { dropped_count(record) } else { 0 };
+            return self.table.other(function.map(Name::as_bytes), event.kind.name(), event.at, dropped);
         };
         let place = self.table.place(function.as_bytes(), variant.as_bytes());
         let summary = self.table.function(place);
@@ -239,7 +258,40 @@ impl Collector {
             Kind::Call | Kind::Other(_) => {}
         }
         self.table.at(place).decisions.add(event.at);
+        if event.kind == Kind::WeightChange
+            && let Some(Decision { change: Change::Weight { new, .. }, .. }) = decision_in(record)
+        {
+            let (function, variant) = (self.table.function_name(place.function), self.table.at(place).name.clone());
+            self.part.weights.push((function, variant, new));
+        }
     }
+
+    /// Keeps a decision that holds until another is made: the filter's start does not matter to it.
+    #[cold]
+    fn stand(&mut self, record: &Record<'_>, event: &Event<'_>) {
+        let wanted = self.filter.function.as_deref();
+        let function = event.function.as_ref().map(Name::as_str);
+        let early = self.filter.until.is_none_or(|until| event.at.is_some_and(|at| at < until));
+        if early && function.is_some_and(|function| wanted.is_none_or(|wanted| wanted == function)) {
+            let holds = |decision: &Decision| decision.forced || decision.change == Change::Release;
+            self.part.decisions.extend(decision_in(record).filter(holds));
+        }
+    }
+}
+
+fn decision_in(record: &Record<'_>) -> Option<Decision> {
+    std::str::from_utf8(record.text).ok().and_then(Decision::parse)
+}
+
+/// What a tracker calls calls that it could not keep.
+const DROPPED: &str = "dropped";
+
+fn dropped_count(record: &Record<'_>) -> u64 {
+    let mut count = None;
+    if let Ok(text) = std::str::from_utf8(record.text) {
+        let _ = json::object(text, 0, |key, value| count = if key == "count" { value.as_number() } else { count });
+    }
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 impl Candidate {
@@ -262,9 +314,12 @@ fn message(error: Raw<'_>) -> Arc<str> {
 impl Visitor for Collector {
     type Part = Part;
 
-    fn event(&mut self, _record: &Record<'_>, event: &Event<'_>) {
+    fn event(&mut self, record: &Record<'_>, event: &Event<'_>) {
         if self.block_began.is_none() {
             self.block_began = event.at;
+        }
+        if event.kind != Kind::Call {
+            self.stand(record, event);
         }
         if !self.admits(event.function.as_ref().map(Name::as_bytes), event.at) {
             return;
@@ -274,7 +329,7 @@ impl Visitor for Collector {
                 let place = self.recent.find(&mut self.table, function.as_bytes(), variant.as_bytes());
                 self.count(event.at, event.outcome, place);
             }
-            _ => self.decision(event),
+            _ => self.decision(record, event),
         }
     }
 

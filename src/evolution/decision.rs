@@ -177,6 +177,7 @@ impl<'a> Members<'a> {
 
     fn decision(self) -> Option<Decision> {
         let text = |value: Option<Raw<'a>>| value.and_then(Raw::as_str).map(|text| text.into_owned());
+        let words = |value| text(value).map(cut).filter(|words| !words.is_empty());
         let change = match self.event?.as_str()?.as_ref() {
             "promotion" => Change::Promote,
             "rollback" => Change::Rollback { to: text(self.to) },
@@ -191,10 +192,21 @@ impl<'a> Members<'a> {
             change,
             at: text(self.timestamp).and_then(|text| Timestamp::parse(text.as_bytes())),
             forced: self.forced.and_then(Raw::as_bool) == Some(true),
-            by: text(self.by),
-            reason: text(self.reason).filter(|reason| !reason.is_empty()),
+            by: words(self.by),
+            reason: words(self.reason),
         })
     }
+}
+
+/// Most bytes of who decided, and why, that are kept.
+const WORDS_BYTES_MAX: usize = 1_000;
+
+fn cut(mut words: String) -> String {
+    if words.len() > WORDS_BYTES_MAX {
+        words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
+        words.push('…');
+    }
+    words
 }
 
 /// A number from 0 to 1.

@@ -145,6 +145,26 @@ impl Source {
     }
 }
 
+/// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
+/// goes.
+pub(crate) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    match source.open(&Progress::default()).map_err(|error| error.cause)? {
+        Opened::Plain { file, size } => {
+            let mut reader = BlockReader::default();
+            let size = size.min(end);
+            for index in 0..crate::jsonl::block_count(size) {
+                each(reader.read(&file, index, size)?.bytes);
+            }
+        }
+        Opened::Stream(mut stream) => {
+            while let Ok(Some((_, block))) = stream.next_block() {
+                each(block.bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn first_time_in(block: &[u8]) -> Option<Timestamp> {
     block.split(|byte| *byte == b'\n').find_map(time_of)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::decision::Standing;
 use super::sketch::Latency;
 use crate::time::Timestamp;
 
@@ -160,12 +161,15 @@ pub struct VariantSummary {
     pub errors: Errors,
     /// When it was promoted, rolled back, or had its weight changed.
     pub decisions: Span,
+    /// The share of traffic that a change of weight gave it last, 0 to 1.
+    pub weight: Option<f64>,
 }
 
 impl VariantSummary {
     pub(super) fn new(name: Arc<str>) -> Self {
         let (primary, fallback) = (Tally::default(), Tally::default());
-        VariantSummary { name, primary, fallback, errors: Errors::default(), decisions: Span::default() }
+        let (errors, decisions) = (Errors::default(), Span::default());
+        VariantSummary { name, primary, fallback, errors, decisions, weight: None }
     }
 
     #[inline(always)]
@@ -204,6 +208,10 @@ pub struct FunctionSummary {
     pub weight_changes: u64,
     /// Events of other kinds.
     pub others: BTreeMap<String, u64>,
+    /// Calls that are not in the log because a tracker could not keep up.
+    pub dropped: u64,
+    /// What stands of forced decisions, whenever they were made; with a filter, before its end.
+    pub standing: Standing,
     pub(super) other_span: Span,
 }
 
@@ -216,6 +224,8 @@ impl FunctionSummary {
             rollbacks: 0,
             weight_changes: 0,
             others: BTreeMap::new(),
+            dropped: 0,
+            standing: Standing::default(),
             other_span: Span::default(),
         }
     }
@@ -246,6 +256,7 @@ impl FunctionSummary {
         self.promotions += other.promotions;
         self.rollbacks += other.rollbacks;
         self.weight_changes += other.weight_changes;
+        self.dropped = self.dropped.saturating_add(other.dropped);
         self.other_span.merge(other.other_span);
         add_counts(&mut self.others, &other.others)
     }

@@ -88,13 +88,14 @@ impl Table {
         self.at(place)
     }
 
-    /// Counts an event of an unknown kind.
-    pub(super) fn other(&mut self, function: Option<&[u8]>, kind: &str, at: Option<Timestamp>) {
+    /// Counts an event of an unknown kind, and the calls that it says were dropped.
+    pub(super) fn other(&mut self, function: Option<&[u8]>, kind: &str, at: Option<Timestamp>, dropped: u64) {
         let function = function.map(|name| self.function_index(name));
         let counts = match function {
             Some(index) => {
                 let summary = &mut self.functions[index].summary;
                 summary.other_span.add(at);
+                summary.dropped = summary.dropped.saturating_add(dropped);
                 &mut summary.others
             }
             None => &mut self.nameless,

@@ -12,8 +12,7 @@ use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
 use crate::evolution::fast::FastReader;
 use crate::evolution::folder;
-use crate::evolution::source::{Opened, Progress, Source, same_file};
-use crate::jsonl::{BlockReader, block_count};
+use crate::evolution::source::{Source, each_block, same_file};
 
 /// The functions of this process, by number; a number is not given twice.
 pub(super) type Seats = RwLock<Vec<Option<Arc<Seat>>>>;
@@ -290,24 +289,4 @@ impl History<'_> {
             self.listener.decision(&decision);
         }
     }
-}
-
-/// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
-/// goes.
-pub(super) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-    match source.open(&Progress::default()).map_err(|error| error.cause)? {
-        Opened::Plain { file, size } => {
-            let mut reader = BlockReader::default();
-            let size = size.min(end);
-            for index in 0..block_count(size) {
-                each(reader.read(&file, index, size)?.bytes);
-            }
-        }
-        Opened::Stream(mut stream) => {
-            while let Ok(Some((_, block))) = stream.next_block() {
-                each(block.bytes);
-            }
-        }
-    }
-    Ok(())
 }

@@ -30,11 +30,15 @@ pub(crate) fn percent(rate: f64) -> String {
     }
 }
 
-/// A duration given in nanoseconds, with three digits or so: `0.12ms`, `3.33ms`, `250ms`, `1.50s`, `2m 5s`.
+/// A duration given in nanoseconds, with three digits or so: `480ns`, `4.80µs`, `0.12ms`, `3.33ms`, `250ms`, `1.50s`, `2m 5s`.
 pub(crate) fn duration_ns(ns: f64) -> String {
     let ms = ns / 1e6;
     let seconds = ms / 1e3;
-    if ms < 9.995 {
+    if ns > 0.0 && ns < 999.5 {
+        format!("{ns:.0}ns")
+    } else if ns > 0.0 && ns < 9_995.0 {
+        format!("{:.2}µs", ns / 1e3)
+    } else if ms < 9.995 {
         format!("{ms:.2}ms")
     } else if ms < 99.95 {
         format!("{ms:.1}ms")
@@ -83,8 +87,8 @@ mod tests {
         assert_eq!([0, 999, 1_000, 4_097_114].map(count), ["0", "999", "1,000", "4,097,114"]);
         assert_eq!([1.0, 0.999_99, 0.9988, 0.0, 1e-6].map(percent), ["100%", ">99.99%", "99.88%", "0%", "<0.01%"]);
         assert_eq!(
-            [0.0, 12e4, 3_333e3, 12.34e6, 250e6, 999.6e6, 1.5e9, 125e9].map(duration_ns),
-            ["0.00ms", "0.12ms", "3.33ms", "12.3ms", "250ms", "1.00s", "1.50s", "2m 5s"]
+            [0.0, 480.0, 4_804.0, 1e4, 12e4, 3_333e3, 12.34e6, 250e6, 999.6e6, 1.5e9, 125e9].map(duration_ns),
+            ["0.00ms", "480ns", "4.80µs", "0.01ms", "0.12ms", "3.33ms", "12.3ms", "250ms", "1.00s", "1.50s", "2m 5s"]
         );
         assert_eq!([0, 45, 185, 7_800, 444_000].map(age), ["0s", "45s", "3m 5s", "2h 10m", "5d 3h"]);
         assert_eq!([1, 155_700, 999_999, 1_000_000_050].map(bytes), ["1 byte", "155.7 kB", "1.0 MB", "1.0 GB"]);

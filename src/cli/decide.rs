@@ -1,0 +1,300 @@
+//! What `tc promote`, `tc rollback` and `tc weight` have in common: a decision that is checked, shown, and appended.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+
+use super::context::Context;
+use super::error::{CONFLICT, DONE, Failure};
+use super::find::{Store, nearest, unknown_function};
+use super::output::escape;
+use super::output::table::Tone;
+use super::output::{Answer, Section};
+use super::{confirm, status};
+use crate::evolution::append::{Appender, News};
+use crate::evolution::decision::{Change, Decision};
+use crate::evolution::event;
+use crate::evolution::fast::FastReader;
+use crate::evolution::source::{Source, each_block};
+use crate::evolution::summary::{Filter, FunctionSummary};
+use crate::time::Timestamp;
+
+/// Options of all three.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// Why: it is written to the log
+    #[arg(short, long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who decided [default: $TC_BY, else user@host]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them
+    #[arg(long, value_name = "TIME|LINE")]
+    if_last: Option<String>,
+    /// With --if-last: calls may have happened, decisions not
+    #[arg(long, requires = "if_last")]
+    ignore_calls: bool,
+    /// Even if the log knows no such function or variant
+    #[arg(long)]
+    force: bool,
+    /// Only print the record that would be written
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// The function that something is decided about, as the log knows it.
+pub(crate) struct Subject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) summary: Option<&'a FunctionSummary>,
+    force: bool,
+}
+
+/// What is to be decided.
+pub(crate) struct Proposal {
+    pub(crate) variant: String,
+    pub(crate) change: Change,
+    /// What will be, as `v2 gets all traffic`.
+    pub(crate) effect: String,
+}
+
+impl Subject<'_> {
+    /// The names of its variants, the first one first.
+    pub(crate) fn variants(&self) -> impl Iterator<Item = &str> {
+        self.summary.into_iter().flat_map(|summary| summary.variants.iter().map(|variant| &*variant.name))
+    }
+
+    /// Refuses a variant that the log does not know.
+    pub(crate) fn check(&self, variant: &str) -> Result<()> {
+        if variant.is_empty() {
+            return Err(Failure::new("usage", "the name of a variant cannot be empty").into());
+        }
+        if self.force || self.variants().any(|known| known == variant) {
+            return Ok(());
+        }
+        let known = self.variants().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let hint = nearest(variant, self.variants()).unwrap_or_else(|| format!("it has {known}"));
+        let message = format!("`{}` has no variant `{variant}` in the log", self.name);
+        Err(Failure::new("unknown_variant", message).hint(format!("{hint}; --force to decide it all the same")).into())
+    }
+}
+
+pub(crate) fn run(
+    context: &Context,
+    schema: &'static str,
+    function: &str,
+    args: &DecideArgs,
+    propose: impl FnOnce(&Subject<'_>) -> Result<Proposal>,
+) -> Result<u8> {
+    let store = context.store()?;
+    let log = store.log_to_append()?;
+    let filter = Filter { function: None, ..Filter::default() };
+    let (summary, warnings) = status::read(context, &store, &filter)?;
+    let found = summary.function(function);
+    if found.is_none() && !args.force {
+        return Err(refusal_of_function(function, &store, summary.functions.iter().map(|function| &*function.name)));
+    }
+    let subject = Subject { name: function, summary: found, force: args.force };
+    let proposal = propose(&subject)?;
+    let decision = Decision {
+        function: function.to_string(),
+        variant: proposal.variant,
+        change: proposal.change,
+        at: Some(context.now),
+        forced: true,
+        by: Some(args.by.clone().unwrap_or_else(whoever)),
+        reason: args.reason.clone().filter(|reason| !reason.trim().is_empty()),
+    };
+    let expected = args.if_last.as_ref().map(|text| expected(context, text)).transpose()?;
+    let mut watch = Watch::new(function, args.ignore_calls, expected.is_some());
+    if !args.dry_run && !args.yes {
+        let hint =
+            format!("see the record that would be written with --dry-run; it would say that {}", proposal.effect);
+        confirm::refuse_unasked(context, "a decision", &hint)?;
+        if !confirm::ask(&escape::text(&format!("{function}: {}. Decide so?", proposal.effect)))? {
+            super::output::write("Nothing was decided.\n")?;
+            return Ok(DONE);
+        }
+    }
+    let line = decision.to_line();
+    let unwritable =
+        |cause: std::io::Error| Failure::new("io", format!("cannot append to {}", log.display())).cause(cause);
+    if args.dry_run {
+        if expected.is_some() && log.exists() {
+            each_block(&Source::File(log.clone()), u64::MAX, |lines| watch.lines(lines)).map_err(unwritable)?;
+        }
+        watch.refuse_if_moved(&log, expected)?;
+    } else {
+        append(&log, &line, &mut watch, expected).map_err(|error| match error.downcast::<std::io::Error>() {
+            Ok(cause) => unwritable(cause).into(),
+            Err(other) => other,
+        })?;
+    }
+    let items = || Ok(vec![item(&line, args.dry_run)?]);
+    let sections = || {
+        if args.dry_run {
+            return vec![Section::text(escape::text(line.trim_end()).into_owned() + "\n")];
+        }
+        let effect = escape::text(&format!("{function}: {}.", proposal.effect)).into_owned();
+        let outlook = "Processes that follow the log obey within a second.";
+        vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, outlook))]
+    };
+    Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(DONE)
+}
+
+fn refusal_of_function<'a>(name: &str, store: &Store, known: impl IntoIterator<Item = &'a str>) -> anyhow::Error {
+    let error = unknown_function(name, store, known);
+    match error.downcast::<Failure>() {
+        Ok(failure) => {
+            let hint = failure.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();
+            failure.hint(format!("{hint}--force to decide it all the same")).into()
+        }
+        Err(error) => error,
+    }
+}
+
+/// The record appended, and whether it was.
+fn item(line: &str, dry_run: bool) -> Result<String> {
+    let mut record: Value = serde_json::from_str(line)?;
+    record["dry_run"] = dry_run.into();
+    Ok(record.to_string())
+}
+
+/// Who is at work, as git would say it.
+fn whoever() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(by) = set("TC_BY") {
+        return by;
+    }
+    let user = set("USER").or_else(|| set("LOGNAME")).or_else(|| set("USERNAME")).unwrap_or_else(user_number);
+    match host() {
+        Some(host) => format!("{user}@{host}"),
+        None => user,
+    }
+}
+
+#[cfg(unix)]
+fn user_number() -> String {
+    match rustix::process::getuid() {
+        user if user.is_root() => "root".into(),
+        user => format!("user {user}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn user_number() -> String {
+    "unknown".into()
+}
+
+#[cfg(unix)]
+fn host() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(not(unix))]
+fn host() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}
+
+/// The last thing that is to have happened.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Time(Timestamp),
+    Line(u64),
+}
+
+fn expected(context: &Context, text: &str) -> Result<Expected> {
+    match text.parse::<u64>() {
+        Ok(line) => Ok(Expected::Line(line)),
+        Err(_) => Ok(Expected::Time(context.when("if-last", text)?)),
+    }
+}
+
+/// Appends the line, if the log is as expected, in one step with looking at it.
+fn append(log: &Path, line: &str, watch: &mut Watch<'_>, expected: Option<Expected>) -> Result<()> {
+    let mut appender = Appender::new(log);
+    let mut session = appender.lock(watch)?;
+    watch.refuse_if_moved(log, expected)?;
+    session.write(line.as_bytes(), watch).map_err(|error| error.cause)?;
+    drop(session);
+    appender.sync()?;
+    Ok(())
+}
+
+/// Notes when something last happened to a function.
+struct Watch<'a> {
+    function: &'a str,
+    ignore_calls: bool,
+    /// Whether anybody wants to know.
+    looks: bool,
+    fast: FastReader,
+    lines: u64,
+    last_line: u64,
+    last_time: Option<Timestamp>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(function: &'a str, ignore_calls: bool, looks: bool) -> Self {
+        let fast = FastReader::default();
+        Watch { function, ignore_calls, looks, fast, lines: 0, last_line: 0, last_time: None }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        self.lines += 1;
+        let mut last = None;
+        if let Some((call, _)) = self.fast.read(line) {
+            let ours = call.function == self.function.as_bytes() && !self.ignore_calls;
+            last = ours.then_some(Some(call.at));
+        } else {
+            let _ = event::read_line(line, &mut |event| {
+                let ours = event.function.as_ref().is_some_and(|name| name.as_str() == self.function);
+                if ours && !(self.ignore_calls && event.kind == event::Kind::Call) {
+                    last = Some(event.at);
+                }
+            });
+        }
+        if let Some(at) = last {
+            self.last_line = self.lines;
+            self.last_time = self.last_time.max(at);
+        }
+    }
+
+    fn refuse_if_moved(&self, log: &Path, expected: Option<Expected>) -> Result<()> {
+        let conflict = |message: String| {
+            let hint = format!("see what happened: tc history {}", self.function);
+            Err(Failure { exit: CONFLICT, ..Failure::new("conflict", message).hint(hint) }.into())
+        };
+        let (name, function) = (log.display(), self.function);
+        match expected {
+            Some(Expected::Line(line)) if self.lines < line => {
+                conflict(format!("{name} has {} lines, not {line}: another log took its place", self.lines))
+            }
+            Some(Expected::Line(line)) if self.last_line > line => {
+                conflict(format!("{name}:{}: something happened to `{function}` after line {line}", self.last_line))
+            }
+            Some(Expected::Time(at)) if self.last_time.is_some_and(|last| last > at) => {
+                let last = self.last_time.map(|last| last.to_string()).unwrap_or_default();
+                conflict(format!("{name}: something happened to `{function}` at {last}, after {at}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl News for Watch<'_> {
+    fn lines(&mut self, lines: &[u8]) {
+        if self.looks {
+            lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| self.line(line));
+        }
+    }
+
+    fn replaced(&mut self, _: &std::fs::Metadata) {
+        (self.lines, self.last_line) = (0, 0);
+    }
+}
