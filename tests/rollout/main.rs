@@ -1,0 +1,10 @@
+//! Evolving functions and their log, through the library's public face.
+
+mod calls;
+mod child;
+mod crash;
+mod obey;
+mod strategies;
+mod support;
+mod tasks;
+mod tracker;
