@@ -18,6 +18,7 @@ pub mod folder;
 pub mod follow;
 pub mod report;
 pub mod scan;
+pub mod sequential;
 pub mod sketch;
 pub mod source;
 pub mod stats;
