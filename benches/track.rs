@@ -52,7 +52,7 @@ fn main() {
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let folder = given.unwrap_or_else(|| temporary.path().to_path_buf());
 
-    let direct = cost(|n| drop(black_box(work(black_box(&n)))), || {});
+    let direct = cost(|n| _ = black_box(work(black_box(&n))), || {});
     let yesterday = Timestamp::now().offset_micros(-86_400_000_000);
     let untracked = [
         ("ab", Evolving::new("rank", work).variant("v2", work).strategy(AbTest::even())),
@@ -61,7 +61,7 @@ fn main() {
     ];
     let mut lines = vec![format!("\"direct\": {:.1}", direct.0)];
     for (name, function) in &untracked {
-        let (median, p99) = cost(|n| drop(black_box(function.call(black_box(&n)))), || {});
+        let (median, p99) = cost(|n| _ = black_box(function.call(black_box(&n))), || {});
         lines.push(format!("\"untracked_{name}\": {median:.1}, \"untracked_{name}_p99\": {p99:.1}"));
     }
 
@@ -75,9 +75,9 @@ fn main() {
             Some(start) => function.strategy(Gradual::new(start, days(14))),
         };
         let function = function.tracker(&tracker);
-        let (median, p99) = cost(|n| drop(black_box(function.call(black_box(&n)))), pause);
+        let (median, p99) = cost(|n| _ = black_box(function.call(black_box(&n))), pause);
         lines.push(format!("\"tracked_{name}\": {median:.1}, \"tracked_{name}_p99\": {p99:.1}"));
-        let (median, _) = cost(|n| drop(black_box(function.call_for(n.to_le_bytes(), black_box(&n)))), pause);
+        let (median, _) = cost(|n| _ = black_box(function.call_for(n.to_le_bytes(), black_box(&n))), pause);
         lines.push(format!("\"tracked_{name}_sticky\": {median:.1}"));
     }
     let dropped = tracker.health().dropped;

@@ -29,7 +29,7 @@ pub use answer::{AllFailed, Cause, Failure, Fallible, Plain, Variant};
 pub use asynchronous::{AsyncEvolving, AsyncVariant};
 pub use core::{Stats, VariantStats};
 pub use evolving::Evolving;
-pub use strategy::{AbTest, Canary, Gradual, Manual, Observation, Scheduled, Situation, Strategy, Verdict};
+pub use strategy::{AbTest, Canary, Gradual, Manual, Observation, Ramp, Scheduled, Situation, Strategy, Verdict};
 
 /// So many days.
 pub fn days(count: u64) -> Duration {

@@ -7,11 +7,20 @@ use super::seat::Seat;
 use crate::json::push_string;
 use crate::time::Timestamp;
 
-/// The parts of lines that are the same each time.
+/// The parts of a function's lines that are the same each time.
+#[derive(Debug)]
+struct Parts {
+    /// What stands in front of the time.
+    head: Vec<u8>,
+    /// What stands behind it, for each variant.
+    middles: Vec<Vec<u8>>,
+}
+
+/// Makes lines of calls.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    /// By the seat's number: what stands in front of the time, and for each variant what stands behind it.
-    seats: Vec<Option<(Vec<u8>, Vec<Vec<u8>>)>>,
+    /// By the seat's number.
+    seats: Vec<Option<Parts>>,
     /// The second of the last event, and its text.
     second: i64,
     stamp: Vec<u8>,
@@ -33,7 +42,7 @@ impl Encoder {
             middle.extend_from_slice(br#", "value": "#);
             middle
         };
-        self.seats[index] = Some((head, seat.variants.iter().map(middle).collect()));
+        self.seats[index] = Some(Parts { head, middles: seat.variants.iter().map(middle).collect() });
     }
 
     /// Forgets them.
@@ -48,7 +57,7 @@ impl Encoder {
         if record.at.micros().div_euclid(1_000_000) != self.second || self.stamp.is_empty() {
             self.take_second(record.at);
         }
-        let Some(Some((head, middles))) = self.seats.get(record.seat as usize) else { return false };
+        let Some(Some(Parts { head, middles })) = self.seats.get(record.seat as usize) else { return false };
         let Some(middle) = middles.get(usize::from(record.variant)) else { return false };
         out.extend_from_slice(head);
         out.extend_from_slice(&self.stamp);

@@ -4,6 +4,7 @@ mod calls;
 mod child;
 mod crash;
 mod obey;
+mod ramp;
 mod strategies;
 mod support;
 mod tasks;

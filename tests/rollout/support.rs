@@ -16,7 +16,7 @@ pub(crate) fn folder() -> TempDir {
 /// The lines of a folder's log, each of which must be an object; none if there is no log.
 pub(crate) fn records(folder: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(folder.join("evolution.jsonl")).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 /// How many records have this member.

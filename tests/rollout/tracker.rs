@@ -96,7 +96,7 @@ fn a_log_is_put_aside_when_a_day_begins() {
     let today = Arc::new(ManualClock::new(temporal_code::time::Timestamp::now()));
     let tracker = Tracker::options().rotate_daily().clock(today.clone()).open(folder.path()).expect("a log");
     let function = Evolving::new("f", |_: &()| ()).tracker(&tracker);
-    let mut call = || {
+    let call = || {
         function.call(&()).expect("an answer");
         tracker.flush(Duration::from_secs(5)).expect("written");
         logs_in(folder.path()).expect("a folder").len()

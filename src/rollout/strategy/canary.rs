@@ -6,7 +6,7 @@ use super::{Observation, Situation, Strategy, Verdict, share};
 use crate::evolution::decision::{Change, Decision};
 
 /// Gives the last variant a small share of calls; once it has had so many, promotes it or rolls it back for good, by the
-/// share of them that succeeded. This is the rule of the Python package, and one look at the data: see [`super::Ramp`] for
+/// share of them that succeeded. This is the rule of the Python package, and one look at the data: see [`Ramp`](super::Ramp) for
 /// one that keeps its promise about false alarms.
 ///
 /// Processes that write the same log decide together: the calls of all of them count, and one decision holds for all.

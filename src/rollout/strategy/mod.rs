@@ -4,6 +4,7 @@ mod ab_test;
 mod canary;
 mod gradual;
 mod manual;
+mod ramp;
 mod scheduled;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use ab_test::AbTest;
 pub use canary::Canary;
 pub use gradual::Gradual;
 pub use manual::Manual;
+pub use ramp::Ramp;
 pub use scheduled::Scheduled;
 
 /// Says which share of calls each variant gets, and decides on promotions and rollbacks where it learns from calls.
