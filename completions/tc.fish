@@ -51,6 +51,9 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "history" -d 'Show the last ev
 complete -c tc -n "__fish_tc_needs_command" -f -a "events" -d 'Count the events of each type; with a TYPE, of each function'
 complete -c tc -n "__fish_tc_needs_command" -f -a "summary" -d 'Show one function\'s variants: calls, success, latencies, errors by message, first and last seen'
 complete -c tc -n "__fish_tc_needs_command" -f -a "report" -d 'Compare a function\'s variants, and say what follows'
+complete -c tc -n "__fish_tc_needs_command" -f -a "promote" -d 'Give a variant all traffic'
+complete -c tc -n "__fish_tc_needs_command" -f -a "rollback" -d 'Take a variant\'s traffic away'
+complete -c tc -n "__fish_tc_needs_command" -f -a "weight" -d 'Set a variant\'s share of traffic'
 complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
 complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c tc -n "__fish_tc_needs_command" -f -a "man" -d 'Print a manual page: of tc, or of one of its commands'
@@ -175,6 +178,92 @@ complete -c tc -n "__fish_tc_using_subcommand report" -l strict -d 'Fail on the 
 complete -c tc -n "__fish_tc_using_subcommand report" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand report" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand promote" -s r -l reason -d 'Why: it is written to the log' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand promote" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand promote" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand promote" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand promote" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -l ignore-calls -d 'With --if-last: calls may have happened, decisions not'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l force -d 'Even if the log knows no such function or variant'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l dry-run -d 'Only print the record that would be written'
+complete -c tc -n "__fish_tc_using_subcommand promote" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand promote" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand promote" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand promote" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l to -d 'The variant that gets the traffic [default: the first]' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s r -l reason -d 'Why: it is written to the log' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l ignore-calls -d 'With --if-last: calls may have happened, decisions not'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l force -d 'Even if the log knows no such function or variant'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l dry-run -d 'Only print the record that would be written'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand weight" -s r -l reason -d 'Why: it is written to the log' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand weight" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand weight" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand weight" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand weight" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -l release -d 'Hand the function back to its strategy, which starts anew: all that was decided is forgotten'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l ignore-calls -d 'With --if-last: calls may have happened, decisions not'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l force -d 'Even if the log knows no such function or variant'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l dry-run -d 'Only print the record that would be written'
+complete -c tc -n "__fish_tc_using_subcommand weight" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand weight" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand weight" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand weight" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log]' -r -F
 complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, `-` for standard input; may be given more than once' -r

@@ -94,7 +94,7 @@ fn show(context: &Context, plans: &[Plan], args: &CleanArgs, archived: &[Option<
             let archive = archived.get(index).and_then(|path| path.as_ref()).map(|path| path.display().to_string());
             json!({
                 "file": plan.path.display().to_string(), "bytes": plan.bytes, "action": action(plan.fate),
-                "events_deleted": plan.deleted, "events_kept": plan.kept, "unreadable_lines": plan.unreadable,
+                "events_deleted": plan.deleted, "events_kept": plan.kept, "standing_decisions": plan.standing, "unreadable_lines": plan.unreadable,
                 "archive": archive, "dry_run": !did,
             })
             .to_string()
@@ -116,6 +116,16 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
     if plan.unreadable > 0 {
         let message = format!("{} could not be read", counted(plan.unreadable, "line", "lines"));
         warnings.push(Warning { file: file(), count: Some(plan.unreadable), ..Warning::lost(message) });
+    }
+    if plan.standing > 0 && plan.fate.deletes() {
+        let decisions = counted(plan.standing, "forced decision that stands", "forced decisions that stand");
+        let message = match plan.fate {
+            Fate::Delete => {
+                format!("{decisions} would go with it: restarted processes would go back to their strategies")
+            }
+            _ => format!("{decisions}, kept however old"),
+        };
+        warnings.push(Warning { file: file(), count: Some(plan.standing), ..Warning::new(message) });
     }
     if plan.fate == Fate::KeepWhole {
         let message = "is compressed, damaged, or has a line that is too long, and cannot be shortened: left as it is";

@@ -218,7 +218,7 @@ fn expected(context: &Context, text: &str) -> Result<Expected> {
 
 /// Appends the line, if the log is as expected, in one step with looking at it.
 fn append(log: &Path, line: &str, watch: &mut Watch<'_>, expected: Option<Expected>) -> Result<()> {
-    let mut appender = Appender::new(log);
+    let mut appender = if watch.looks { Appender::new(log) } else { Appender::at_end(log)? };
     let mut session = appender.lock(watch)?;
     watch.refuse_if_moved(log, expected)?;
     session.write(line.as_bytes(), watch).map_err(|error| error.cause)?;

@@ -84,6 +84,10 @@ fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary]) -> St
     let compared = |function: &&&FunctionSummary| function.variants.iter().filter(|v| v.primary.calls > 0).count() > 1;
     if let Some(function) = listed.iter().find(compared) {
         commands.push((format!("tc report {}", quoted(function)), "its variants compared"));
+        if let Some(variant) = function.variants.last() {
+            let command = format!("tc promote {} {}", quoted(function), shell_word(&variant.name));
+            commands.push((command, "all traffic to one of them"));
+        }
     }
     if summary.kinds().len() > 1 {
         commands.push(("tc events".into(), "how many of each type"));

@@ -8,6 +8,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::follow::last_line_start;
 use super::source::same_file;
 use crate::jsonl::{LINE_BYTES_MAX, read_at};
 use crate::time::Timestamp;
@@ -94,6 +95,20 @@ impl Appender {
     /// A log at this path, which need not be there. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Appender { path: path.into(), open: None, buffer: Vec::new() }
+    }
+
+    /// The same, with nothing that is there now handed on.
+    ///
+    /// # Errors
+    /// The log is there and cannot be opened or read.
+    pub fn at_end(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let mut appender = Appender::new(path);
+        if appender.path.exists() {
+            let mut log = open(&appender.path)?;
+            log.seen = last_line_start(&log.file, log.file.metadata()?.len())?;
+            appender.open = Some(log);
+        }
+        Ok(appender)
     }
 
     /// Up to where the log that is open was read or written by us, in bytes; all of it that is whole lines.

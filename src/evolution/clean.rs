@@ -3,6 +3,7 @@
 //! Only events that were counted in the [`Plan`] are ever deleted. What is kept goes to a new file that takes the log's
 //! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::append::{LOCK_WAIT, lock_within};
+use super::decision::{Change, Decision};
 use super::event;
 use super::fast::FastReader;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
@@ -57,6 +59,8 @@ pub struct Plan {
     pub kept: u64,
     /// Lines that could not be read. They stay, unless the whole log goes.
     pub unreadable: u64,
+    /// Forced decisions that stand. They stay though they are old, unless the whole log is to go.
+    pub standing: u64,
     /// What is to become of it.
     pub fate: Fate,
     compressed: bool,
@@ -64,6 +68,7 @@ pub struct Plan {
     end: u64,
     metadata: fs::Metadata,
     older_than: Option<Timestamp>,
+    stands: Stands,
 }
 
 impl Plan {
@@ -79,8 +84,22 @@ impl Plan {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
         }
         let (bytes, compressed, end) = (metadata.len(), false, 0);
-        let (deleted, kept, unreadable, fate) = (0, 0, 0, Fate::Keep);
-        let plan = Plan { path, bytes, deleted, kept, unreadable, fate, compressed, end, metadata, older_than };
+        let (deleted, kept, unreadable, standing, fate) = (0, 0, 0, 0, Fate::Keep);
+        let stands = Stands::default();
+        let plan = Plan {
+            path,
+            bytes,
+            deleted,
+            kept,
+            unreadable,
+            standing,
+            fate,
+            compressed,
+            end,
+            metadata,
+            older_than,
+            stands,
+        };
         let progress = Progress::default();
         match Source::File(plan.path.clone()).open(&progress).map_err(|error| error.cause)? {
             Opened::Plain { file, size } => plan.look_at_plain(&file, size),
@@ -97,6 +116,7 @@ impl Plan {
                         Err(_) => return Ok(Plan { fate: Fate::KeepWhole, ..plan }),
                     }
                 }
+                plan.spare_what_stands();
                 plan.fate = plan.decide(false);
                 Ok(plan)
             }
@@ -123,6 +143,7 @@ impl Plan {
             }
             self.count(&block.bytes[..whole], block.offset);
         }
+        self.spare_what_stands();
         self.fate = self.decide(can_shorten);
         Ok(self)
     }
@@ -140,12 +161,28 @@ impl Plan {
     }
 
     fn count(&mut self, lines: &[u8], offset: u64) {
-        each_line(lines, offset, self.older_than, |_, line| match line {
-            Line::Old(events) => self.deleted += events,
-            Line::Young(events) => self.kept += events,
-            Line::Unreadable => self.unreadable += 1,
-            Line::Blank => {}
+        each_line(lines, offset, self.older_than, |at, text, line| {
+            match line {
+                Line::Old(events) => self.deleted += events,
+                Line::Young(events) => self.kept += events,
+                Line::Unreadable => self.unreadable += 1,
+                Line::Blank => {}
+            }
+            if let Line::Old(events) | Line::Young(events) = line {
+                self.stands.take(text, at, events, matches!(line, Line::Old(_)));
+            }
         });
+    }
+
+    /// Moves the events of lines with decisions that stand from those that go to those that stay.
+    fn spare_what_stands(&mut self) {
+        let old = self.stands.by_function.values().flatten().filter(|line| line.old);
+        self.standing = self.stands.by_function.values().map(|lines| lines.len() as u64).sum();
+        if self.older_than.is_some() {
+            let spared = old.map(|line| line.events).sum::<u64>();
+            self.deleted -= spared.min(self.deleted);
+            self.kept += spared;
+        }
     }
 
     /// Does what the plan says. Deleted events go to the folder `archive` first, if there is one. Returns the archived file.
@@ -208,9 +245,10 @@ impl Plan {
         for index in 0..block_count(self.end) {
             let block = reader.read(old, index, self.end)?;
             let mut result = Ok(());
-            each_line(block.bytes, block.offset, self.older_than, |text, line| {
+            each_line(block.bytes, block.offset, self.older_than, |at, text, line| {
                 if result.is_ok() {
                     result = match (line, archive.as_mut()) {
+                        (Line::Old(_), _) if self.stands.holds(at) => kept.write_all(text),
                         (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
                         (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
                         (Line::Old(_) | Line::Blank, _) => Ok(()),
@@ -308,6 +346,7 @@ fn copy(file: &File, from: u64, to: u64, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
+#[derive(Clone, Copy)]
 enum Line {
     /// So many events, all of them to go.
     Old(u64),
@@ -317,16 +356,56 @@ enum Line {
     Blank,
 }
 
-/// Sorts the lines that stand at byte `offset` of a log.
-fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each: impl FnMut(&[u8], Line)) {
+/// The lines with forced decisions that stand: of each function those from the last on that made the ones before it void.
+#[derive(Clone, Debug, Default)]
+struct Stands {
+    by_function: BTreeMap<String, Vec<Standing>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// Where the line begins, in bytes.
+    at: u64,
+    events: u64,
+    old: bool,
+}
+
+impl Stands {
+    /// Takes in a line of so many events, unless it is a call.
+    fn take(&mut self, text: &[u8], at: u64, events: u64, old: bool) {
+        if text.starts_with(br#"{"event": "call", "#) {
+            return;
+        }
+        let _ = event::read_records(without_mark(text, at), &mut |record, _| {
+            let Some(decision) = Decision::parse(record) else { return };
+            if matches!(decision.change, Change::Release) || (decision.forced && decision.change == Change::Promote) {
+                self.by_function.remove(&decision.function);
+            }
+            if decision.forced && decision.change != Change::Release {
+                let lines = self.by_function.entry(decision.function).or_default();
+                if lines.last().is_none_or(|last| last.at != at) {
+                    lines.push(Standing { at, events, old });
+                }
+            }
+        });
+    }
+
+    fn holds(&self, at: u64) -> bool {
+        self.by_function.values().flatten().any(|line| line.at == at)
+    }
+}
+
+/// Sorts the lines that stand at byte `offset` of a log, and says where each begins.
+fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each: impl FnMut(u64, &[u8], Line)) {
     let mut fast = FastReader::default();
     let mut at = offset;
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
     for text in lines.split_inclusive(|byte| *byte == b'\n') {
         let body = without_mark(text, at);
+        let start = at;
         at += text.len() as u64;
         if let Some((call, _)) = fast.read(body) {
-            each(text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
+            each(start, text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
             continue;
         }
         let (mut events, mut all_old) = (0, true);
@@ -335,6 +414,7 @@ fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each:
             all_old &= old(event.at);
         });
         each(
+            start,
             text,
             match read {
                 Err(fault) if fault.loses() => Line::Unreadable,

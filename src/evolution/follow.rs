@@ -242,7 +242,7 @@ impl Log {
 }
 
 /// Where the last line begins that has no newline at its end: the file's end, if there is none.
-fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
+pub(super) fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
     let mut buffer = vec![0; READ_BYTES];
     let mut end = size;
     while end > 0 {

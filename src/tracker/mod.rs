@@ -6,6 +6,7 @@
 
 mod encode;
 mod gate;
+mod history;
 mod news;
 pub(crate) mod queue;
 pub(crate) mod seat;
@@ -213,15 +214,23 @@ impl Shared {
         Reader { log: self.path.clone(), seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
     }
 
-    /// Makes lines of the decisions that no other process has written meanwhile.
+    /// Makes lines of the decisions that no other process has written meanwhile. In the log they stand behind all that was
+    /// read so far, so they are taken in here, too, after all of that.
     fn settle(&self, decisions: &mut Vec<Decision>, lines: &mut Vec<u8>) {
-        let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
         for decision in decisions.drain(..) {
-            if !decided.is_settled(&decision) {
-                decided.take(&decision);
-                lines.extend_from_slice(decision.to_line().as_bytes());
+            let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+            if decided.is_settled(&decision) {
+                continue;
             }
+            if decided.take(&decision) {
+                changed.push(decision.function.clone());
+            }
+            drop(decided);
+            news::tell(&self.seats, &decision);
+            lines.extend_from_slice(decision.to_line().as_bytes());
         }
+        news::obey(&self.seats, &self.decided, &changed);
     }
 
     #[cold]
@@ -376,8 +385,8 @@ impl Tracker {
         let mut reader = shared.reader(memory);
         appender.look(&mut reader)?;
         reader.caught_up();
-        reader.tell_history(function, &*listener, appender.seen())?;
-        let follows = std::mem::take(&mut reader.decisions);
+        let mut follows = std::mem::take(&mut reader.decisions);
+        follows.extend(history::tell(&shared.path, function, &*listener, appender.seen())?);
         shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
         let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
         let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
@@ -427,13 +436,8 @@ impl Tracker {
         let shared = &self.inner.shared;
         let decision = Decision { at: decision.at.or_else(|| Some(shared.options.clock.now())), ..decision };
         if decision.forced {
-            let mut decided = shared.decided.write().unwrap_or_else(PoisonError::into_inner);
-            decided.take(&decision);
-            let standing = decided.standing(&decision.function);
-            let seats = shared.seats.read().unwrap_or_else(PoisonError::into_inner);
-            seats.iter().flatten().filter(|seat| *seat.function == *decision.function).for_each(|seat| {
-                seat.obey(&standing);
-            });
+            shared.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision);
+            news::obey(&shared.seats, &shared.decided, std::slice::from_ref(&decision.function));
         }
         shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).push(decision);
         shared.wake();

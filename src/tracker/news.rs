@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::seat::{Listener, LoggedCall, Seat};
+use super::seat::{LoggedCall, Seat};
 use crate::evolution::append::News;
 use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
@@ -116,14 +116,17 @@ impl News for Reader<'_> {
         let wanting = wanting.cloned().collect::<Vec<_>>();
         drop(seats);
         let mut changed = Vec::new();
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let mut start = 0;
+        for newline in memchr::memchr_iter(b'\n', lines) {
+            let line = &lines[start..=newline];
+            start = newline + 1;
             if !line.starts_with(br#"{"event": "call", "#) {
                 self.odd_line(line, &wanting, &mut changed);
             } else if !wanting.is_empty() {
                 self.call_line(line, &wanting);
             }
         }
-        self.obey(&changed);
+        obey(self.seats, self.decided, &changed);
     }
 
     fn replaced(&mut self, old: &Metadata) {
@@ -151,34 +154,12 @@ impl Reader<'_> {
     /// # Errors
     /// One cannot be read.
     pub(super) fn logs_aside(&mut self) -> io::Result<()> {
-        let mut sources =
-            folder::rotated(folder_of(&self.log), &self.log)?.into_iter().map(Source::File).collect::<Vec<_>>();
-        folder::in_time_order(&mut sources);
-        for source in sources {
+        for source in sources(&self.log)? {
             let Some(metadata) = source.path().and_then(|path| std::fs::metadata(path).ok()) else { continue };
             if self.memory.aside.insert(FileId::of(&metadata)) {
                 each_block(&source, u64::MAX, |lines| self.lines(lines))?;
             }
         }
-        Ok(())
-    }
-
-    /// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`.
-    /// What follows from the last calls, and was never decided, is decided now.
-    pub(super) fn tell_history(&mut self, function: &str, listener: &dyn Listener, end: u64) -> io::Result<()> {
-        if !listener.wants_calls() {
-            return Ok(());
-        }
-        let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
-        let mut history = History { function, listener, fast, standing, undecided };
-        for source in sources(&self.log)? {
-            each_block(&source, u64::MAX, |lines| history.lines(lines))?;
-        }
-        match each_block(&Source::File(self.log.clone()), end, |lines| history.lines(lines)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result?,
-        }
-        self.decisions.extend(history.undecided);
         Ok(())
     }
 
@@ -213,23 +194,28 @@ impl Reader<'_> {
         if self.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision) {
             changed.push(decision.function.clone());
         }
-        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let same = |seat: &&Arc<Seat>| *seat.function == *decision.function;
-        seats.iter().flatten().filter(same).for_each(|seat| seat.listener.decision(&decision));
+        tell(self.seats, &decision);
     }
+}
 
-    /// Lets the functions that something was forced on know, once for all of it.
-    fn obey(&self, changed: &[String]) {
-        if changed.is_empty() {
-            return;
-        }
-        let decided = self.decided.read().unwrap_or_else(PoisonError::into_inner);
-        for seat in self.seats.read().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
-            if changed.iter().any(|function| **function == *seat.function) {
-                seat.obey(&decided.standing(&seat.function));
-            }
+/// Lets the functions that something was forced on know, once for all of it.
+pub(super) fn obey(seats: &Seats, decided: &RwLock<Decided>, changed: &[String]) {
+    if changed.is_empty() {
+        return;
+    }
+    let decided = decided.read().unwrap_or_else(PoisonError::into_inner);
+    for seat in seats.read().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
+        if changed.iter().any(|function| **function == *seat.function) {
+            seat.obey(&decided.standing(&seat.function));
         }
     }
+}
+
+/// Lets the strategies of a function hear of a decision.
+pub(super) fn tell(seats: &Seats, decision: &Decision) {
+    let seats = seats.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let same = |seat: &&Arc<Seat>| *seat.function == *decision.function;
+    seats.iter().flatten().filter(same).for_each(|seat| seat.listener.decision(decision));
 }
 
 /// The logs that `log` was before, in time order.
@@ -241,52 +227,4 @@ pub(super) fn sources(log: &Path) -> io::Result<Vec<Source>> {
 
 fn folder_of(log: &Path) -> &Path {
     log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Tells one listener of one function.
-struct History<'a> {
-    function: &'a str,
-    listener: &'a dyn Listener,
-    fast: FastReader,
-    /// What was forced at that time.
-    standing: Standing,
-    /// What followed from calls, until a decision came.
-    undecided: Option<Decision>,
-}
-
-impl History<'_> {
-    fn lines(&mut self, mut lines: &[u8]) {
-        while !lines.is_empty() {
-            if let Some((call, length)) = self.fast.read(lines) {
-                self.call(call.function, &LoggedCall::from(&call));
-                lines = &lines[length..];
-                continue;
-            }
-            let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |newline| newline + 1);
-            let _ = event::read_records(&lines[..length], &mut |text, event| match event.kind {
-                Kind::Call => {
-                    if let Some((function, call)) = LoggedCall::of(&event) {
-                        self.call(function, &call);
-                    }
-                }
-                _ => self.decision(text),
-            });
-            lines = &lines[length..];
-        }
-    }
-
-    fn call(&mut self, function: &[u8], call: &LoggedCall<'_>) {
-        if function == self.function.as_bytes() && self.standing.is_free() {
-            self.undecided = self.listener.call(call).or(self.undecided.take());
-        }
-    }
-
-    fn decision(&mut self, text: &str) {
-        let ours = |decision: &Decision| decision.function == self.function;
-        if let Some(decision) = Decision::parse(text).filter(ours) {
-            self.undecided = None;
-            self.standing.apply(&decision);
-            self.listener.decision(&decision);
-        }
-    }
 }

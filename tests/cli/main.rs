@@ -4,6 +4,7 @@
 #![allow(clippy::panic)]
 
 mod clean;
+mod decide;
 mod errors;
 mod generated;
 mod hostile;

@@ -81,16 +81,16 @@ fn status_of_one_function() {
     check(
         &["status", "greeting", "-s", DEMO, "-o", "csv"],
         expect![[r#"
-        function,calls,promotions,rollbacks,weight_changes,other_events,first_event,last_event,variant,variant.calls,successes,failures,success_rate,share,fallback_calls,latency_ms.mean,latency_ms.p50,latency_ms.p90,latency_ms.p95,latency_ms.p99,latency_ms.max,first_seen,last_seen
-        greeting,456,1,0,0,0,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,v1,228,209,19,0.9166666666666666,0.5,6,0.754518,0.569344,0.913408,1.581056,4.947968,8.26,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.653367Z
-        greeting,456,1,0,0,0,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,casual,228,222,6,0.9736842105263158,0.5,0,0.677325,0.569344,0.888832,0.978944,3.948544,4.66,2026-11-21T23:39:11.519839Z,2026-11-21T23:39:13.656779Z
-    "#]],
+            function,calls,promotions,rollbacks,weight_changes,other_events,dropped_calls,forced,first_event,last_event,variant,variant.calls,successes,failures,success_rate,share,fallback_calls,latency_ms.mean,latency_ms.p50,latency_ms.p90,latency_ms.p95,latency_ms.p99,latency_ms.max,first_seen,last_seen
+            greeting,456,1,0,0,0,0,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,v1,228,209,19,0.9166666666666666,0.5,6,0.754518,0.569344,0.913408,1.581056,4.947968,8.26,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.653367Z
+            greeting,456,1,0,0,0,0,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,casual,228,222,6,0.9736842105263158,0.5,0,0.677325,0.569344,0.888832,0.978944,3.948544,4.66,2026-11-21T23:39:11.519839Z,2026-11-21T23:39:13.656779Z
+        "#]],
     );
     check(
         &["status", "greeting", "-s", DEMO, "-o", "jsonl"],
         expect![[r#"
-        {"function":"greeting","calls":456,"promotions":1,"rollbacks":0,"weight_changes":0,"other_events":0,"first_event":"2026-11-21T23:39:11.503931Z","last_event":"2026-11-21T23:39:13.657431Z","variants":[{"variant":"v1","calls":228,"successes":209,"failures":19,"success_rate":0.9166666666666666,"share":0.5,"fallback_calls":6,"latency_ms":{"mean":0.754518,"p50":0.569344,"p90":0.913408,"p95":1.581056,"p99":4.947968,"max":8.26},"first_seen":"2026-11-21T23:39:11.503931Z","last_seen":"2026-11-21T23:39:13.653367Z"},{"variant":"casual","calls":228,"successes":222,"failures":6,"success_rate":0.9736842105263158,"share":0.5,"fallback_calls":0,"latency_ms":{"mean":0.677325,"p50":0.569344,"p90":0.888832,"p95":0.978944,"p99":3.948544,"max":4.66},"first_seen":"2026-11-21T23:39:11.519839Z","last_seen":"2026-11-21T23:39:13.656779Z"}]}
-    "#]],
+            {"function":"greeting","calls":456,"promotions":1,"rollbacks":0,"weight_changes":0,"other_events":0,"dropped_calls":0,"forced":null,"first_event":"2026-11-21T23:39:11.503931Z","last_event":"2026-11-21T23:39:13.657431Z","variants":[{"variant":"v1","calls":228,"successes":209,"failures":19,"success_rate":0.9166666666666666,"share":0.5,"fallback_calls":6,"latency_ms":{"mean":0.754518,"p50":0.569344,"p90":0.913408,"p95":1.581056,"p99":4.947968,"max":8.26},"first_seen":"2026-11-21T23:39:11.503931Z","last_seen":"2026-11-21T23:39:13.653367Z"},{"variant":"casual","calls":228,"successes":222,"failures":6,"success_rate":0.9736842105263158,"share":0.5,"fallback_calls":0,"latency_ms":{"mean":0.677325,"p50":0.569344,"p90":0.888832,"p95":0.978944,"p99":3.948544,"max":4.66},"first_seen":"2026-11-21T23:39:11.519839Z","last_seen":"2026-11-21T23:39:13.656779Z"}]}
+        "#]],
     );
 }
 
@@ -225,10 +225,10 @@ fn summary() {
     check(
         &["summary", "process_payment", "-s", DEMO, "--json"],
         expect![[r#"
-        {"schema":"tc.summary/1","complete":true,"warnings":[],"items":[
-        {"function":"process_payment","calls":458,"promotions":0,"rollbacks":1,"weight_changes":0,"other_events":0,"first_event":"2026-11-21T23:39:11.503288Z","last_event":"2026-11-21T23:39:13.657388Z","variants":[{"variant":"v1","calls":401,"successes":391,"failures":10,"success_rate":0.9750623441396509,"share":0.8755458515283843,"fallback_calls":8,"latency_ms":{"mean":1.45409,"p50":1.286144,"p90":1.859584,"p95":2.113536,"p99":6.782976,"max":9.38},"errors":[{"error":"card declined","count":10}],"first_seen":"2026-11-21T23:39:11.503288Z","last_seen":"2026-11-21T23:39:13.655776Z"},{"variant":"v2","calls":57,"successes":49,"failures":8,"success_rate":0.8596491228070176,"share":0.12445414847161572,"fallback_calls":0,"latency_ms":{"mean":1.216842,"p50":0.937984,"p90":1.613824,"p95":3.162112,"p99":8.22,"max":8.22},"errors":[{"error":"gateway timeout \"é\" after 30 s","count":7},{"error":"card declined","count":1}],"first_seen":"2026-11-21T23:39:11.530299Z","last_seen":"2026-11-21T23:39:13.640513Z"}]}
-        ]}
-    "#]],
+            {"schema":"tc.summary/1","complete":true,"warnings":[],"items":[
+            {"function":"process_payment","calls":458,"promotions":0,"rollbacks":1,"weight_changes":0,"other_events":0,"dropped_calls":0,"forced":null,"first_event":"2026-11-21T23:39:11.503288Z","last_event":"2026-11-21T23:39:13.657388Z","variants":[{"variant":"v1","calls":401,"successes":391,"failures":10,"success_rate":0.9750623441396509,"share":0.8755458515283843,"fallback_calls":8,"latency_ms":{"mean":1.45409,"p50":1.286144,"p90":1.859584,"p95":2.113536,"p99":6.782976,"max":9.38},"errors":[{"error":"card declined","count":10}],"first_seen":"2026-11-21T23:39:11.503288Z","last_seen":"2026-11-21T23:39:13.655776Z"},{"variant":"v2","calls":57,"successes":49,"failures":8,"success_rate":0.8596491228070176,"share":0.12445414847161572,"fallback_calls":0,"latency_ms":{"mean":1.216842,"p50":0.937984,"p90":1.613824,"p95":3.162112,"p99":8.22,"max":8.22},"errors":[{"error":"gateway timeout \"é\" after 30 s","count":7},{"error":"card declined","count":1}],"first_seen":"2026-11-21T23:39:11.530299Z","last_seen":"2026-11-21T23:39:13.640513Z"}]}
+            ]}
+        "#]],
     );
 }
 

@@ -1,0 +1,85 @@
+//! What the logs have of one function from before it was there.
+
+use std::io;
+use std::path::Path;
+
+use super::news::sources;
+use super::seat::{Listener, LoggedCall};
+use crate::evolution::decision::{Change, Decision, Standing};
+use crate::evolution::event::{self, Kind};
+use crate::evolution::fast::FastReader;
+use crate::evolution::source::{Source, each_block};
+
+/// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`. What
+/// follows from the last calls, and was never decided, is decided now.
+pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64) -> io::Result<Option<Decision>> {
+    if !listener.wants_calls() {
+        return Ok(None);
+    }
+    // It may have been told before, when it had other variants.
+    listener.decision(&beginning(function));
+    let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
+    let mut history = History { function, listener, fast, standing, undecided };
+    for source in sources(log)? {
+        each_block(&source, u64::MAX, |lines| history.lines(lines))?;
+    }
+    match each_block(&Source::File(log.to_path_buf()), end, |lines| history.lines(lines)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result?,
+    }
+    Ok(history.undecided)
+}
+
+/// Nothing has been decided, and nothing seen.
+fn beginning(function: &str) -> Decision {
+    let (function, variant) = (function.to_string(), String::new());
+    Decision { function, variant, change: Change::Release, at: None, forced: false, by: None, reason: None }
+}
+
+/// Tells one listener of one function.
+struct History<'a> {
+    function: &'a str,
+    listener: &'a dyn Listener,
+    fast: FastReader,
+    /// What was forced at that time.
+    standing: Standing,
+    /// What followed from calls, until a decision came.
+    undecided: Option<Decision>,
+}
+
+impl History<'_> {
+    fn lines(&mut self, mut lines: &[u8]) {
+        while !lines.is_empty() {
+            if let Some((call, length)) = self.fast.read(lines) {
+                self.call(call.function, &LoggedCall::from(&call));
+                lines = &lines[length..];
+                continue;
+            }
+            let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |newline| newline + 1);
+            let _ = event::read_records(&lines[..length], &mut |text, event| match event.kind {
+                Kind::Call => {
+                    if let Some((function, call)) = LoggedCall::of(&event) {
+                        self.call(function, &call);
+                    }
+                }
+                _ => self.decision(text),
+            });
+            lines = &lines[length..];
+        }
+    }
+
+    fn call(&mut self, function: &[u8], call: &LoggedCall<'_>) {
+        if function == self.function.as_bytes() && self.standing.is_free() {
+            self.undecided = self.listener.call(call).or(self.undecided.take());
+        }
+    }
+
+    fn decision(&mut self, text: &str) {
+        let ours = |decision: &Decision| decision.function == self.function;
+        if let Some(decision) = Decision::parse(text).filter(ours) {
+            self.undecided = None;
+            self.standing.apply(&decision);
+            self.listener.decision(&decision);
+        }
+    }
+}
