@@ -42,6 +42,66 @@ fn call() -> Vec<u8> {
     Call::failed("f", "v2", 0, "x").taking(1.25).line().trim_end().into()
 }
 
+/// Lines that trackers of this library write: the package's, with keys of our own behind.
+fn ours() -> Vec<Vec<u8>> {
+    let call = String::from_utf8(call()).expect("text");
+    let keys = [
+        r#", "weight": 0.25}"#,
+        r#", "weight": 1.0, "unit": "9e124c98a398664e"}"#,
+        r#", "fallback": true, "unit": "0123456789abcdef"}"#,
+        r#", "unit": "ffffffffffffffff"}"#,
+    ];
+    keys.iter().map(|keys| call.replace('}', keys).into_bytes()).collect()
+}
+
+fn calls() -> Vec<Vec<u8>> {
+    [vec![call()], ours()].concat()
+}
+
+/// Real lines, and as many of ours.
+fn many_lines() -> Vec<Vec<u8>> {
+    let real = real_lines();
+    let ours = ours().into_iter().cycle().take(real.len());
+    real.iter().cloned().chain(ours).collect()
+}
+
+#[test]
+fn on_what_our_tracker_adds() {
+    let line = String::from_utf8(call()).expect("text");
+    for keys in [
+        r#""weight": 0.1"#,
+        r#""weight": 0.123456"#,
+        r#""weight": 0.1234567"#,
+        r#""weight": 1.5"#,
+        r#""weight": 00.5"#,
+        r#""weight": 2"#,
+        r#""weight": 1."#,
+        r#""weight": -0.5"#,
+        r#""weight": NaN"#,
+        r#""weight": null"#,
+        r#""weight": "0.5""#,
+        r#""weight": 0.5, "fallback": true"#,
+        r#""weight": 0.5, "fallback": null"#,
+        r#""fallback": true"#,
+        r#""fallback": false"#,
+        r#""fallback": "true""#,
+        r#""fallback": true, "weight": 0.5"#,
+        r#""fallback": true, "fallback": false"#,
+        r#""unit": "9E124C98A398664E""#,
+        r#""unit": "9e124c98a398664""#,
+        r#""unit": "9e124c98a398664ef""#,
+        r#""unit": "\u0039e124c98a398664e""#,
+        r#""unit": 7"#,
+        r#""unit": null, "unit": "0000000000000007""#,
+        r#""weight":0.5"#,
+        r#""other": [{}]"#,
+    ] {
+        let line = line.replace('}', &format!(", {keys}}}"));
+        agree_between(line.as_bytes());
+        agree_between(line.replace("\"v2\"", "\"v1\"").as_bytes());
+    }
+}
+
 #[test]
 fn on_the_real_log() {
     let lines = real_lines();
@@ -52,22 +112,23 @@ fn on_the_real_log() {
 
 #[test]
 fn on_a_line_torn_at_every_byte_and_glued() {
-    let (line, next) = (call(), real_lines()[0].clone());
-    let mut log = Vec::new();
-    for cut in 0..=line.len() {
-        log.extend_from_slice(&[&line[..cut], b"\n"].concat());
-        log.extend_from_slice(&[&line[..cut], &next, b"\n"].concat());
-        log.extend_from_slice(&[&line, &line[..cut], &next, b"\n"].concat());
-        log.extend_from_slice(&[&line[cut..], b"\n"].concat());
-        agree(&line[..cut]);
+    let next = real_lines()[0].clone();
+    for line in calls() {
+        let mut log = Vec::new();
+        for cut in 0..=line.len() {
+            log.extend_from_slice(&[&line[..cut], b"\n"].concat());
+            log.extend_from_slice(&[&line[..cut], &next, b"\n"].concat());
+            log.extend_from_slice(&[&line, &line[..cut], &next, b"\n"].concat());
+            log.extend_from_slice(&[&line[cut..], b"\n"].concat());
+            agree(&line[..cut]);
+        }
+        agree(&log);
     }
-    agree(&log);
 }
 
 #[test]
 fn on_every_byte_at_every_place() {
-    let line = call();
-    for byte in [0, 0x1f, b' ', b'"', b'\\', b'0', b'9', b'}', b'\n', b'\r', 0x7f, 0x80, 0xc3, 0xff] {
+    for (line, byte) in every_byte_of_every_line() {
         let mut log = Vec::new();
         for at in 0..line.len() {
             let mut replaced = line.clone();
@@ -78,6 +139,11 @@ fn on_every_byte_at_every_place() {
         }
         agree(&log);
     }
+}
+
+fn every_byte_of_every_line() -> impl Iterator<Item = (Vec<u8>, u8)> {
+    const BYTES: [u8; 14] = [0, 0x1f, b' ', b'"', b'\\', b'0', b'9', b'}', b'\n', b'\r', 0x7f, 0x80, 0xc3, 0xff];
+    calls().into_iter().flat_map(|line| BYTES.map(|byte| (line.clone(), byte)))
 }
 
 #[test]
@@ -174,7 +240,7 @@ fn on_marks_of_byte_order_and_ends() {
 
 #[test]
 fn on_twenty_thousand_mutations() {
-    let (mut rng, lines) = (Rng(SEED), real_lines());
+    let (mut rng, lines) = (Rng(SEED), many_lines());
     // Every log begins anew, so that each mutation is sometimes the first line of a block.
     for _ in 0..20 {
         let log = (0..1_000).map(|_| mutate::line(&mut rng, &lines)).collect::<Vec<_>>().concat();
@@ -187,7 +253,7 @@ fn on_twenty_thousand_mutations() {
 
 #[test]
 fn on_single_mutated_lines() {
-    let (mut rng, lines) = (Rng(SEED + 1), real_lines());
+    let (mut rng, lines) = (Rng(SEED + 1), many_lines());
     (0..1_500).for_each(|_| agree(&mutate::line(&mut rng, &lines)));
 }
 
