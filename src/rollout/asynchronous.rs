@@ -8,8 +8,9 @@ use std::pin::Pin;
 
 use super::answer::{AllFailed, Cause, Fallible, Plain, panic_message};
 use super::builder::{failed, shared_methods};
-use super::core::{Choice, Core, Outcome};
+use super::core::{Choice, Core};
 use super::unit;
+use crate::tracker::queue::Texts;
 
 type Answer<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 type Function<A, T, E> = Box<dyn Fn(A) -> Answer<T, E> + Send + Sync>;
@@ -134,11 +135,10 @@ impl<A: Clone + Send + 'static, T: Send + 'static, E: Display + Send + 'static> 
         let mut watch = Watch { core: &self.core, choice, ended: false };
         let result = self.catch(args, &choice).await;
         watch.ended = true;
-        let outcome = match &result {
-            Ok(value) => self.success(value),
-            Err(cause) => failed(cause),
-        };
-        self.core.finish(&choice, outcome, false);
+        match &result {
+            Ok(value) => self.core.finish(&choice, true, || self.texts(value), false),
+            Err(cause) => self.core.finish(&choice, false, || failed(cause), false),
+        }
         self.core.safe().await;
         result
     }
@@ -169,8 +169,8 @@ struct Watch<'a> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            let outcome = Outcome { error: Some("cancelled".into()), value: None, success: false };
-            self.core.finish(&self.choice, outcome, false);
+            let cancelled = || Texts { error: Some("cancelled".into()), value: None };
+            self.core.finish(&self.choice, false, cancelled, false);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::answer::Cause;
-use super::core::Outcome;
+use super::core::cut;
+use crate::tracker::queue::Texts;
 
 /// The methods that do not depend on how a variant is called.
 macro_rules! shared_methods {
@@ -80,11 +81,10 @@ macro_rules! shared_methods {
             self.core.trouble.as_ref()
         }
 
+        /// What is logged of a value.
         #[inline]
-        fn success(&self, value: &T) -> $crate::rollout::core::Outcome {
-            let show = self.show.filter(|_| self.core.is_tracked());
-            let value = show.map(|show| $crate::rollout::builder::shown(|| show(value)));
-            $crate::rollout::core::Outcome { error: None, value, success: true }
+        fn texts(&self, value: &T) -> $crate::tracker::queue::Texts {
+            $crate::rollout::builder::texts(self.show.map(|show| move || show(value)))
         }
 
         fn failure(
@@ -99,12 +99,18 @@ macro_rules! shared_methods {
 
 pub(super) use shared_methods;
 
+/// What is logged of a value, if its printing is asked for.
+#[inline]
+pub(super) fn texts(show: Option<impl FnOnce() -> String>) -> Texts {
+    Texts { error: None, value: show.map(shown) }
+}
+
 /// What is logged of a failure.
-pub(super) fn failed<E: Display>(cause: &Cause<E>) -> Outcome {
-    Outcome { error: Some(shown(|| cause.to_string())), value: None, success: false }
+pub(super) fn failed<E: Display>(cause: &Cause<E>) -> Texts {
+    Texts { error: Some(shown(|| cause.to_string())), value: None }
 }
 
 /// A text that somebody else's code makes.
-pub(super) fn shown(show: impl FnOnce() -> String) -> String {
-    catch_unwind(AssertUnwindSafe(show)).unwrap_or_else(|_| "(it panicked while it was printed)".into())
+fn shown(show: impl FnOnce() -> String) -> Box<str> {
+    cut(catch_unwind(AssertUnwindSafe(show)).unwrap_or_else(|_| "(it panicked while it was printed)".into()))
 }

@@ -66,14 +66,6 @@ pub(super) struct Choice {
     free: bool,
 }
 
-/// What a call came to, as far as it is logged.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) error: Option<String>,
-    pub(super) value: Option<String>,
-    pub(super) success: bool,
-}
-
 impl Core {
     pub(super) fn new(name: &str) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -189,40 +181,50 @@ impl Core {
         (place, weights.get(place).copied().filter(|weight| *weight > 0.0).unwrap_or(1.0))
     }
 
-    /// Takes in what a call came to. The last of a call's outcomes is `done`: the caller gets its answer after it.
+    /// Takes in what a call came to; `texts` are asked for only if they are logged. The last of a call's outcomes is `done`: the
+    /// caller gets its answer after it.
     #[inline]
-    pub(super) fn finish(&self, choice: &Choice, outcome: Outcome, done: bool) {
+    pub(super) fn finish(&self, choice: &Choice, success: bool, texts: impl FnOnce() -> Texts, done: bool) {
         let ended = choice.started.map(|started| (self.clock.ticks(), started));
         let latency_ns = ended.map(|(ended, started)| ended.saturating_sub(started));
-        self.counters[choice.variant].add(outcome.success, latency_ns);
+        self.counters[choice.variant].add(success, latency_ns);
         let learns = choice.free && self.learns();
-        if !learns && self.seat.is_none() {
-            return;
+        if learns || self.seat.is_some() {
+            let at = ended.map_or_else(|| self.clock.now(), |(ended, _)| self.clock.at(ended));
+            let verdict = if learns { self.learn(choice, success, at, latency_ns) } else { None };
+            self.record(choice, success, at, latency_ns.unwrap_or(0), texts);
+            self.follow_up(verdict, at, done);
         }
-        let at = ended.map_or_else(|| self.clock.now(), |(ended, _)| self.clock.at(ended));
-        let verdict = if learns { self.learn(choice, &outcome, at, latency_ns) } else { None };
+    }
+
+    /// Writes a call down.
+    #[inline]
+    fn record(&self, choice: &Choice, success: bool, at: Timestamp, latency_ns: u64, texts: impl FnOnce() -> Texts) {
         let (Some(tracker), Some(seat)) = (&self.tracker, &self.seat) else { return };
-        let Outcome { success, error, value } = outcome;
-        let has_texts = error.is_some() || value.is_some();
-        let texts = has_texts.then(|| Box::new(Texts { error: error.map(cut), value: value.map(cut) }));
-        let (variant, latency_ns) = (choice.variant as u16, latency_ns.unwrap_or(0));
-        let chosen = choice.weight.map_or(Chosen::Fallback, |weight| Chosen::Weight((weight * 1e6 + 0.5) as u32));
-        let unit = choice.unit;
+        let texts = Some(texts()).filter(|texts| texts.error.is_some() || texts.value.is_some()).map(Box::new);
+        let chosen = choice.weight.map_or(Chosen::FALLBACK, Chosen::with_weight);
+        let (variant, unit) = (choice.variant as u32, choice.unit);
         tracker.record(seat, Record { at, latency_ns, unit, texts, seat: seat.id, variant, success, chosen });
+    }
+
+    /// Writes down what follows from a call, and waits for both to be safe if that is asked for.
+    #[inline]
+    fn follow_up(&self, verdict: Option<Verdict>, at: Timestamp, done: bool) {
+        let Some(tracker) = &self.tracker else { return };
         if let Some(decision) = verdict.and_then(|verdict| verdict.decision(&self.name, &self.variants, at)) {
             tracker.decide(decision);
         }
-        if done && self.waits {
+        if done && self.waits && self.seat.is_some() {
             tracker.await_safety();
         }
     }
 
-    fn learn(&self, choice: &Choice, outcome: &Outcome, at: Timestamp, latency_ns: Option<u64>) -> Option<Verdict> {
+    fn learn(&self, choice: &Choice, success: bool, at: Timestamp, latency_ns: Option<u64>) -> Option<Verdict> {
         self.strategy.observe(&Observation {
             variants: &self.variants,
             variant: choice.variant,
             at,
-            success: outcome.success,
+            success,
             latency_ns,
             fallback: choice.weight.is_none(),
             unit: choice.unit,
@@ -234,12 +236,6 @@ impl Core {
         if let (true, Some(tracker), Some(_)) = (self.waits, &self.tracker, &self.seat) {
             tracker.safe().await;
         }
-    }
-
-    /// Whether calls are written down.
-    #[inline]
-    pub(super) fn is_tracked(&self) -> bool {
-        self.seat.is_some()
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -301,7 +297,7 @@ fn walk(weights: &[f64], number: f64) -> usize {
 }
 
 /// The beginning of a text that is too long.
-fn cut(mut text: String) -> Box<str> {
+pub(super) fn cut(mut text: String) -> Box<str> {
     if text.len() > TEXT_BYTES_MAX {
         let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);

@@ -92,7 +92,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
         let choice = self.core.choose(unit);
         match self.run(args, &choice) {
             Ok(value) => {
-                self.core.finish(&choice, self.success(&value), true);
+                self.core.finish(&choice, true, || self.texts(&value), true);
                 Ok(value)
             }
             Err(cause) => self.fall_back(args, &choice, cause),
@@ -111,17 +111,17 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
     #[cold]
     fn fall_back(&self, args: &A, choice: &Choice, cause: Cause<E>) -> Result<T, AllFailed<E>> {
         let only = choice.variant == 0;
-        self.core.finish(choice, failed(&cause), only);
+        self.core.finish(choice, false, || failed(&cause), only);
         let mut failures = vec![self.failure(choice, cause)];
         if !only {
             let fallback = self.core.fall_back(choice);
             match self.run(args, &fallback) {
                 Ok(value) => {
-                    self.core.finish(&fallback, self.success(&value), true);
+                    self.core.finish(&fallback, true, || self.texts(&value), true);
                     return Ok(value);
                 }
                 Err(cause) => {
-                    self.core.finish(&fallback, failed(&cause), true);
+                    self.core.finish(&fallback, false, || failed(&cause), true);
                     failures.push(self.failure(&fallback, cause));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::queue::{Chosen, Record};
+use super::queue::Record;
 use super::seat::Seat;
 use crate::json::push_string;
 use crate::time::Timestamp;
@@ -58,7 +58,7 @@ impl Encoder {
             self.take_second(record.at);
         }
         let Some(Some(Parts { head, middles })) = self.seats.get(record.seat as usize) else { return false };
-        let Some(middle) = middles.get(usize::from(record.variant)) else { return false };
+        let Some(middle) = middles.get(record.variant as usize) else { return false };
         out.extend_from_slice(head);
         out.extend_from_slice(&self.stamp);
         push_fraction(record.at, out);
@@ -70,12 +70,12 @@ impl Encoder {
         out.extend_from_slice(br#", "latency_ms": "#);
         push_milliseconds(record.latency_ns, out);
         out.extend_from_slice(if record.success { br#", "success": true"# } else { br#", "success": false"# });
-        match record.chosen {
-            Chosen::Weight(millionths) => {
+        match record.chosen.millionths() {
+            Some(millionths) => {
                 out.extend_from_slice(br#", "weight": "#);
                 push_share(millionths, out);
             }
-            Chosen::Fallback => out.extend_from_slice(br#", "fallback": true"#),
+            None => out.extend_from_slice(br#", "fallback": true"#),
         }
         if let Some(unit) = record.unit {
             out.extend_from_slice(br#", "unit": ""#);

@@ -17,18 +17,30 @@ pub(crate) struct Record {
     pub(crate) texts: Option<Box<Texts>>,
     /// Which function, and which of its variants.
     pub(crate) seat: u32,
-    pub(crate) variant: u16,
+    pub(crate) variant: u32,
     pub(crate) success: bool,
     pub(crate) chosen: Chosen,
 }
 
-/// How a variant came to be called.
+/// How a variant came to be called: with a share of traffic in millionths, or because another variant had failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chosen {
-    /// With this share of traffic, in millionths.
-    Weight(u32),
-    /// Because another variant had failed.
-    Fallback,
+pub(crate) struct Chosen(u32);
+
+impl Chosen {
+    /// Another variant had failed.
+    pub(crate) const FALLBACK: Chosen = Chosen(u32::MAX);
+
+    /// With this share, 0 to 1.
+    #[inline]
+    pub(crate) fn with_weight(weight: f64) -> Self {
+        Chosen((weight.min(1.0) * 1e6 + 0.5) as u32)
+    }
+
+    /// The share in millionths; `None` for a fallback.
+    #[inline]
+    pub(crate) fn millionths(self) -> Option<u32> {
+        (self != Chosen::FALLBACK).then_some(self.0)
+    }
 }
 
 /// What a call says in words.
@@ -172,7 +184,7 @@ mod tests {
 
     fn record(seat: u32, text: Option<&str>) -> Record {
         let texts = text.map(|text| Box::new(Texts { error: Some(text.into()), value: None }));
-        let (at, chosen) = (Timestamp::from_micros(0), Chosen::Fallback);
+        let (at, chosen) = (Timestamp::from_micros(0), Chosen::FALLBACK);
         Record { at, latency_ns: 0, unit: None, texts, seat, variant: 0, success: true, chosen }
     }
 

@@ -117,8 +117,8 @@ impl Seat {
     }
 
     #[cold]
-    pub(super) fn drop_call(&self, variant: u16) {
-        if let Some(dropped) = self.dropped.get(usize::from(variant)) {
+    pub(super) fn drop_call(&self, variant: u32) {
+        if let Some(dropped) = self.dropped.get(variant as usize) {
             dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
