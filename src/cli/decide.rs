@@ -115,6 +115,9 @@ pub(crate) fn run(
         let hint =
             format!("see the record that would be written with --dry-run; it would say that {}", proposal.effect);
         confirm::refuse_unasked(context, "a decision", &hint)?;
+        if let Some(found) = found {
+            super::output::write(&status::table(context, &[found]).render(context.width(), context.colours))?;
+        }
         if !confirm::ask(&escape::text(&format!("{function}: {}. Decide so?", proposal.effect)))? {
             super::output::write("Nothing was decided.\n")?;
             return Ok(DONE);
