@@ -88,14 +88,14 @@ fn a_quiet_span_is_not_an_unknown_name() {
 #[test]
 fn what_is_no_log_is_told() {
     check(
-        &["status", "-s", "README.md"],
+        &["status", "-s", "LICENSE-MIT"],
         expect![[r#"
-        ! error: nothing in README.md can be read as an event
+        ! error: nothing in LICENSE-MIT can be read as an event
         ! caused by: line 1: not JSON: expected an object at column 1
         [exit 2]
     "#]],
     );
-    let answer = json(&mut tc(&["clean", "--yes", "--json", "-s", "README.md"]));
+    let answer = json(&mut tc(&["clean", "--yes", "--json", "-s", "LICENSE-MIT"]));
     assert_eq!(answer["items"][0]["action"], "keep");
 }
 
