@@ -9,6 +9,7 @@ use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
 use crate::evolution::fast::FastReader;
 use crate::evolution::source::{Source, each_block};
+use crate::json::push_string;
 
 /// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`. What
 /// follows from the last calls, and was never decided, is decided now.
@@ -19,7 +20,9 @@ pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64
     // It may have been told before, when it had other variants.
     listener.decision(&beginning(function));
     let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
-    let mut history = History { function, listener, fast, standing, undecided };
+    let mut ours = CALL.to_vec();
+    push_string(&mut ours, function);
+    let mut history = History { function, ours, listener, fast, standing, undecided };
     for source in sources(log)? {
         each_block(&source, u64::MAX, |lines| history.lines(lines))?;
     }
@@ -30,6 +33,9 @@ pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64
     Ok(history.undecided)
 }
 
+/// How the line of a call begins.
+const CALL: &[u8] = br#"{"event": "call", "function": "#;
+
 /// Nothing has been decided, and nothing seen.
 fn beginning(function: &str) -> Decision {
     let (function, variant) = (function.to_string(), String::new());
@@ -39,6 +45,8 @@ fn beginning(function: &str) -> Decision {
 /// Tells one listener of one function.
 struct History<'a> {
     function: &'a str,
+    /// How its calls begin, where a writer left nothing to choose.
+    ours: Vec<u8>,
     listener: &'a dyn Listener,
     fast: FastReader,
     /// What was forced at that time.
@@ -49,7 +57,14 @@ struct History<'a> {
 
 impl History<'_> {
     fn lines(&mut self, mut lines: &[u8]) {
+        let is_plain = self.ours.len() == CALL.len() + self.function.len() + 2;
         while !lines.is_empty() {
+            if is_plain && lines.starts_with(CALL) && !lines.starts_with(&self.ours) {
+                // A call of another function, or a name written in another way than anybody does.
+                let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |newline| newline + 1);
+                lines = &lines[length..];
+                continue;
+            }
             if let Some((call, length)) = self.fast.read(lines) {
                 self.call(call.function, &LoggedCall::from(&call));
                 lines = &lines[length..];
