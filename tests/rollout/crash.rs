@@ -147,7 +147,7 @@ fn a_log_torn_at_any_byte_is_mended() {
 fn a_full_disk_loses_nothing_that_was_promised() {
     let folder = folder();
     let acks = folder.path().join("acks");
-    let part = Part { number: 1, durability: "every", calls: 3_000, rotate: 66_000, pause_us: 100 };
+    let part = Part { number: 1, durability: "every", calls: 3_000, rotate: 70_000, pause_us: 100 };
     let command = part.command(folder.path(), &acks);
     let mut limited = std::process::Command::new("sh");
     // The limit stops the file in the middle of a line, which must not be put aside as it is; the signal that comes with the
