@@ -6,25 +6,10 @@ use std::time::Duration;
 
 use temporal_code::clock::ManualClock;
 use temporal_code::random::{Draws, SeededRandom};
-use temporal_code::rollout::{AbTest, Cause, Evolving, Manual, Scheduled, Situation, Strategy};
+use temporal_code::rollout::{AbTest, Cause, Evolving, Manual, Scheduled};
 use temporal_code::tracker::Tracker;
 
-use super::support::{count, folder, records, time};
-
-/// The last variant gets every call.
-struct Last;
-
-impl Strategy for Last {
-    fn name(&self) -> &str {
-        "Last"
-    }
-
-    fn weights(&self, _: &Situation<'_>, weights: &mut [f64]) {
-        if let Some(last) = weights.last_mut() {
-            *last = 1.0;
-        }
-    }
-}
+use super::support::{Last, count, folder, records, time};
 
 fn half(number: &i32) -> Result<i32, String> {
     if number % 2 == 0 { Ok(number / 2) } else { Err(format!("{number} is odd")) }

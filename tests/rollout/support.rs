@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use temporal_code::rollout::{Situation, Strategy};
 use temporal_code::time::Timestamp;
 
 /// A folder that is gone when the test is over.
@@ -44,4 +45,19 @@ pub(crate) fn tc(store: &Path, arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_tc")).arg("--store").arg(store).args(arguments).output();
     let output = output.expect("tc runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The last variant gets every call.
+pub(crate) struct Last;
+
+impl Strategy for Last {
+    fn name(&self) -> &str {
+        "Last"
+    }
+
+    fn weights(&self, _: &Situation<'_>, weights: &mut [f64]) {
+        if let Some(last) = weights.last_mut() {
+            *last = 1.0;
+        }
+    }
 }

@@ -2,24 +2,10 @@
 
 use std::time::Duration;
 
-use temporal_code::rollout::{AsyncEvolving, Situation, Strategy};
+use temporal_code::rollout::AsyncEvolving;
 use temporal_code::tracker::{Durability, Tracker};
 
-use super::support::{folder, records};
-
-struct Last;
-
-impl Strategy for Last {
-    fn name(&self) -> &str {
-        "Last"
-    }
-
-    fn weights(&self, _: &Situation<'_>, weights: &mut [f64]) {
-        if let Some(last) = weights.last_mut() {
-            *last = 1.0;
-        }
-    }
-}
+use super::support::{Last, folder, records};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_are_answered_like_threads() {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Observation, Situation, Strategy, Verdict, share};
+use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
 
 /// Gives the last variant a small share of calls; once it has had so many, promotes it or rolls it back for good, by the
@@ -111,17 +111,14 @@ impl Strategy for Canary {
     }
 
     fn weights(&self, _: &Situation<'_>, weights: &mut [f64]) {
-        match weights {
-            [] => {}
-            [only] => *only = 1.0,
-            [old, .., new] => match self.state.load(Ordering::Acquire) {
-                PROMOTED => *new = 1.0,
-                ROLLED_BACK => *old = 1.0,
-                // The package decides before the first call then, in favour.
-                _ if self.promote_after == 0 => *new = 1.0,
-                _ => (*old, *new) = (1.0 - self.weight, self.weight),
-            },
-        }
+        let share = match self.state.load(Ordering::Acquire) {
+            PROMOTED => 1.0,
+            ROLLED_BACK => 0.0,
+            // The package decides before the first call then, in favour.
+            _ if self.promote_after == 0 => 1.0,
+            _ => self.weight,
+        };
+        split(weights, share);
     }
 
     fn learns(&self) -> bool {

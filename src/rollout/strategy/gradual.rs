@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Situation, Strategy};
+use super::{Situation, Strategy, split};
 use crate::time::Timestamp;
 
 /// Shifts calls from the first variant to the last, linearly over a span of time; those between get none.
@@ -35,13 +35,6 @@ impl Strategy for Gradual {
     }
 
     fn weights(&self, situation: &Situation<'_>, weights: &mut [f64]) {
-        match weights {
-            [] => {}
-            [only] => *only = 1.0,
-            [first, .., last] => {
-                let progress = self.progress(situation.now());
-                (*first, *last) = (1.0 - progress, progress);
-            }
-        }
+        split(weights, self.progress(situation.now()));
     }
 }

@@ -158,3 +158,13 @@ impl Verdict {
 fn share(number: f64) -> f64 {
     if number.is_nan() { 0.0 } else { number.clamp(0.0, 1.0) }
 }
+
+/// Gives the last variant a share and the first one the rest. A function with one variant gives it all.
+#[inline]
+fn split(weights: &mut [f64], share_of_last: f64) {
+    match weights {
+        [] => {}
+        [only] => *only = 1.0,
+        [first, .., last] => (*first, *last) = (1.0 - share_of_last, share_of_last),
+    }
+}

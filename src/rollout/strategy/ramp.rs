@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::{Observation, Situation, Strategy, Verdict, share};
+use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
 use crate::evolution::sequential::{Arm, Comparison, Strata, Stratum};
 use crate::evolution::stats;
@@ -199,18 +199,12 @@ impl Strategy for Ramp {
     }
 
     fn weights(&self, _: &Situation<'_>, weights: &mut [f64]) {
-        match weights {
-            [] => {}
-            [only] => *only = 1.0,
-            [old, .., new] => match self.phase.load(Ordering::Acquire) {
-                PROMOTED => *new = 1.0,
-                ROLLED_BACK => *old = 1.0,
-                step => {
-                    let share = self.steps.get(step as usize).copied().unwrap_or(0.0);
-                    (*old, *new) = (1.0 - share, share);
-                }
-            },
-        }
+        let share = match self.phase.load(Ordering::Acquire) {
+            PROMOTED => 1.0,
+            ROLLED_BACK => 0.0,
+            step => self.steps.get(step as usize).copied().unwrap_or(0.0),
+        };
+        split(weights, share);
     }
 
     fn learns(&self) -> bool {
