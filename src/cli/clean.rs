@@ -118,7 +118,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         warnings.push(Warning { file: file(), count: Some(plan.unreadable), ..Warning::lost(message) });
     }
     if plan.standing > 0 && plan.fate.deletes() {
-        let decisions = counted(plan.standing, "forced decision that stands", "forced decisions that stand");
+        let decisions = counted(plan.standing, "decision that stands", "decisions that stand");
         let message = match plan.fate {
             Fate::Delete => {
                 format!("{decisions} would go with it: restarted processes would go back to their strategies")

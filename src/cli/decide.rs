@@ -111,6 +111,8 @@ pub(crate) fn run(
     };
     let expected = args.if_last.as_ref().map(|text| expected(context, text)).transpose()?;
     let mut watch = Watch::new(function, args.ignore_calls, expected.is_some());
+    // Logs that were put aside are known from the summary; the one that is written to is looked at once more.
+    watch.last_time = found.and_then(|found| last_of(found, args.ignore_calls));
     if !args.dry_run && !args.yes {
         let hint =
             format!("see the record that would be written with --dry-run; it would say that {}", proposal.effect);
@@ -215,7 +217,21 @@ enum Expected {
 fn expected(context: &Context, text: &str) -> Result<Expected> {
     match text.parse::<u64>() {
         Ok(line) => Ok(Expected::Line(line)),
-        Err(_) => Ok(Expected::Time(context.when("if-last", text)?)),
+        Err(_) => {
+            let at = context.when("if-last", text)?;
+            // A time to the second, as tables show it, is as good as all of that second.
+            let to_the_second = at.micros() % 1_000_000 == 0;
+            Ok(Expected::Time(if to_the_second { at.offset_micros(999_999) } else { at }))
+        }
+    }
+}
+
+/// When something last happened to a function, as far as the logs were read.
+fn last_of(function: &FunctionSummary, ignore_calls: bool) -> Option<Timestamp> {
+    if ignore_calls {
+        function.variants.iter().filter_map(|variant| variant.decisions.last()).max()
+    } else {
+        function.span().last()
     }
 }
 

@@ -44,6 +44,9 @@ impl Store {
                 let message = format!("{} is compressed: nothing can be appended to it", one.display());
                 Err(Failure::new("usage", message).into())
             }
+            (_, [one]) if !one.is_file() => {
+                Err(Failure::new("usage", format!("{} is not a file that can be appended to", one.display())).into())
+            }
             (_, [one]) => Ok(one.clone()),
             (_, []) => Err(Failure::new("usage", "a decision cannot be appended to standard input").into()),
             (_, [first, ..]) => {

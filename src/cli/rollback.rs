@@ -32,27 +32,27 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
             None => likely(subject, args.to.as_deref())?,
         };
         subject.check(&variant)?;
-        let to = match &args.to {
-            Some(to) => to.clone(),
-            None => subject.variants().next().unwrap_or(FIRST).to_string(),
-        };
-        subject.check(&to)?;
+        // The first variant is there even if the log has no calls of it any more.
+        let to = args.to.as_deref().unwrap_or(FIRST);
+        if to != FIRST {
+            subject.check(to)?;
+        }
         if to == variant {
             let message = format!("`{variant}` cannot be rolled back to itself");
             return Err(Failure::new("usage", message).hint("say which variant gets the traffic: --to VARIANT").into());
         }
         let effect = format!("{variant} gets no more traffic, {to} gets all of it");
-        Ok(Proposal { variant, change: Change::Rollback { to: Some(to) }, effect })
+        Ok(Proposal { variant, change: Change::Rollback { to: Some(to.to_string()) }, effect })
     })
 }
 
-/// What the first variant is called, where the log does not say.
+/// What the first variant is called.
 const FIRST: &str = "v1";
 
 /// The variant that is meant when none is named.
 fn likely(subject: &Subject<'_>, to: Option<&str>) -> Result<String> {
-    let first = to.or_else(|| subject.variants().next()).unwrap_or(FIRST).to_string();
-    let others = subject.variants().filter(|name| **name != *first).collect::<Vec<_>>();
+    let first = to.unwrap_or(FIRST);
+    let others = subject.variants().filter(|name| *name != first).collect::<Vec<_>>();
     let standing = subject.summary.map(|summary| &summary.standing);
     let forced =
         standing.and_then(|standing| others.iter().find(|name| standing.share(name).is_some_and(|share| share > 0.0)));

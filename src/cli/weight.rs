@@ -61,7 +61,8 @@ fn parse_share(text: &str) -> Result<f64> {
         }
         None => text.trim().parse::<f64>().map_err(|_| wrong())?,
     };
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong().into()) }
+    // Adding 0 makes one of -0.
+    if (0.0..=1.0).contains(&share) { Ok(share + 0.0) } else { Err(wrong().into()) }
 }
 
 /// The share until now, as well as the log tells: what was decided last, else the variant's share of calls.

@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 /// writes do not mix.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the lock is not waited for after it was waited for in vain.
+const LOCK_PAUSE: Duration = Duration::from_secs(30);
+
 /// How long a line without an end is given to get one.
 const TORN_WAIT: Duration = Duration::from_millis(20);
 
@@ -47,6 +50,8 @@ pub struct Appender {
     path: PathBuf,
     open: Option<Open>,
     buffer: Vec<u8>,
+    /// Since when the lock is in hands that do not let go of it.
+    unlockable: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -94,7 +99,7 @@ pub struct WriteError {
 impl Appender {
     /// A log at this path, which need not be there. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Appender { path: path.into(), open: None, buffer: Vec::new() }
+        Appender { path: path.into(), open: None, buffer: Vec::new(), unlockable: None }
     }
 
     /// The same, with nothing that is there now handed on.
@@ -148,6 +153,8 @@ impl Appender {
     fn leave(&mut self, news: &mut dyn News) -> io::Result<()> {
         if let Some(mut old) = self.open.take() {
             old.catch_up(&mut self.buffer, news)?;
+            // What we wrote to it may have been promised to be safe with what comes next.
+            old.file.sync_data()?;
             news.replaced(&old.file.metadata()?);
         }
         Ok(())
@@ -178,7 +185,10 @@ impl Appender {
             }
             let Some(log) = &mut self.open else { break };
             log.catch_up(&mut self.buffer, news)?;
-            let locked = lock_within(&log.file, LOCK_WAIT)?;
+            let patient = self.unlockable.is_none_or(|since| since.elapsed() >= LOCK_PAUSE);
+            let locked = lock_within(&log.file, if patient { LOCK_WAIT } else { Duration::ZERO })?;
+            self.unlockable =
+                if locked { None } else { self.unlockable.filter(|_| !patient).or_else(|| Some(Instant::now())) };
             log.catch_up(&mut self.buffer, news)?;
             if log.is_at(&self.path)? == Some(true) {
                 log.mend(&mut self.buffer, news)?;
@@ -316,7 +326,13 @@ impl Session<'_> {
     ///
     /// # Errors
     /// The log cannot be renamed, or no new one be created.
-    pub fn rotate_if_due(&mut self, rotation: &Rotation, bytes: usize, now: Timestamp) -> io::Result<Option<PathBuf>> {
+    pub fn rotate_if_due(
+        &mut self,
+        rotation: &Rotation,
+        bytes: usize,
+        now: Timestamp,
+        news: &mut dyn News,
+    ) -> io::Result<Option<PathBuf>> {
         let today = now.micros().div_euclid(86_400_000_000);
         let log = self.log()?;
         let size = log.file.metadata()?.len();
@@ -331,6 +347,11 @@ impl Session<'_> {
         log.file.sync_data()?;
         let path = fs::canonicalize(&self.appender.path)?;
         let aside = put_aside(&path, now)?;
+        // Whoever could not wait for the lock has still written to it.
+        let Appender { open: old, buffer, .. } = &mut *self.appender;
+        if let Some(old) = old {
+            old.catch_up(buffer, news)?;
+        }
         let mut fresh = open(&self.appender.path)?;
         self.locked = lock_within(&fresh.file, LOCK_WAIT)?;
         fresh.day = today;
@@ -401,18 +422,39 @@ impl Open {
 fn put_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let (stem, rest) = name.split_once(".jsonl").map_or((&*name, ""), |(stem, rest)| (stem, rest));
-    for step in 0..1_000 {
-        let at = now.offset_micros(step).to_string();
-        let aside = path.with_file_name(format!("{stem}-{}.jsonl{rest}", at.replace(['-', ':'], "")));
-        match fs::hard_link(path, &aside) {
-            // A link is refused where the name is taken; a renaming would not be.
-            Ok(()) => return fs::remove_file(path).map(|()| aside),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(_) if aside.exists() => continue,
-            Err(_) => return fs::rename(path, &aside).map(|()| aside),
+    let at = now.to_string().replace(['-', ':'], "");
+    for number in 0..1_000_000 {
+        let number = if number == 0 { String::new() } else { format!("-{number}") };
+        let aside = path.with_file_name(format!("{stem}-{at}{number}.jsonl{rest}"));
+        match rename_new(path, &aside) {
+            Ok(()) => return Ok(aside),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free for the log that is put aside"))
+}
+
+/// Renames a file to a name that must not be taken, in one step where that can be done.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+    if to.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // A link is refused where the name was taken meanwhile; a renaming would not be.
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => fs::rename(from, to),
+    }
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 //! Only events that were counted in the [`Plan`] are ever deleted. What is kept goes to a new file that takes the log's
 //! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use super::append::{LOCK_WAIT, lock_within};
 use super::decision::{Change, Decision};
 use super::event;
 use super::fast::FastReader;
+use super::follow::last_line_start;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
 use crate::jsonl::{BlockReader, block_count, read_at, without_mark};
 use crate::time::Timestamp;
@@ -59,7 +60,7 @@ pub struct Plan {
     pub kept: u64,
     /// Lines that could not be read. They stay, unless the whole log goes.
     pub unreadable: u64,
-    /// Forced decisions that stand. They stay though they are old, unless the whole log is to go.
+    /// Lines of decisions that stand. They stay though they are old, unless the whole log is to go.
     pub standing: u64,
     /// What is to become of it.
     pub fate: Fate,
@@ -213,15 +214,18 @@ impl Plan {
         let locked = lock_within(&old, LOCK_WAIT)?;
         self.open_unchanged().inspect_err(|_| drop(fs::remove_file(&fresh)))?;
         fs::hard_link(&self.path, &aside)?;
-        match self.fate {
-            Fate::Shorten => fs::rename(&fresh, &self.path)?,
-            _ => fs::remove_file(&self.path)?,
+        // What came since the look keeps its place, in front of what comes next.
+        let seen = if self.compressed { self.end } else { self.take_late(&old, &fresh)? };
+        if fresh.exists() {
+            fs::rename(&fresh, &self.path)?;
+        } else {
+            fs::remove_file(&self.path)?;
         }
         if locked {
             old.unlock()?;
         }
         if !self.compressed {
-            self.carry_over(&old)?;
+            self.carry_over(&old, seen)?;
         }
         fs::remove_file(&aside)?;
         Ok(archived)
@@ -242,13 +246,14 @@ impl Plan {
         own_like(&file, old)?;
         let mut kept = BufWriter::new(&file);
         let mut reader = BlockReader::default();
+        let stands = self.stands.places();
         for index in 0..block_count(self.end) {
             let block = reader.read(old, index, self.end)?;
             let mut result = Ok(());
             each_line(block.bytes, block.offset, self.older_than, |at, text, line| {
                 if result.is_ok() {
                     result = match (line, archive.as_mut()) {
-                        (Line::Old(_), _) if self.stands.holds(at) => kept.write_all(text),
+                        (Line::Old(_), _) if stands.contains(&at) => kept.write_all(text),
                         (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
                         (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
                         (Line::Old(_) | Line::Blank, _) => Ok(()),
@@ -261,9 +266,24 @@ impl Plan {
         file.sync_all()
     }
 
-    /// Appends to the log what was added to the old file behind the lines that were looked at, until no more comes.
-    fn carry_over(&self, old: &File) -> io::Result<()> {
-        let mut at = self.end;
+    /// Appends to the new file the whole lines that were added to the old one since the look, and returns where they end.
+    fn take_late(&self, old: &File, fresh: &Path) -> io::Result<u64> {
+        let end = last_line_start(old, old.metadata()?.len())?;
+        if end <= self.end {
+            return Ok(self.end);
+        }
+        let is_new = !fresh.exists();
+        let mut file = OpenOptions::new().append(true).create(true).open(fresh)?;
+        if is_new {
+            own_like(&file, old)?;
+        }
+        copy(old, self.end, end, &mut file)?;
+        file.sync_all()?;
+        Ok(end)
+    }
+
+    /// Appends to the log what was added to the old file behind byte `at`, until no more comes.
+    fn carry_over(&self, old: &File, mut at: u64) -> io::Result<()> {
         loop {
             let end = old.metadata()?.len();
             if end < at {
@@ -356,7 +376,8 @@ enum Line {
     Blank,
 }
 
-/// The lines with forced decisions that stand: of each function those from the last on that made the ones before it void.
+/// The lines with decisions that stand: of each function the forced ones that none behind them made void, the last one that a
+/// strategy made, and the last release.
 #[derive(Clone, Debug, Default)]
 struct Stands {
     by_function: BTreeMap<String, Vec<Standing>>,
@@ -368,6 +389,8 @@ struct Standing {
     at: u64,
     events: u64,
     old: bool,
+    forced: bool,
+    is_release: bool,
 }
 
 impl Stands {
@@ -378,20 +401,26 @@ impl Stands {
         }
         let _ = event::read_records(without_mark(text, at), &mut |record, _| {
             let Some(decision) = Decision::parse(record) else { return };
-            if matches!(decision.change, Change::Release) || (decision.forced && decision.change == Change::Promote) {
-                self.by_function.remove(&decision.function);
+            let forced = decision.forced && decision.change != Change::Release;
+            let lines = self.by_function.entry(decision.function).or_default();
+            // A release stays itself: logs that were put aside may hold what it made void.
+            match decision.change {
+                Change::Release => lines.clear(),
+                Change::Promote if forced => lines.retain(|line| !line.forced),
+                // Of what strategies decided the last word counts.
+                _ if !forced => lines.retain(|line| line.forced || line.is_release),
+                _ => {}
             }
-            if decision.forced && decision.change != Change::Release {
-                let lines = self.by_function.entry(decision.function).or_default();
-                if lines.last().is_none_or(|last| last.at != at) {
-                    lines.push(Standing { at, events, old });
-                }
+            if lines.last().is_none_or(|last| last.at != at) {
+                let is_release = decision.change == Change::Release;
+                lines.push(Standing { at, events, old, forced, is_release });
             }
         });
     }
 
-    fn holds(&self, at: u64) -> bool {
-        self.by_function.values().flatten().any(|line| line.at == at)
+    /// Where the lines begin, in bytes.
+    fn places(&self) -> HashSet<u64> {
+        self.by_function.values().flatten().map(|line| line.at).collect()
     }
 }
 

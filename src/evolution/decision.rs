@@ -180,14 +180,18 @@ impl<'a> Members<'a> {
         let words = |value| text(value).map(cut).filter(|words| !words.is_empty());
         let change = match self.event?.as_str()?.as_ref() {
             "promotion" => Change::Promote,
-            "rollback" => Change::Rollback { to: text(self.to) },
+            "rollback" => Change::Rollback { to: text(self.to).filter(|to| to.len() <= NAME_BYTES_MAX) },
             "weight_change" => Change::Weight { old: self.old_weight.and_then(share), new: share(self.new_weight?)? },
             RELEASE => Change::Release,
             _ => return None,
         };
         let variant = if change == Change::Release { String::new() } else { text(self.variant)? };
+        let function = text(self.function)?;
+        if function.len().max(variant.len()) > NAME_BYTES_MAX {
+            return None;
+        }
         Some(Decision {
-            function: text(self.function)?,
+            function,
             variant,
             change,
             at: text(self.timestamp).and_then(|text| Timestamp::parse(text.as_bytes())),
@@ -197,6 +201,9 @@ impl<'a> Members<'a> {
         })
     }
 }
+
+/// Longest name of a function or variant that something can be decided about, in bytes.
+pub const NAME_BYTES_MAX: usize = 1 << 16;
 
 /// Most bytes of who decided, and why, that are kept.
 const WORDS_BYTES_MAX: usize = 1_000;
@@ -225,6 +232,9 @@ enum Rest {
     /// This variant.
     Variant(String),
 }
+
+/// Most variants of a function whose shares are kept.
+const SHARES_MAX: usize = 1_000;
 
 /// What is forced on a function: the fold of its forced decisions, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -272,7 +282,10 @@ impl Standing {
 
     /// Sets one share; if the others would not fit beside it, they shrink in proportion.
     fn set_share(&mut self, variant: &str, share: f64) {
-        self.shares.remove(variant);
+        let is_known = self.shares.remove(variant).is_some();
+        if !is_known && self.shares.len() >= SHARES_MAX {
+            return;
+        }
         let (others, room) = (self.shares.values().sum::<f64>(), 1.0 - share);
         if others > room {
             self.shares.values_mut().for_each(|other| *other *= room / others);
@@ -306,8 +319,12 @@ impl Standing {
         let pinned = match &self.rest {
             Rest::Strategy => None,
             Rest::First => Some(0),
-            // A variant that this program does not have yet, or has no more.
-            Rest::Variant(name) => Some(place(name)?),
+            Rest::Variant(name) => match place(name) {
+                Some(place) => Some(place),
+                // A variant that this program does not have. What was taken from others must not come back to them.
+                None if shares.iter().any(Option::is_some) => Some(0),
+                None => return None,
+            },
         };
         let obeys = !self.is_free() && !variants.is_empty() && (pinned.is_some() || shares.iter().any(Option::is_some));
         obeys.then_some(Forced { shares, pinned })
@@ -471,6 +488,8 @@ mod tests {
         check(&[decision("v9", Change::Promote)], [1.0, 0.0, 0.0], None);
         check(&[weight("v9", 0.5)], [1.0, 0.0, 0.0], None);
         check(&[weight("v9", 0.5), weight("v2", 0.2)], [1.0, 0.0, 0.0], Some([0.8, 0.2, 0.0]));
+        check(&[rollback("v2", Some("v9"))], [0.5, 0.5, 0.0], Some([1.0, 0.0, 0.0]));
+        check(&[weight("v2", 0.2), rollback("v1", Some("v9"))], [0.5, 0.5, 0.0], Some([0.0, 1.0, 0.0]));
         // The strategy gives nothing to those that the rest is for.
         check(&[weight("v3", 0.25)], [0.0, 0.0, 1.0], Some([0.75, 0.0, 0.25]));
         check(&[weight("v3", 0.0), weight("v1", 0.0), weight("v2", 0.0)], [1.0, 0.0, 0.0], Some([1.0, 0.0, 0.0]));

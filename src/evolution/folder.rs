@@ -33,8 +33,13 @@ pub fn rotated(folder: &Path, log: &Path) -> io::Result<Vec<PathBuf>> {
     let Some((stem, _)) = stem else { return Ok(Vec::new()) };
     let is_part = |path: &PathBuf| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        let rest = name.strip_prefix(stem).unwrap_or("?");
-        rest.starts_with(['.', '-', '_']) && path.file_name() != log.file_name()
+        let Some(rest) = name.strip_prefix(stem) else { return false };
+        let rest = rest.strip_suffix(".gz").or(rest.strip_suffix(".zst")).unwrap_or(rest);
+        // Nothing but numbers and times: `evolution-eu.jsonl` is a log of its own.
+        let is_number = |part: &str| part.chars().all(|c| c.is_ascii_digit() || "-_.TZ:+".contains(c));
+        let parts = rest.split_once(".jsonl");
+        parts.is_some_and(|(before, behind)| is_number(before) && is_number(behind))
+            && path.file_name() != log.file_name()
     };
     Ok(all_logs(folder)?.into_iter().filter(is_part).collect())
 }

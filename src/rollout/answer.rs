@@ -1,8 +1,10 @@
 //! What a call comes to, and the functions that variants can be.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why a variant gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +100,16 @@ impl<A: ?Sized, T, E: Display, F: Fn(&A) -> Result<T, E> + Send + Sync + 'static
 }
 
 /// The message of a panic.
-pub(super) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_message(payload: Box<dyn Any + Send>) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_string());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".into())
+    let message = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".into());
+    discard(payload);
+    message
+}
+
+/// Drops what a panic threw, which may panic again.
+pub(super) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
 }

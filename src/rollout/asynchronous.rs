@@ -144,7 +144,7 @@ impl<A: Clone + Send + 'static, T: Send + 'static, E: Display + Send + 'static> 
     }
 
     async fn catch(&self, args: A, choice: &Choice) -> Result<T, Cause<E>> {
-        let panicked = |payload: Box<dyn std::any::Any + Send>| Cause::Panic(panic_message(&*payload));
+        let panicked = |payload: Box<dyn std::any::Any + Send>| Cause::Panic(panic_message(payload));
         let begin = || (self.functions[choice.variant])(args);
         let mut answer = catch_unwind(AssertUnwindSafe(begin)).map_err(panicked)?;
         let ended = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {

@@ -1,9 +1,11 @@
 //! What evolving functions are beneath their types: choosing a variant, and taking in what came of it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::discard;
 use super::counters::{Counters, Counts};
 use super::strategy::{Manual, Observation, Situation, Strategy, Verdict};
 use super::unit;
@@ -128,10 +130,12 @@ impl Core {
     fn sit_down(&mut self) {
         let Some(tracker) = &self.tracker else { return };
         if let Some(seat) = self.seat.take() {
-            seat.close();
+            // What followed from the log for the function as it was is not for it as it is.
+            tracker.leave(&seat);
         }
-        let listener =
-            Ear { function: self.name.clone(), variants: self.variants.clone(), strategy: self.strategy.clone() };
+        let (function, variants) = (self.name.clone(), self.variants.clone());
+        let (strategy, clock) = (self.strategy.clone(), self.clock.clone());
+        let listener = Ear { function, variants, strategy, clock };
         match tracker.seat(&self.name, self.variants.clone(), Arc::new(listener)) {
             Ok(seat) => (self.seat, self.trouble) = (Some(seat), None),
             Err(cause) => self.trouble = Some(OpenError::new(tracker.path(), cause)),
@@ -167,10 +171,18 @@ impl Core {
         timed.then(|| self.clock.ticks())
     }
 
+    /// Asks the strategy for the weights. One that panics has no say: the first variant gets all.
+    #[inline]
+    fn ask(&self, weights: &mut [f64]) {
+        let situation = Situation { variants: &self.variants, clock: &*self.clock };
+        if unless_it_panics(|| self.strategy.weights(&situation, weights)).is_none() {
+            weights.fill(0.0);
+        }
+    }
+
     #[inline]
     fn pick(&self, weights: &mut [f64], force: &Force, unit: Option<u64>) -> (usize, f64) {
-        let situation = Situation { variants: &self.variants, clock: &*self.clock };
-        self.strategy.weights(&situation, weights);
+        self.ask(weights);
         if let Force::Shares(forced) = force {
             forced.overrule(weights);
         }
@@ -220,7 +232,7 @@ impl Core {
     }
 
     fn learn(&self, choice: &Choice, success: bool, at: Timestamp, latency_ns: Option<u64>) -> Option<Verdict> {
-        self.strategy.observe(&Observation {
+        let observation = Observation {
             variants: &self.variants,
             variant: choice.variant,
             at,
@@ -228,7 +240,8 @@ impl Core {
             latency_ns,
             fallback: choice.weight.is_none(),
             unit: choice.unit,
-        })
+        };
+        unless_it_panics(|| self.strategy.observe(&observation))?
     }
 
     /// Waits, without holding a thread, until what was recorded is safe, if calls are to wait for that.
@@ -240,8 +253,7 @@ impl Core {
 
     pub(super) fn stats(&self) -> Stats {
         let mut weights = vec![0.0; self.variants.len()];
-        let situation = Situation { variants: &self.variants, clock: &*self.clock };
-        self.strategy.weights(&situation, &mut weights);
+        self.ask(&mut weights);
         match self.seat.as_ref().map_or(Force::None, |seat| seat.force()) {
             Force::None => {}
             Force::Only(only) => {
@@ -279,6 +291,12 @@ impl Drop for Core {
     }
 }
 
+/// What a strategy says; `None` if it panics.
+#[inline]
+fn unless_it_panics<T>(ask: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(ask)).map_err(discard).ok()
+}
+
 /// Walks the cumulative weights up to a uniform number, as the Python package does. A variant without weight is never
 /// chosen; what is left above all of them goes to the last that has any.
 #[inline]
@@ -311,7 +329,11 @@ struct Ear {
     function: Arc<str>,
     variants: Vec<Arc<str>>,
     strategy: Arc<dyn StrategyDebug>,
+    clock: Arc<dyn Clock>,
 }
+
+/// How far other clocks may be ahead, in microseconds.
+const FUTURE_US_MAX: i64 = 60_000_000;
 
 impl Listener for Ear {
     fn wants_calls(&self) -> bool {
@@ -319,16 +341,20 @@ impl Listener for Ear {
     }
 
     fn call(&self, call: &LoggedCall<'_>) -> Option<Decision> {
+        // A time that has not come yet would hold up all that goes by time.
+        if call.at > self.clock.now().offset_micros(FUTURE_US_MAX) {
+            return None;
+        }
         let variant = self.variants.iter().position(|name| name.as_bytes() == call.variant)?;
         let LoggedCall { at, success, latency_ns, fallback, unit, .. } = *call;
         let variants = &self.variants;
-        let verdict =
-            self.strategy.observe(&Observation { variants, variant, at, success, latency_ns, fallback, unit })?;
+        let observation = Observation { variants, variant, at, success, latency_ns, fallback, unit };
+        let verdict = unless_it_panics(|| self.strategy.observe(&observation))??;
         verdict.decision(&self.function, variants, at)
     }
 
     fn decision(&self, decision: &Decision) {
-        self.strategy.hear(decision, &self.variants);
+        unless_it_panics(|| self.strategy.hear(decision, &self.variants));
     }
 }
 

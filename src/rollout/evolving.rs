@@ -104,7 +104,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
         let function = &self.functions[choice.variant];
         match catch_unwind(AssertUnwindSafe(|| function(args))) {
             Ok(result) => result.map_err(Cause::Error),
-            Err(payload) => Err(Cause::Panic(panic_message(&*payload))),
+            Err(payload) => Err(Cause::Panic(panic_message(payload))),
         }
     }
 

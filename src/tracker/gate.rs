@@ -96,6 +96,12 @@ impl Gate {
         self.state().trouble.clone()
     }
 
+    /// Waits until no more is written; `false` if that takes too long.
+    pub(super) fn wait_closed(&self, at_most: Duration) -> bool {
+        let state = self.changed.wait_timeout_while(self.state(), at_most, |state| !state.closed);
+        state.unwrap_or_else(PoisonError::into_inner).0.closed
+    }
+
     /// No more is written.
     pub(super) fn close(&self) {
         let mut state = self.state();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::news::sources;
+use super::news::{CALL, sources};
 use super::seat::{Listener, LoggedCall};
 use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
@@ -14,11 +14,11 @@ use crate::json::push_string;
 /// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`. What
 /// follows from the last calls, and was never decided, is decided now.
 pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64) -> io::Result<Option<Decision>> {
+    // It may have been told before, when it had other variants.
+    listener.decision(&beginning(function));
     if !listener.wants_calls() {
         return Ok(None);
     }
-    // It may have been told before, when it had other variants.
-    listener.decision(&beginning(function));
     let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
     let mut ours = CALL.to_vec();
     push_string(&mut ours, function);
@@ -32,9 +32,6 @@ pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64
     }
     Ok(history.undecided)
 }
-
-/// How the line of a call begins.
-const CALL: &[u8] = br#"{"event": "call", "function": "#;
 
 /// Nothing has been decided, and nothing seen.
 fn beginning(function: &str) -> Decision {

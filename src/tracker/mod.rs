@@ -185,7 +185,7 @@ pub(crate) struct Shared {
     seats: Seats,
     decided: RwLock<Decided>,
     /// Decisions to be written.
-    decisions: Mutex<Vec<Decision>>,
+    decisions: Mutex<Vec<Pending>>,
     log: Mutex<Log>,
     gate: Gate,
     awake: AtomicBool,
@@ -195,6 +195,14 @@ pub(crate) struct Shared {
     failures: AtomicU64,
     written_bytes: AtomicU64,
     writer: std::sync::OnceLock<std::thread::Thread>,
+}
+
+/// A decision to be written.
+#[derive(Debug)]
+struct Pending {
+    decision: Decision,
+    /// How many decisions of strategies about the function had been heard when it was made.
+    heard: u64,
 }
 
 /// The log and how far it was read.
@@ -216,21 +224,34 @@ impl Shared {
 
     /// Makes lines of the decisions that no other process has written meanwhile. In the log they stand behind all that was
     /// read so far, so they are taken in here, too, after all of that.
-    fn settle(&self, decisions: &mut Vec<Decision>, lines: &mut Vec<u8>) {
+    fn settle(&self, decisions: &mut Vec<Pending>, lines: &mut Vec<u8>) {
         let mut changed = Vec::new();
-        for decision in decisions.drain(..) {
+        for Pending { decision, heard } in decisions.drain(..) {
             let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
-            if decided.is_settled(&decision) {
+            // Another process decided first, and its decision was heard.
+            if !decision.forced && self.heard(&decision.function) != heard {
                 continue;
             }
             if decided.take(&decision) {
                 changed.push(decision.function.clone());
             }
             drop(decided);
-            news::tell(&self.seats, &decision);
+            news::each_seat_of(&self.seats, &decision.function, |seat| seat.listener.decision(&decision));
             lines.extend_from_slice(decision.to_line().as_bytes());
         }
         news::obey(&self.seats, &self.decided, &changed);
+    }
+
+    /// Decisions with what was known when they were made.
+    fn pending(&self, decisions: &mut Vec<Decision>) -> Vec<Pending> {
+        decisions.drain(..).map(|decision| Pending { heard: self.heard(&decision.function), decision }).collect()
+    }
+
+    /// How many decisions of other processes the function has heard that its own could contradict.
+    fn heard(&self, function: &str) -> u64 {
+        let heard = AtomicU64::new(0);
+        news::each_seat_of(&self.seats, function, |seat| _ = heard.fetch_max(seat.heard(), Ordering::Relaxed));
+        heard.into_inner()
     }
 
     #[cold]
@@ -265,7 +286,8 @@ impl Tracker {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
-        let path = std::path::absolute(path)?;
+        // A link is followed once: logs are put aside beside the file itself.
+        let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
         let log = Log { appender: Appender::new(&path), memory: Memory::default() };
         let shared = Arc::new(Shared {
             queue: Queue::new(options.events_max, options.text_bytes_max),
@@ -342,7 +364,7 @@ impl Tracker {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Health {
             written_bytes: count(&shared.written_bytes),
-            dropped: count(&shared.dropped),
+            dropped: count(&shared.dropped) + shared.dropped_untold(),
             late: count(&shared.late),
             failures: count(&shared.failures),
             trouble: shared.gate.trouble(),
@@ -387,6 +409,7 @@ impl Tracker {
         reader.caught_up();
         let mut follows = std::mem::take(&mut reader.decisions);
         follows.extend(history::tell(&shared.path, function, &*listener, appender.seen())?);
+        let follows = shared.pending(&mut follows);
         shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
         let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
         let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
@@ -394,6 +417,13 @@ impl Tracker {
         seat.obey(&shared.decided.read().unwrap_or_else(PoisonError::into_inner).standing(function));
         seats.push(Some(seat.clone()));
         Ok(seat)
+    }
+
+    /// Closes a function's place, with what its strategy decided and was not written yet.
+    pub(crate) fn leave(&self, seat: &Seat) {
+        seat.close();
+        let mut decisions = self.inner.shared.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        decisions.retain(|pending| pending.decision.forced || *pending.decision.function != *seat.function);
     }
 
     /// Records a call.
@@ -414,10 +444,10 @@ impl Tracker {
     /// As [`Tracker::await_safety`], without holding a thread.
     pub(crate) async fn safe(&self) {
         let shared = &self.inner.shared;
-        let deadline = std::time::Instant::now() + shared.options.wait_max;
+        let deadline = std::time::Instant::now().checked_add(shared.options.wait_max);
         let round = shared.gate.ask();
         shared.unpark();
-        if (Round { shared: shared.clone(), round, deadline: Some(deadline) }).await.is_err() {
+        if (Round { shared: shared.clone(), round, deadline }).await.is_err() {
             shared.late.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -439,12 +469,19 @@ impl Tracker {
             shared.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision);
             news::obey(&shared.seats, &shared.decided, std::slice::from_ref(&decision.function));
         }
-        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).push(decision);
+        let pending = shared.pending(&mut vec![decision]);
+        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(pending);
         shared.wake();
     }
 }
 
 impl Shared {
+    /// Events that were dropped, of which the log does not say so yet.
+    fn dropped_untold(&self) -> u64 {
+        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
+        seats.iter().flatten().map(|seat| seat.dropped()).sum()
+    }
+
     fn flush(&self, at_most: Duration) -> Result<(), FlushError> {
         let round = self.gate.ask();
         self.unpark();
@@ -456,7 +493,8 @@ impl Shared {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Log { appender, memory } = &mut *log;
         let mut reader = self.reader(memory);
-        reader.logs_aside()?;
+        let decided = reader.read_aside()?;
+        *self.decided.write().unwrap_or_else(PoisonError::into_inner) = decided;
         appender.lock(&mut reader)?;
         reader.caught_up();
         Ok(())
@@ -468,8 +506,12 @@ impl Inner {
         self.shared.closing.store(true, Ordering::Release);
         self.shared.unpark();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // It does not panic; and if it did, there would be nobody to tell.
+        let Some(thread) = thread else { return };
+        // The last one to let go may be the writer itself, with a strategy that holds a tracker.
+        let is_own = thread.thread().id() == std::thread::current().id();
+        let patience = self.shared.options.wait_max.saturating_add(Duration::from_secs(1));
+        if !is_own && self.shared.gate.wait_closed(patience) {
+            // It has nothing left to do.
             let _ = thread.join();
         }
     }

@@ -1,6 +1,6 @@
 //! What others write to the log, and what was in it before: decisions, and calls where they are wanted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,55 +17,48 @@ use crate::evolution::source::{Source, each_block, same_file};
 /// The functions of this process, by number; a number is not given twice.
 pub(super) type Seats = RwLock<Vec<Option<Arc<Seat>>>>;
 
-/// Most functions whose decisions are kept in mind.
-const FUNCTIONS_MAX: usize = 100_000;
+/// How much memory decisions may take: those about half a million functions with names of usual length. What does not fit is
+/// not obeyed.
+const DECIDED_BYTES_MAX: usize = 256 << 20;
+
+/// What a function takes beside its name.
+const ENTRY_BYTES: usize = 400;
 
 /// What the log says so far of decisions.
 #[derive(Debug, Default)]
 pub(super) struct Decided {
     /// What stands of forced ones, by function.
     standings: HashMap<String, Standing>,
-    /// The last one that a strategy made, by function.
-    own: HashMap<String, (String, Change)>,
+    /// The last one that a strategy made, or the release after it, by function.
+    own: HashMap<String, Decision>,
+    /// Bytes of the names of these functions.
+    bytes: usize,
 }
 
 impl Decided {
     /// Takes a decision in. Returns whether something forced may have changed.
     pub(super) fn take(&mut self, decision: &Decision) -> bool {
         let known = self.standings.contains_key(&decision.function) || self.own.contains_key(&decision.function);
-        if !known && self.standings.len() + self.own.len() >= FUNCTIONS_MAX {
-            return false;
+        if !known {
+            let bytes = 2 * decision.function.len() + ENTRY_BYTES;
+            if self.bytes + bytes > DECIDED_BYTES_MAX {
+                return false;
+            }
+            self.bytes += bytes;
         }
-        if decision.change == Change::Release {
-            self.own.remove(&decision.function);
-        } else if !decision.forced {
-            let made = (decision.variant.clone(), settled(&decision.change));
-            self.own.insert(decision.function.clone(), made);
+        if !decision.forced || decision.change == Change::Release {
+            self.own.insert(decision.function.clone(), decision.clone());
+        }
+        if !decision.forced && decision.change != Change::Release {
             return false;
         }
         self.standings.entry(decision.function.clone()).or_default().apply(decision);
         true
     }
 
-    /// Whether the last decision of a strategy was this one already: another process was faster.
-    pub(super) fn is_settled(&self, decision: &Decision) -> bool {
-        let made = self.own.get(&decision.function);
-        !decision.forced
-            && made
-                .is_some_and(|(variant, change)| *variant == decision.variant && *change == settled(&decision.change))
-    }
-
     /// What stands of forced decisions about a function.
     pub(super) fn standing(&self, function: &str) -> Standing {
         self.standings.get(function).cloned().unwrap_or_default()
-    }
-}
-
-/// A change without what two processes may know differently.
-fn settled(change: &Change) -> Change {
-    match change {
-        Change::Weight { new, .. } => Change::Weight { old: None, new: *new },
-        other => other.clone(),
     }
 }
 
@@ -83,16 +76,19 @@ pub(super) struct Reader<'a> {
 #[derive(Default)]
 pub(super) struct Memory {
     fast: FastReader,
-    /// Logs that were read and are no longer written to.
-    aside: HashSet<FileId>,
-    /// Calls are those that were read already: the log was written anew.
-    skip_calls: bool,
+    /// The decisions in logs that were put aside, so that each is read once.
+    aside: HashMap<FileId, Vec<Decision>>,
+    /// What is decided as it is read anew, until the log is caught up with: then it takes the place of what was known.
+    fresh: Option<Decided>,
+    /// What the log has now is what strategies have heard already: it was written anew.
+    heard: bool,
 }
 
 /// What tells a file from another that took its place, its number included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct FileId {
     numbers: (u64, u64),
+    size: u64,
     created: Option<std::time::SystemTime>,
 }
 
@@ -100,27 +96,27 @@ impl FileId {
     #[cfg(unix)]
     fn of(metadata: &Metadata) -> FileId {
         use std::os::unix::fs::MetadataExt as _;
-        FileId { numbers: (metadata.dev(), metadata.ino()), created: metadata.created().ok() }
+        FileId { numbers: (metadata.dev(), metadata.ino()), size: metadata.len(), created: metadata.created().ok() }
     }
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> FileId {
-        FileId { numbers: (0, 0), created: metadata.created().ok() }
+        FileId { numbers: (0, 0), size: metadata.len(), created: metadata.created().ok() }
     }
 }
 
 impl News for Reader<'_> {
     fn lines(&mut self, lines: &[u8]) {
         let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
-        let wanting = seats.iter().flatten().filter(|seat| !self.memory.skip_calls && seat.listener.wants_calls());
-        let wanting = wanting.cloned().collect::<Vec<_>>();
+        let wants = |seat: &&Arc<Seat>| !self.memory.heard && !seat.is_closed() && seat.listener.wants_calls();
+        let wanting = seats.iter().flatten().filter(wants).cloned().collect::<Vec<_>>();
         drop(seats);
         let mut changed = Vec::new();
         let mut start = 0;
         for newline in memchr::memchr_iter(b'\n', lines) {
             let line = &lines[start..=newline];
             start = newline + 1;
-            if !line.starts_with(br#"{"event": "call", "#) {
+            if !line.starts_with(CALL) {
                 self.odd_line(line, &wanting, &mut changed);
             } else if !wanting.is_empty() {
                 self.call_line(line, &wanting);
@@ -132,35 +128,59 @@ impl News for Reader<'_> {
     fn replaced(&mut self, old: &Metadata) {
         let logs = folder::rotated(folder_of(&self.log), &self.log).unwrap_or_default();
         let is_old = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| same_file(&metadata, old));
-        let was_put_aside = logs.iter().any(is_old);
-        self.memory.aside.insert(FileId::of(old));
-        // Otherwise somebody wrote the log anew, and what we read of calls is in it again.
-        self.memory.skip_calls = !was_put_aside;
-        if was_put_aside {
-            // What cannot be read now is not waited for: the log that is written to counts.
-            let _ = self.logs_aside();
-        }
+        // Otherwise somebody wrote the log anew, and strategies have heard what is in it.
+        self.memory.heard = !logs.iter().any(is_old);
+        // Decisions are folded from the beginning, so that none is taken in out of its order. Where a log cannot be read, what
+        // is known stays.
+        self.memory.fresh = self.read_aside().ok();
     }
 }
+
+/// How the line of a call begins.
+pub(super) const CALL: &[u8] = br#"{"event": "call", "function": "#;
 
 impl Reader<'_> {
     /// The log is read on from where it was.
     pub(super) fn caught_up(&mut self) {
-        self.memory.skip_calls = false;
+        let heard = std::mem::take(&mut self.memory.heard);
+        let Some(fresh) = self.memory.fresh.take() else { return };
+        let old = {
+            let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *decided, fresh)
+        };
+        let decided = self.decided.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for seat in seats.iter().flatten() {
+            let standing = decided.standing(&seat.function);
+            if standing != old.standing(&seat.function) {
+                seat.obey(&standing);
+            }
+            // What strategies did not hear because the log was written anew meanwhile.
+            let last = decided.own.get(&*seat.function).filter(|last| old.own.get(&*seat.function) != Some(*last));
+            if let Some(decision) = last.filter(|_| heard) {
+                seat.hear(decision);
+            }
+        }
     }
 
-    /// Reads the logs beside the one that is written to, those that were not read yet, in time order.
+    /// What was decided in the logs that were put aside, in time order.
     ///
     /// # Errors
     /// One cannot be read.
-    pub(super) fn logs_aside(&mut self) -> io::Result<()> {
+    pub(super) fn read_aside(&mut self) -> io::Result<Decided> {
+        let (mut decided, mut known) = (Decided::default(), HashMap::new());
         for source in sources(&self.log)? {
             let Some(metadata) = source.path().and_then(|path| std::fs::metadata(path).ok()) else { continue };
-            if self.memory.aside.insert(FileId::of(&metadata)) {
-                each_block(&source, u64::MAX, |lines| self.lines(lines))?;
-            }
+            let id = FileId::of(&metadata);
+            let decisions = match self.memory.aside.remove(&id) {
+                Some(decisions) => decisions,
+                None => decisions_in(&source)?,
+            };
+            decisions.iter().for_each(|decision| _ = decided.take(decision));
+            known.insert(id, decisions);
         }
-        Ok(())
+        self.memory.aside = known;
+        Ok(decided)
     }
 
     fn call_line(&mut self, line: &[u8], wanting: &[Arc<Seat>]) {
@@ -191,11 +211,35 @@ impl Reader<'_> {
 
     fn decision(&mut self, text: &str, changed: &mut Vec<String>) {
         let Some(decision) = Decision::parse(text) else { return };
-        if self.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision) {
+        if let Some(fresh) = &mut self.memory.fresh {
+            fresh.take(&decision);
+        } else if self.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision) {
             changed.push(decision.function.clone());
         }
-        tell(self.seats, &decision);
+        if !decision.forced || decision.change == Change::Release {
+            // It was decided already what followed from the calls in front of it.
+            self.decisions.retain(|follows| follows.function != decision.function);
+        }
+        if !self.memory.heard {
+            each_seat_of(self.seats, &decision.function, |seat| seat.hear(&decision));
+        }
     }
+}
+
+/// The decisions of a log, in its order.
+fn decisions_in(source: &Source) -> io::Result<Vec<Decision>> {
+    let mut decisions = Vec::new();
+    each_block(source, u64::MAX, |lines| {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', lines).map(|newline| newline + 1).chain([lines.len()]) {
+            let line = &lines[start..end];
+            start = end;
+            if !line.is_empty() && !line.starts_with(CALL) {
+                let _ = event::read_records(line, &mut |text, _| decisions.extend(Decision::parse(text)));
+            }
+        }
+    })?;
+    Ok(decisions)
 }
 
 /// Lets the functions that something was forced on know, once for all of it.
@@ -211,11 +255,13 @@ pub(super) fn obey(seats: &Seats, decided: &RwLock<Decided>, changed: &[String])
     }
 }
 
-/// Lets the strategies of a function hear of a decision.
-pub(super) fn tell(seats: &Seats, decision: &Decision) {
-    let seats = seats.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let same = |seat: &&Arc<Seat>| *seat.function == *decision.function;
-    seats.iter().flatten().filter(same).for_each(|seat| seat.listener.decision(decision));
+/// Every function of this name that calls may come from.
+pub(super) fn each_seat_of(seats: &Seats, function: &str, each: impl Fn(&Seat)) {
+    let seats = seats.read().unwrap_or_else(PoisonError::into_inner);
+    let same = |seat: &&Arc<Seat>| *seat.function == *function && !seat.is_closed();
+    let same = seats.iter().flatten().filter(same).cloned().collect::<Vec<_>>();
+    drop(seats);
+    same.iter().for_each(|seat| each(seat));
 }
 
 /// The logs that `log` was before, in time order.

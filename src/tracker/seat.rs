@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::evolution::decision::{Decision, Forced, Standing};
+use crate::evolution::decision::{Change, Decision, Forced, Standing};
 use crate::evolution::event::{Call, Event, Outcome};
 use crate::time::Timestamp;
 
@@ -60,6 +60,8 @@ pub(crate) struct Seat {
     /// [`FREE`], [`SHARED`], or the place of the variant that gets all traffic.
     force: AtomicU32,
     forced: RwLock<(Standing, Option<Arc<Forced>>)>,
+    /// Decisions of strategies in other processes, and releases, that were heard.
+    heard: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -79,8 +81,9 @@ pub(crate) enum Force {
 impl Seat {
     pub(super) fn new(id: u32, function: Arc<str>, variants: Vec<Arc<str>>, listener: Arc<dyn Listener>) -> Self {
         let dropped = variants.iter().map(|_| AtomicU64::new(0)).collect();
-        let (force, forced, closed) = (AtomicU32::new(FREE), RwLock::default(), AtomicBool::new(false));
-        Seat { id, function, variants, listener, dropped, force, forced, closed }
+        let (force, forced) = (AtomicU32::new(FREE), RwLock::default());
+        let (heard, closed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Seat { id, function, variants, listener, dropped, force, forced, heard, closed }
     }
 
     /// What is forced: one atomic load, where nothing is.
@@ -121,6 +124,24 @@ impl Seat {
         if let Some(dropped) = self.dropped.get(variant as usize) {
             dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Lets the strategy hear of a decision that another process made.
+    pub(super) fn hear(&self, decision: &Decision) {
+        if !decision.forced || decision.change == Change::Release {
+            self.heard.fetch_add(1, Ordering::AcqRel);
+        }
+        self.listener.decision(decision);
+    }
+
+    /// How many decisions it heard that its own could contradict.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    /// Calls that could not be kept, and were not taken yet.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.iter().map(|dropped| dropped.load(Ordering::Relaxed)).sum()
     }
 
     /// Takes the counts of calls that could not be kept, by variant.

@@ -1,6 +1,7 @@
 //! The thread that writes: it takes events from the queue, makes lines of them, appends these to the log, and looks at
 //! what others have appended.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,9 +9,8 @@ use std::time::{Duration, Instant};
 use super::encode::{Encoder, dropped_line};
 use super::queue::Record;
 use super::seat::Seat;
-use super::{Durability, Log, Shared};
+use super::{Durability, Log, Pending, Shared};
 use crate::evolution::append::WriteError;
-use crate::evolution::decision::Decision;
 
 /// How many bytes are written at a time: others are let in between.
 const BATCH_BYTES: usize = 1 << 18;
@@ -29,7 +29,11 @@ pub(super) struct Writer {
     encoded: usize,
     /// Lines to be written.
     batch: Vec<u8>,
-    decisions: Vec<Decision>,
+    decisions: Vec<Pending>,
+    /// Functions from which no calls come after those that are taken.
+    closed: Vec<Arc<Seat>>,
+    /// Why the log could not be put aside in this step.
+    rotation_trouble: Option<String>,
     /// When the last bytes were written that are not safe yet.
     unsafe_since: Option<Instant>,
     synced: Instant,
@@ -48,6 +52,8 @@ impl Writer {
             encoded: 0,
             batch,
             decisions,
+            closed: Vec::new(),
+            rotation_trouble: None,
             unsafe_since: None,
             synced: Instant::now(),
         }
@@ -59,11 +65,11 @@ impl Writer {
         loop {
             let closing = self.shared.closing.load(Ordering::Acquire);
             let round = self.shared.gate.wanted();
-            let result = self.step(round.is_some() || closing);
+            let result = self.guarded_step(round.is_some() || closing);
             let failed = result.is_err();
             match result {
                 Ok(()) => {
-                    self.shared.gate.set_trouble(None);
+                    self.shared.gate.set_trouble(self.rotation_trouble.take());
                     if let Some(round) = round {
                         self.shared.gate.open(round);
                     }
@@ -88,18 +94,24 @@ impl Writer {
         self.shared.gate.close();
     }
 
+    /// A step that a panic in a strategy, which hears what others write, does not end for good.
+    fn guarded_step(&mut self, make_safe: bool) -> std::io::Result<()> {
+        let step = catch_unwind(AssertUnwindSafe(|| self.step(make_safe)));
+        step.unwrap_or_else(|_| Err(std::io::Error::other("a strategy panicked when it heard the log")))
+    }
+
     /// Writes all there is, makes it safe where asked or due, and looks for news.
     fn step(&mut self, make_safe: bool) -> std::io::Result<()> {
-        self.collect();
         let shared = self.shared.clone();
         let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was left by a step that failed goes first, and is not all there is.
+        self.write_all(&mut log)?;
+        self.collect();
         if !self.has_work() {
             self.look(&mut log)?;
         }
-        while self.has_work() {
-            self.fill_batch();
-            self.write_batch(&mut log)?;
-        }
+        self.write_all(&mut log)?;
+        self.forget_closed();
         let since = self.unsafe_since.map(|_| self.synced.elapsed());
         let due = match (shared.options.durability, since) {
             (_, None) => false,
@@ -115,27 +127,28 @@ impl Writer {
         Ok(())
     }
 
+    fn write_all(&mut self, log: &mut Log) -> std::io::Result<()> {
+        while self.has_work() {
+            self.fill_batch();
+            self.write_batch(log)?;
+        }
+        Ok(())
+    }
+
     fn has_work(&self) -> bool {
         !self.batch.is_empty() || self.encoded < self.records.len() || !self.decisions.is_empty()
     }
 
-    /// Takes what is in the queue, once all that was taken before is written.
+    /// Takes what is in the queue, when all that was taken before is written.
     fn collect(&mut self) {
-        if self.encoded == self.records.len() {
-            self.records.clear();
-            self.encoded = 0;
-            let closed = self.closed_seats();
-            self.shared.queue.drain(&mut self.spare, &mut self.records);
-            // Events of a thread stay in their order.
-            self.records.sort_by_key(|record| record.at);
-            self.learn();
-            if !closed.is_empty() {
-                self.forget(&closed);
-            }
-        }
-        if self.batch.is_empty() {
-            self.tell_dropped();
-        }
+        self.records.clear();
+        self.encoded = 0;
+        self.closed = self.closed_seats();
+        self.shared.queue.drain(&mut self.spare, &mut self.records);
+        // Events of a thread stay in their order.
+        self.records.sort_by_key(|record| record.at);
+        self.learn();
+        self.tell_dropped();
         let mut decisions = self.shared.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         self.decisions.append(&mut decisions);
     }
@@ -164,19 +177,22 @@ impl Writer {
         }
     }
 
-    /// Lets go of functions that are closed, once their last calls are lines.
-    fn forget(&mut self, closed: &[Arc<Seat>]) {
-        while self.encoded < self.records.len() {
-            self.encode_next();
+    /// Lets go of functions that were closed before what is written now was taken.
+    fn forget_closed(&mut self) {
+        let closed = std::mem::take(&mut self.closed);
+        if closed.is_empty() {
+            return;
         }
-        self.tell_dropped();
         let mut seats = self.shared.seats.write().unwrap_or_else(PoisonError::into_inner);
-        for seat in closed {
+        for seat in &closed {
             self.encoder.forget(seat);
             if let Some(place) = seats.get_mut(seat.id as usize) {
                 *place = None;
             }
         }
+        drop(seats);
+        // What a strategy does when it is dropped is not done under a lock.
+        drop(closed);
     }
 
     fn encode_next(&mut self) {
@@ -198,14 +214,18 @@ impl Writer {
         let now = self.shared.options.clock.now();
         let mut session = appender.lock(&mut news)?;
         news.caught_up();
-        self.decisions.append(&mut news.decisions);
-        session.rotate_if_due(&self.shared.options.rotation, self.batch.len(), now)?;
+        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
+        if let Err(error) = session.rotate_if_due(&self.shared.options.rotation, self.batch.len(), now, &mut news) {
+            // A log that grows is better than one that is not written.
+            self.shared.failures.fetch_add(1, Ordering::Relaxed);
+            self.rotation_trouble = Some(format!("the log cannot be put aside: {error}"));
+        }
         if self.encoded == self.records.len() {
             self.shared.settle(&mut self.decisions, &mut self.batch);
         }
         let result = session.write(&self.batch, &mut news);
         drop(session);
-        self.decisions.append(&mut news.decisions);
+        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
         let written = match &result {
             Ok(()) => self.batch.len(),
             Err(WriteError { written, .. }) => *written,
@@ -223,13 +243,16 @@ impl Writer {
         let mut news = self.shared.reader(memory);
         appender.look(&mut news)?;
         news.caught_up();
-        self.decisions.append(&mut news.decisions);
+        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
         Ok(())
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.gate.set_trouble(Some("the writer has stopped".into()));
+        }
         self.shared.gate.close();
     }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod child;
 mod crash;
 mod obey;
+mod odd;
 mod ramp;
 mod strategies;
 mod support;

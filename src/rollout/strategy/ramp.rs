@@ -18,8 +18,9 @@ use crate::evolution::stats;
 /// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
 /// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///
-/// Of calls that are made for a unit ([`crate::rollout::Evolving::call_for`]) only the unit's first counts: its later calls
-/// get the same variant, and say nothing new about which of the two is better.
+/// Of calls that are made for a unit ([`crate::rollout::Evolving::call_for`]) only the unit's first counts, anew at each step
+/// and each time that a step's time has passed: its later calls get the same variant, and say little new about which of the
+/// two is better. What was promised holds for them as far as a unit's calls in different spans do not depend on one another.
 ///
 /// Processes that write the same log decide together, and go on where they were after a restart.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ struct State {
     since_us: Option<i64>,
     /// Calls of the last variant at this step.
     calls: u64,
+    /// In which span of a step's time units were last forgotten.
+    span: i64,
 }
 
 impl Default for Ramp {
@@ -59,10 +62,12 @@ impl Default for Ramp {
 }
 
 impl Ramp {
-    /// Steps of these shares, 0 to 1, an hour and 100 calls each; a margin of one percentage point; a guardrail of 1.1 times
+    /// Steps of these shares, 0 to 1, in ascending order, an hour and 100 calls each; a margin of one percentage point; a guardrail of 1.1 times
     /// the latency of the first variant.
     pub fn new(steps: impl IntoIterator<Item = f64>) -> Self {
         let mut steps = steps.into_iter().map(share).filter(|step| *step > 0.0).collect::<Vec<_>>();
+        steps.sort_by(f64::total_cmp);
+        steps.dedup();
         if steps.is_empty() {
             steps.push(0.05);
         }
@@ -145,6 +150,9 @@ impl Ramp {
         // Calls with different weights are not alike, even at about the same time.
         state.cut();
         (state.since_us, state.calls) = (Some(now_us), 0);
+        if let Some(units) = self.units.get() {
+            units.forget();
+        }
         self.phase.store(step as u32, Ordering::Release);
     }
 
@@ -217,12 +225,20 @@ impl Strategy for Ramp {
         if !compares || call.fallback || !self.learns() {
             return None;
         }
-        if call.unit.is_some_and(|unit| !self.units.get_or_init(Units::default).is_first(unit)) {
-            return None;
-        }
         let now_us = call.at.micros();
         let is_candidate = call.variant == candidate;
         let mut state = self.state();
+        if let Some(unit) = call.unit {
+            let units = self.units.get_or_init(Units::default);
+            let span = now_us.div_euclid(self.step_time_us.max(60_000_000));
+            if span > state.span {
+                state.span = span;
+                units.forget();
+            }
+            if !units.is_first(unit) {
+                return None;
+            }
+        }
         state.since_us.get_or_insert(now_us);
         state.calls += u64::from(is_candidate);
         let minute = now_us.div_euclid(60_000_000);
