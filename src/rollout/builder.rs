@@ -1,10 +1,10 @@
 //! What functions called from threads and functions called from tasks have in common.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::answer::Cause;
-use super::core::cut;
+use super::core::{TEXT_BYTES_MAX, cut};
 use crate::tracker::queue::Texts;
 
 /// The methods that do not depend on how a variant is called.
@@ -49,7 +49,7 @@ macro_rules! shared_methods {
         where
             T: std::fmt::Debug,
         {
-            self.show = Some(|value| format!("{value:?}"));
+            self.show = Some(|value| $crate::rollout::builder::debug_text(value));
             self
         }
 
@@ -108,6 +108,24 @@ pub(super) fn texts(show: Option<impl FnOnce() -> String>) -> Texts {
 /// What is logged of a failure.
 pub(super) fn failed<E: Display>(cause: &Cause<E>) -> Texts {
     Texts { error: Some(shown(|| cause.to_string())), value: None }
+}
+
+/// The beginning of a value's `Debug` form: of a large value no more is made than is kept.
+pub(super) fn debug_text(value: &impl Debug) -> String {
+    struct Beginning(String);
+    impl Write for Beginning {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            if self.0.len() > TEXT_BYTES_MAX {
+                return Err(std::fmt::Error);
+            }
+            self.0.push_str(text);
+            Ok(())
+        }
+    }
+    let mut text = Beginning(String::new());
+    // It ends early where enough was written.
+    let _ = write!(text, "{value:?}");
+    text.0
 }
 
 /// A text that somebody else's code makes.

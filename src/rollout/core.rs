@@ -19,7 +19,7 @@ use crate::tracker::seat::{Force, Listener, LoggedCall, Seat};
 use crate::tracker::{OpenError, Tracker};
 
 /// Longest error message or value that is logged, in bytes; of longer ones so much.
-const TEXT_BYTES_MAX: usize = 4096;
+pub(super) const TEXT_BYTES_MAX: usize = 4096;
 
 /// Most variants whose weights are kept on the stack.
 const INLINE: usize = 8;

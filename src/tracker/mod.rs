@@ -75,7 +75,7 @@ impl Options {
         Options { durability, ..self }
     }
 
-    /// Puts the log aside before it grows beyond so many bytes, and begins a new one.
+    /// Puts the log aside before it grows beyond so many bytes, and begins a new one; a single event may be larger.
     pub fn rotate_at_bytes(mut self, bytes_max: u64) -> Self {
         self.rotation.bytes_max = Some(bytes_max);
         self
@@ -99,7 +99,8 @@ impl Options {
     }
 
     /// Longest time that a call waits for its event to be safe, where it does, and that closing waits for the log: 2 s if not
-    /// said.
+    /// said. An async call cannot tell the time by itself: where the operating system does not answer at all, as a network
+    /// file system may, it waits as long.
     pub fn wait_max(self, wait_max: Duration) -> Self {
         Options { wait_max, ..self }
     }

@@ -203,7 +203,9 @@ impl Writer {
     }
 
     fn fill_batch(&mut self) {
-        while self.encoded < self.records.len() && self.batch.len() < BATCH_BYTES {
+        // A log must not grow beyond its limit by a whole batch.
+        let limit = self.shared.options.rotation.bytes_max.map_or(BATCH_BYTES, |max| BATCH_BYTES.min(max as usize / 2));
+        while self.encoded < self.records.len() && self.batch.len() <= limit {
             self.encode_next();
         }
     }
