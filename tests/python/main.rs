@@ -1,9 +1,12 @@
-//! Tests against the real Python package: it writes the logs, `tc` reads them, and both must say the same.
+//! Tests against the real Python package: what it writes `tc` reads, what we write it reads, and both must say and do the
+//! same.
 //!
 //! They need an interpreter with temporal-code 0.1.0: `TC_PYTHON`, else `.venv/bin/python`, which `scripts/setup` makes.
 //! Without one they fail.
 
 mod agreement;
 mod clean;
+mod fold;
 mod live;
+mod obey;
 mod support;

@@ -85,56 +85,80 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// A process that makes calls when told to: `writer.py`.
-pub(crate) struct Writer {
-    child: Child,
+/// A script that does what it is told, a line for each order, and answers each with a line.
+pub(crate) struct Talk {
+    pub(crate) child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+}
+
+impl Talk {
+    pub(crate) fn start<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Talk {
+        let mut command = script(name);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the interpreter runs");
+        let orders = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        Talk { child, orders, answers }
+    }
+
+    pub(crate) fn tell(&mut self, order: &str) {
+        writeln!(self.orders.as_mut().expect("a pipe"), "{order}").expect("it listens");
+    }
+
+    /// Its next line.
+    pub(crate) fn hear(&mut self) -> String {
+        let mut answer = String::new();
+        let length = self.answers.read_line(&mut answer).expect("it answers");
+        assert!(length > 0, "it ended early");
+        answer.trim().to_string()
+    }
+
+    /// Has no more orders for it, and waits for it to end.
+    pub(crate) fn end(mut self) {
+        drop(self.orders.take());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that makes calls when told to: `writer.py`.
+pub(crate) struct Writer {
+    talk: Talk,
     pub(crate) name: String,
     ordered: u64,
 }
 
 impl Writer {
     pub(crate) fn start(folder: &Path, name: &str) -> Writer {
-        let mut command = script("writer.py");
-        command.arg(folder).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the interpreter runs");
-        let orders = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
-        Writer { child, orders, answers, name: name.into(), ordered: 0 }
+        let talk = Talk::start("writer.py", [folder.as_os_str(), name.as_ref()]);
+        Writer { talk, name: name.into(), ordered: 0 }
     }
 
     /// Has it make so many calls, with pauses of up to so many milliseconds, and does not wait for them.
     pub(crate) fn order(&mut self, calls: u64, pause_ms: u64) {
         let pause = if pause_ms > 0 { format!("/{pause_ms}") } else { String::new() };
-        writeln!(self.orders.as_mut().expect("a pipe"), "{calls}{pause}").expect("it listens");
+        self.talk.tell(&format!("{calls}{pause}"));
         self.ordered += calls;
     }
 
     /// Waits until all calls that were ordered are made.
     pub(crate) fn wait(&mut self) {
-        let mut made = String::new();
-        while made.trim().parse() != Ok(self.ordered) {
-            made.clear();
-            let length = self.answers.read_line(&mut made).expect("it answers");
-            assert!(length > 0, "writer {} ended early", self.name);
-        }
+        while self.talk.hear().parse() != Ok(self.ordered) {}
     }
 
     /// Waits for it to do what was ordered and to end; returns how many calls it made.
     pub(crate) fn finish(mut self) -> u64 {
         self.wait();
-        drop(self.orders.take());
-        assert!(self.child.wait().expect("it ends").success());
+        self.talk.end();
         self.ordered
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
