@@ -6,7 +6,11 @@
 
 mod agreement;
 mod clean;
+mod draws;
 mod fold;
+mod foreign;
 mod live;
 mod obey;
 mod support;
+mod together;
+mod units;
