@@ -15,13 +15,12 @@ that were put aside (`evolution.jsonl.1`, `evolution-2026-06-01.jsonl.gz`; it ca
 The last word counts:
 
 - promotion: the variant gets all traffic; one that this program lacks is ignored, and the wrapped strategy decides
-- rollback: the variant gets none; `to`, or else the first variant, gets all that no share is set for
+- rollback: the variant gets none; `to`, or the first variant if this program lacks it, gets all that no share is set for
 - weight_change: the variant gets its share, the others divide the rest as before; where the shares that were set for
   others leave no room for it, they shrink in proportion
 - release: all of this is forgotten; the wrapped strategy starts anew, its variants active and their calls uncounted
 
-Decisions without `"forced": true` were made by strategies and force nothing. What is forced holds until something else
-is decided, even if the log is deleted meanwhile.
+Decisions without `"forced": true` were made by strategies and force nothing.
 
 Nothing is needed but the package, and Python 3.10 or newer. Copy this file into your service.
 """
@@ -41,9 +40,8 @@ from temporal_code.strategy import RolloutStrategy
 
 LOOK_EVERY_S = 0.2
 CALL = b'{"event": "call", '
-PUT_ASIDE = re.compile(r"evolution[-_.](.*\.)?jsonl[-_.:+\dTZ]*(\.gz)?")
+PUT_ASIDE = re.compile(r"evolution[-_.:+\dTZ]*\.jsonl[-_.:+\dTZ]*(\.gz)?")
 TIME = re.compile(rb'"timestamp": *"([^"]*)')
-DECISIONS = ("promotion", "rollback", "weight_change", "release")
 FIRST = object()
 
 
@@ -53,12 +51,12 @@ class Standing:
     def __init__(self):
         self.shares = {}  # those that are set, by variant; together not more than 1
         self.rest = None  # who gets what is left: a variant's name, or FIRST; None where the strategy says
-        self.released = False
+        self.releases = 0  # how often the strategy was to start anew
 
     def apply(self, event):
         match event:
             case {"event": "release"}:
-                self.shares, self.rest, self.released = {}, None, True
+                self.shares, self.rest, self.releases = {}, None, self.releases + 1
             case {"event": "promotion", "variant": str(variant), "forced": True}:
                 self.shares, self.rest = {}, variant
             case {"event": "rollback", "variant": str(variant), "forced": True}:
@@ -79,16 +77,14 @@ class Standing:
 
     def binds(self, names):
         """Whether anything is forced that a function with these variants can obey."""
-        if self.rest is None:
-            return any(name in self.shares for name in names)
-        return self.rest is FIRST or self.rest in names
+        return self.rest is FIRST or self.rest in names or any(name in self.shares for name in names)
 
     def weights(self, names, own):
         """The weights that hold; `own` are those that the strategy gives."""
         set_here = [self.shares.get(name) for name in names]
         own = [max(weight, 0.0) if share is None else 0.0 for share, weight in zip(set_here, own)]
         if self.rest is not None:
-            heir = 0 if self.rest is FIRST else names.index(self.rest)
+            heir = names.index(self.rest) if self.rest in names else 0
         else:
             heir = set_here.index(None) if None in set_here and not any(own) else None
         if heir is not None:
@@ -104,14 +100,11 @@ class Obeying(RolloutStrategy):
 
     def __init__(self, strategy, path, function):
         self.strategy, self._as_new = strategy, dict(vars(strategy))
-        self._folder, self._function = Path(path), function
-        self._lock, self._standing = threading.Lock(), Standing()
+        self._folder, self._function, self._lock = Path(path), function, threading.Lock()
         self._own = []  # weights that were overruled: a strategy may not set each of them anew
-        self._taken, self._files = {}, 0  # decisions, each with the number of the file that it was first read in
-        self._file, self._offset, self._modified, self._looked = None, 0, 0.0, 0.0
-        with suppress(FileNotFoundError):
-            self._read()
-        self._standing.released = False
+        self._standing, self._file, self._offset, self._looked = Standing(), None, 0, 0.0
+        self._read()
+        self._releases = self._standing.releases
 
     def select(self, variants):
         weights = self._obey(variants)
@@ -131,8 +124,11 @@ class Obeying(RolloutStrategy):
             for variant, weight in zip(variants, self._own):
                 variant.weight = weight
             self._own = []
-            if self._standing.released:
-                self._start_anew(variants)
+            if self._standing.releases > self._releases:
+                vars(self.strategy).update(self._as_new)
+                for v in variants:
+                    v.active, v._call_count, v._success_count, v._total_latency_ms = True, 0, 0, 0.0
+            self._releases = self._standing.releases
             names = [variant.name for variant in variants]
             if not self._standing.binds(names):
                 return None
@@ -143,58 +139,44 @@ class Obeying(RolloutStrategy):
                 variant.weight = weight
             return weights
 
-    def _start_anew(self, variants):
-        vars(self.strategy).update(self._as_new)
-        for variant in variants:
-            variant.active, variant._call_count, variant._success_count, variant._total_latency_ms = True, 0, 0, 0.0
-        self._standing.released = False
-
     def _read(self):
-        """Takes in what was appended to the log; all of it, where another file took its place."""
+        """Takes in what was appended to the log; all logs from the first on, where another file took its place."""
         log = self._folder / "evolution.jsonl"
         with open(log if log.exists() else os.devnull, "rb") as lines:
             status = os.fstat(lines.fileno())
             # The next file may get the number of one that was deleted: the first line tells them apart.
             file = (status.st_dev, status.st_ino, lines.readline(300))
             if file != self._file or status.st_size < self._offset:
-                self._read_put_aside()
-                self._file, self._offset, self._files = file, 0, self._files + 1
+                standing = Standing()
+                for aside in sorted(filter(is_aside, self._folder.glob("evolution*")), key=first_time):
+                    self._fold(standing, lines_of(aside))
+                self._standing, self._file, self._offset = standing, file, 0
             lines.seek(self._offset)
-            self._offset += self._take(lines)
-            self._modified = status.st_mtime
+            self._offset += self._fold(self._standing, lines)
 
-    def _read_put_aside(self):
-        """Takes in logs that were put aside, those that were written to since the last look, in time order."""
-        logs = [path for path in self._folder.iterdir() if PUT_ASIDE.fullmatch(path.name)]
-        # Who compresses a log keeps its time, perhaps without the fraction.
-        new = [log for log in logs if log.name != "evolution.jsonl" and log.stat().st_mtime > self._modified - 2.0]
-        if self._file is not None:  # one that may not be read is an error at the start; later the log itself counts
-            new = [log for log in new if os.access(log, os.R_OK)]
-        for log in sorted(new, key=first_time):
-            self._files += 1
-            self._take(lines_of(log))
-
-    def _take(self, lines):
+    def _fold(self, standing, lines):
         """Folds in what was decided about our function; returns how many bytes of whole lines there were."""
         size = 0
         for line in lines:
             if not line.endswith(b"\n"):
                 break
             size += len(line)
-            if line.startswith(CALL) or self._taken.get(line, self._files) < self._files:
-                continue
-            with suppress(ValueError, RecursionError):  # `tc` tells which lines are broken
-                match json.loads(line.decode()):
-                    case {"function": self._function, "event": kind} as event if kind in DECISIONS:
-                        self._standing.apply(event)
-                        self._taken.setdefault(line, self._files)
+            if not line.startswith(CALL):
+                with suppress(ValueError, RecursionError):  # `tc` tells which lines are broken
+                    match json.loads(line.decode()):
+                        case {"function": self._function} as event:
+                            standing.apply(event)
         return size
+
+
+def is_aside(path):
+    return path.name != "evolution.jsonl" and PUT_ASIDE.fullmatch(path.name)
 
 
 def lines_of(log):
     """The lines of a log, as far as it can be read: one that is just being compressed has no end."""
-    with gzip.open(log) if log.suffix == ".gz" else open(log, "rb") as lines:
-        with suppress(EOFError, zlib.error, gzip.BadGzipFile):
+    with suppress(EOFError, zlib.error, gzip.BadGzipFile):
+        with gzip.open(log) if log.suffix == ".gz" else open(log, "rb") as lines:
             yield from lines
 
 

@@ -121,7 +121,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         let decisions = counted(plan.standing, "decision that stands", "decisions that stand");
         let message = match plan.fate {
             Fate::Delete => {
-                format!("{decisions} would go with it: restarted processes would go back to their strategies")
+                format!("{decisions} would go with it: processes would go back to their strategies")
             }
             _ => format!("{decisions}, kept however old"),
         };
