@@ -74,17 +74,17 @@ fn killed_again_and_again(durability: &'static str, rounds: u32) {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_each_event_is_safe() {
-    killed_again_and_again("each", 100);
+    killed_again_and_again("each", 200);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_when_events_are_safe_every_few_milliseconds() {
-    killed_again_and_again("every", 100);
+    killed_again_and_again("every", 200);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_when_events_are_safe_on_close() {
-    killed_again_and_again("close", 100);
+    killed_again_and_again("close", 200);
 }
 
 #[test]
