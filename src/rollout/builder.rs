@@ -10,7 +10,7 @@ use crate::tracker::queue::Texts;
 /// The methods that do not depend on how a variant is called.
 macro_rules! shared_methods {
     () => {
-        /// Notes something about the variant that was added last, such as who wrote it: for [`Evolving::stats`].
+        /// Notes something about the variant that was added last, such as who wrote it: for `stats`.
         pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
             if let Some(metadata) = self.core.metadata.last_mut() {
                 metadata.insert(key.into(), value.into());
