@@ -1,6 +1,6 @@
 //! What others write to the log, and what was in it before: decisions, and calls where they are wanted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -226,20 +226,56 @@ impl Reader<'_> {
     }
 }
 
-/// The decisions of a log, in its order.
+/// The decisions of one function that matter after all of them.
+#[derive(Default)]
+struct Matter {
+    release: Option<Decision>,
+    /// Since the last that made the ones before it void.
+    forced: VecDeque<Decision>,
+    own: Option<Decision>,
+}
+
+/// Most forced decisions about a function that are remembered of a log, the last ones.
+const FORCED_MAX: usize = 10_000;
+
+impl Matter {
+    fn take(&mut self, decision: Decision) {
+        match (&decision.change, decision.forced) {
+            (Change::Release, _) => *self = Matter { release: Some(decision), ..Matter::default() },
+            (_, false) => self.own = Some(decision),
+            (change, true) => {
+                if *change == Change::Promote {
+                    self.forced.clear();
+                }
+                if self.forced.len() == FORCED_MAX {
+                    self.forced.pop_front();
+                }
+                self.forced.push_back(decision);
+            }
+        }
+    }
+}
+
+/// The decisions of a log, each function's in its order, without those that are void after all.
 fn decisions_in(source: &Source) -> io::Result<Vec<Decision>> {
-    let mut decisions = Vec::new();
+    let mut by_function: HashMap<String, Matter> = HashMap::new();
+    let mut take = |text: &str| {
+        if let Some(decision) = Decision::parse(text) {
+            by_function.entry(decision.function.clone()).or_default().take(decision);
+        }
+    };
     each_block(source, u64::MAX, |lines| {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', lines).map(|newline| newline + 1).chain([lines.len()]) {
             let line = &lines[start..end];
             start = end;
             if !line.is_empty() && !line.starts_with(CALL) {
-                let _ = event::read_records(line, &mut |text, _| decisions.extend(Decision::parse(text)));
+                let _ = event::read_records(line, &mut |text, _| take(text));
             }
         }
     })?;
-    Ok(decisions)
+    let in_order = |matter: Matter| matter.release.into_iter().chain(matter.forced).chain(matter.own);
+    Ok(by_function.into_values().flat_map(in_order).collect())
 }
 
 /// Lets the functions that something was forced on know, once for all of it.
@@ -273,4 +309,36 @@ pub(super) fn sources(log: &Path) -> io::Result<Vec<Source>> {
 
 fn folder_of(log: &Path) -> &Path {
     log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_void_after_all_is_not_remembered() {
+        let line = |event: &str, forced: bool| {
+            format!(
+                "{{\"event\": \"{event}\", \"function\": \"f\", \"variant\": \"v2\", \"new_weight\": 0.5, \"forced\": {forced}}}\n"
+            )
+        };
+        let log = |events: &[(&str, bool)]| {
+            let file = tempfile::NamedTempFile::with_suffix(".jsonl").expect("a file");
+            let text = events.iter().map(|(event, forced)| line(event, *forced)).collect::<String>();
+            std::fs::write(file.path(), text).expect("written");
+            let decisions = decisions_in(&Source::File(file.path().to_path_buf())).expect("readable");
+            (decisions.len(), decisions)
+        };
+        let flood = [("weight_change", false); 50_000];
+        assert_eq!(log(&flood).0, 1);
+        assert_eq!(log(&[("weight_change", true); 20_000]).0, FORCED_MAX);
+        let events = [("promotion", true), ("release", true), ("rollback", false), ("weight_change", true)];
+        let (count, decisions) = log(&events);
+        let mut decided = Decided::default();
+        decided.take(&Decision { variant: "v9".into(), ..decisions[1].clone() });
+        decisions.iter().for_each(|decision| _ = decided.take(decision));
+        assert_eq!(count, 3);
+        assert_eq!((decided.standing("f").share("v2"), decided.standing("f").share("v9")), (Some(0.5), None));
+        assert_eq!(decided.own["f"].change, Change::Rollback { to: None });
+    }
 }
