@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, folder, json, run, seen, tc};
+use super::{check, folder, json, run, seen, tc, tc_of_nobody};
 
 const DEMO: &str = "fixtures/demo";
 
@@ -374,25 +374,14 @@ fn a_full_disk_is_an_error() {
     );
 }
 
-/// Root may read everything, so that this test runs `tc` as somebody else where it can.
+#[cfg(unix)]
 #[test]
 fn an_unreadable_log() {
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::process::CommandExt;
+    use std::os::unix::fs::PermissionsExt as _;
     let (_keep, path) = folder(&[("evolution.jsonl", b"{}\n")]);
     let log = path.join("evolution.jsonl");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("set");
     std::fs::set_permissions(&log, std::fs::Permissions::from_mode(0o000)).expect("set");
-    let mut command = tc(&["status", "-s", "evolution.jsonl"]);
-    command.current_dir(&path);
-    if std::fs::read(&log).is_ok() {
-        // Nobody may not be able to reach the target folder of a build in a home folder.
-        let copy = path.join("tc");
-        std::fs::copy(env!("CARGO_BIN_EXE_tc"), &copy).expect("copied");
-        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("set");
-        command = std::process::Command::new(copy);
-        command.args(["status", "-s", "evolution.jsonl"]).current_dir(&path).uid(65_534);
-    }
+    let mut command = tc_of_nobody(&path, &["status", "-s", "evolution.jsonl"]);
     expect![[r#"
         ! error: cannot read evolution.jsonl
         ! caused by: Permission denied (os error 13)

@@ -30,6 +30,28 @@ fn tc(arguments: &[&str]) -> Command {
     command
 }
 
+/// `tc` in a folder as somebody who may do no more than others: root may do everything.
+#[cfg(unix)]
+fn tc_of_nobody(folder: &Path, arguments: &[&str]) -> Command {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("set");
+    if std::fs::metadata(folder).expect("a folder").uid() != 0 {
+        let mut command = tc(arguments);
+        command.current_dir(folder);
+        return command;
+    }
+    // Nobody may not be able to reach the target folder of a build in a home folder. The copy is made by another program: a
+    // process that is just being started elsewhere would keep a file busy that was written by this one.
+    let copy = folder.join("tc");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tc")).arg(&copy).status().expect("cp runs");
+    assert!(copied.success());
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let mut command = Command::new(copy);
+    command.args(arguments).current_dir(folder).env_clear().env("TZ", "UTC").stdin(Stdio::null()).uid(65_534);
+    command
+}
+
 fn run(command: &mut Command) -> Output {
     command.output().expect("tc starts")
 }
