@@ -106,7 +106,7 @@ impl Core {
 
     pub(super) fn set_strategy(&mut self, strategy: impl Strategy + 'static) {
         self.strategy = Arc::new(strategy);
-        self.may_learn = self.strategy.learns();
+        self.may_learn = unless_it_panics(|| self.strategy.learns()).unwrap_or(false);
         self.sit_down();
     }
 
@@ -162,7 +162,7 @@ impl Core {
 
     #[inline]
     fn learns(&self) -> bool {
-        self.may_learn && self.strategy.learns()
+        self.may_learn && unless_it_panics(|| self.strategy.learns()).unwrap_or(false)
     }
 
     #[inline]
@@ -337,7 +337,7 @@ const FUTURE_US_MAX: i64 = 60_000_000;
 
 impl Listener for Ear {
     fn wants_calls(&self) -> bool {
-        self.strategy.learns()
+        unless_it_panics(|| self.strategy.learns()).unwrap_or(false)
     }
 
     fn call(&self, call: &LoggedCall<'_>) -> Option<Decision> {

@@ -123,6 +123,7 @@ impl Strategy for Panics {
         assert_ne!(self.0, "weights");
     }
     fn learns(&self) -> bool {
+        assert_ne!(self.0, "learns");
         true
     }
     fn observe(&self, _: &Observation<'_>) -> Option<Verdict> {
@@ -136,7 +137,7 @@ impl Strategy for Panics {
 
 #[test]
 fn a_strategy_that_panics_fails_no_call_and_stops_no_log() {
-    for (place, answer) in [("weights", 1), ("observe", 2), ("hear", 2)] {
+    for (place, answer) in [("weights", 1), ("learns", 2), ("observe", 2), ("hear", 2)] {
         let folder = folder();
         let tracker = Tracker::open(folder.path()).expect("a log");
         let function = Evolving::new("pay", |(): &()| 1).variant("v2", |(): &()| 2);
