@@ -1,5 +1,6 @@
 //! The logs of a folder: the one that is written to, and those that were put aside before it.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,8 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
             logs.push(path);
         }
     }
+    let all = logs.iter().cloned().collect::<HashSet<_>>();
+    logs.retain(|log| !is_being_made(log, &all));
     Ok(logs)
 }
 
@@ -61,6 +64,15 @@ fn is_log(path: &Path) -> bool {
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ:+".contains(c));
     !name.starts_with('.') && (stem.ends_with(".jsonl") || stem.ends_with(".ndjson"))
+}
+
+/// Whether a compressed log is just being made of another: that is still there, and begins with the same event. What is
+/// made of it has no end yet.
+fn is_being_made(log: &Path, all: &HashSet<PathBuf>) -> bool {
+    let is_compressed = log.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
+    let whole = log.with_extension("");
+    let first = |log: &Path| Source::File(log.to_path_buf()).first_time();
+    is_compressed && all.contains(&whole) && first(log).is_some_and(|at| first(&whole) == Some(at))
 }
 
 /// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.
@@ -101,5 +113,28 @@ mod tests {
         for name in ["evolution.json", ".evolution.jsonl", "jsonl", "notes.txt", "x.jsonl.bak", "x.jsonl.lock"] {
             assert!(!is_log(Path::new(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_log_that_is_being_compressed_counts_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let event = |day: u32| {
+            let line = format!(r#"{{"event": "release", "function": "f", "timestamp": "2026-06-{day:02}T00:00:00"}}"#);
+            line.into_bytes()
+        };
+        let packed = |day| zstd::stream::encode_all(&*event(day), 0).expect("compressed");
+        for (name, content) in [
+            ("evolution.jsonl", event(4)),
+            ("evolution.jsonl.zst", packed(3)),
+            ("evolution.jsonl.1", event(2)),
+            ("evolution.jsonl.1.zst", packed(2)),
+            ("evolution.jsonl.2.zst", packed(1)),
+        ] {
+            std::fs::write(folder.path().join(name), content).expect("written");
+        }
+        let logs = logs_in(folder.path()).expect("logs");
+        let mut names = logs.iter().filter_map(|log| log.file_name()?.to_str()).collect::<Vec<_>>();
+        names.sort_unstable();
+        assert_eq!(names, ["evolution.jsonl", "evolution.jsonl.1", "evolution.jsonl.2.zst", "evolution.jsonl.zst"]);
     }
 }
