@@ -92,7 +92,7 @@ class Decisions:
             file = (status.st_dev, status.st_ino, lines.readline(300))
             if file != self._file or status.st_size < self._offset:
                 standing = Standing()
-                for aside in sorted(filter(is_aside, self._folder.glob("evolution*")), key=first_time):
+                for aside in put_aside(self._folder):
                     self._fold(standing, lines_of(aside))
                 self.standing, self._file, self._offset = standing, file, 0
             lines.seek(self._offset)
@@ -113,12 +113,16 @@ class Decisions:
         return size
 
 
-def is_aside(path):
-    return path.name != "evolution.jsonl" and PUT_ASIDE.fullmatch(path.name)
+def put_aside(folder):
+    """The logs that were put aside, in time order."""
+    logs = [log for log in folder.glob("evolution*") if log.name != "evolution.jsonl" and PUT_ASIDE.fullmatch(log.name)]
+    # One that is just being compressed is there twice, and the copy has no end yet: without `.gz` it comes later here.
+    once = {log.name.removesuffix(".gz"): log for log in sorted(logs, reverse=True)}
+    return sorted(once.values(), key=first_time)
 
 
 def lines_of(log):
-    """The lines of a log, as far as it can be read: one that is just being compressed has no end."""
+    """The lines of a log, as far as it can be read."""
     with suppress(EOFError, zlib.error, gzip.BadGzipFile):
         with gzip.open(log) if log.suffix == ".gz" else open(log, "rb") as lines:
             yield from lines
