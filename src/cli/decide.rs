@@ -92,8 +92,7 @@ pub(crate) fn run(
 ) -> Result<u8> {
     let store = context.store()?;
     let log = store.log_to_append()?;
-    let filter = Filter { function: None, ..Filter::default() };
-    let (summary, warnings) = status::read(context, &store, &filter)?;
+    let (summary, warnings) = status::read(context, &store, &Filter::default())?;
     let found = summary.function(function);
     if found.is_none() && !args.force {
         return Err(refusal_of_function(function, &store, summary.functions.iter().map(|function| &*function.name)));

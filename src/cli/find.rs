@@ -40,7 +40,7 @@ impl Store {
         };
         match (folder, paths.as_slice()) {
             (Some(folder), parts) if parts.iter().all(is_part) => Ok(folder.join(LOG_NAME)),
-            (_, [one]) if is_compressed(one) => {
+            (_, [one]) if folder::is_compressed(one) => {
                 let message = format!("{} is compressed: nothing can be appended to it", one.display());
                 Err(Failure::new("usage", message).into())
             }
@@ -181,10 +181,6 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
             Failure::new("no_log", format!("no evolution log in the folder {name}")).hint(hint).into()
         }
     }
-}
-
-fn is_compressed(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz" || extension == "zst")
 }
 
 /// The files that fit a glob; an error that helps, if it is none or nothing fits.

@@ -38,12 +38,6 @@ pub trait News {
     fn replaced(&mut self, old: &fs::Metadata);
 }
 
-/// Takes nothing in.
-impl News for () {
-    fn lines(&mut self, _: &[u8]) {}
-    fn replaced(&mut self, _: &fs::Metadata) {}
-}
-
 /// A log to append to.
 #[derive(Debug)]
 pub struct Appender {

@@ -15,7 +15,7 @@ use flate2::write::GzEncoder;
 use super::append::{LOCK_WAIT, lock_within};
 use super::decision::{Change, Decision};
 use super::event;
-use super::fast::FastReader;
+use super::fast::{CALL, FastReader};
 use super::follow::last_line_start;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
 use crate::jsonl::{BlockReader, block_count, read_at, without_mark};
@@ -396,7 +396,7 @@ struct Standing {
 impl Stands {
     /// Takes in a line of so many events, unless it is a call.
     fn take(&mut self, text: &[u8], at: u64, events: u64, old: bool) {
-        if text.starts_with(br#"{"event": "call", "#) {
+        if text.starts_with(CALL) {
             return;
         }
         let _ = event::read_records(without_mark(text, at), &mut |record, _| {

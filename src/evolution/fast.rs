@@ -7,6 +7,9 @@ use super::event::Call;
 use crate::json::{plain_run, string_end};
 use crate::time::{CanonicalReader, eight_digits};
 
+/// How the line of a call begins, as the Python package and our tracker write it.
+pub(crate) const CALL: &[u8] = br#"{"event": "call", "function": "#;
+
 /// Reads calls, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct FastReader {

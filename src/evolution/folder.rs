@@ -58,6 +58,11 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
+/// Whether a file is compressed by its name.
+pub(crate) fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz" || extension == "zst")
+}
+
 /// Whether a file is a log by its name: `x.jsonl`, `x.jsonl.1`, `x.jsonl-20260601`, `x.jsonl.2.gz`, `x-2026.jsonl.zst`.
 fn is_log(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
@@ -69,10 +74,9 @@ fn is_log(path: &Path) -> bool {
 /// Whether a compressed log is just being made of another: that is still there, and begins with the same event. What is
 /// made of it has no end yet.
 fn is_being_made(log: &Path, all: &HashSet<PathBuf>) -> bool {
-    let is_compressed = log.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
     let whole = log.with_extension("");
     let first = |log: &Path| Source::File(log.to_path_buf()).first_time();
-    is_compressed && all.contains(&whole) && first(log).is_some_and(|at| first(&whole) == Some(at))
+    is_compressed(log) && all.contains(&whole) && first(log).is_some_and(|at| first(&whole) == Some(at))
 }
 
 /// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::event::{self, Event, Fault};
+use super::folder;
 use super::source::{ReadError, Source, same_file};
 use super::tail::count_newlines;
 use crate::jsonl::{LINE_BYTES_MAX, read_at, without_mark};
@@ -133,8 +134,7 @@ impl Follower {
 
     /// Follows a log that is new, from its start.
     fn adopt(&mut self, path: &Path) -> Result<(), ReadError> {
-        let archived = path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
-        if archived || self.logs.iter().any(|log| log.path == path) {
+        if folder::is_compressed(path) || self.logs.iter().any(|log| log.path == path) {
             return Ok(());
         }
         // A name that vanished since it was listed is no error.

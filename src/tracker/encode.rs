@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::queue::Record;
 use super::seat::Seat;
+use crate::evolution::fast::CALL;
 use crate::json::push_string;
 use crate::time::Timestamp;
 
@@ -33,7 +34,7 @@ impl Encoder {
         if self.seats.len() <= index {
             self.seats.resize_with(index + 1, || None);
         }
-        let mut head = br#"{"event": "call", "function": "#.to_vec();
+        let mut head = CALL.to_vec();
         push_string(&mut head, &seat.function);
         head.extend_from_slice(br#", "timestamp": ""#);
         let middle = |variant: &Arc<str>| {

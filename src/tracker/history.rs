@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use super::news::{CALL, sources};
+use super::news::sources;
 use super::seat::{Listener, LoggedCall};
 use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
-use crate::evolution::fast::FastReader;
+use crate::evolution::fast::{CALL, FastReader};
 use crate::evolution::source::{Source, each_block};
 use crate::json::push_string;
 

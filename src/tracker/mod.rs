@@ -220,7 +220,7 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn reader<'a>(&'a self, memory: &'a mut Memory) -> Reader<'a> {
-        Reader { log: self.path.clone(), seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
+        Reader { log: &self.path, seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
     }
 
     /// Makes lines of the decisions that no other process has written meanwhile. In the log they stand behind all that was
@@ -250,9 +250,9 @@ impl Shared {
 
     /// How many decisions of other processes the function has heard that its own could contradict.
     fn heard(&self, function: &str) -> u64 {
-        let heard = AtomicU64::new(0);
-        news::each_seat_of(&self.seats, function, |seat| _ = heard.fetch_max(seat.heard(), Ordering::Relaxed));
-        heard.into_inner()
+        let mut heard = 0;
+        news::each_seat_of(&self.seats, function, |seat| heard = heard.max(seat.heard()));
+        heard
     }
 
     #[cold]

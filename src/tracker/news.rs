@@ -10,7 +10,7 @@ use super::seat::{LoggedCall, Seat};
 use crate::evolution::append::News;
 use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
-use crate::evolution::fast::FastReader;
+use crate::evolution::fast::{CALL, FastReader};
 use crate::evolution::folder;
 use crate::evolution::source::{Source, each_block, same_file};
 
@@ -64,7 +64,7 @@ impl Decided {
 
 /// Reads what is new, and tells whoever wants to know.
 pub(super) struct Reader<'a> {
-    pub(super) log: PathBuf,
+    pub(super) log: &'a Path,
     pub(super) seats: &'a Seats,
     pub(super) decided: &'a RwLock<Decided>,
     /// What follows from calls of others.
@@ -126,7 +126,7 @@ impl News for Reader<'_> {
     }
 
     fn replaced(&mut self, old: &Metadata) {
-        let logs = folder::rotated(folder_of(&self.log), &self.log).unwrap_or_default();
+        let logs = folder::rotated(folder_of(self.log), self.log).unwrap_or_default();
         let is_old = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| same_file(&metadata, old));
         // Otherwise somebody wrote the log anew, and strategies have heard what is in it.
         self.memory.heard = !logs.iter().any(is_old);
@@ -135,9 +135,6 @@ impl News for Reader<'_> {
         self.memory.fresh = self.read_aside().ok();
     }
 }
-
-/// How the line of a call begins.
-pub(super) const CALL: &[u8] = br#"{"event": "call", "function": "#;
 
 impl Reader<'_> {
     /// The log is read on from where it was.
@@ -169,7 +166,7 @@ impl Reader<'_> {
     /// One cannot be read.
     pub(super) fn read_aside(&mut self) -> io::Result<Decided> {
         let (mut decided, mut known) = (Decided::default(), HashMap::new());
-        for source in sources(&self.log)? {
+        for source in sources(self.log)? {
             let Some(metadata) = source.path().and_then(|path| std::fs::metadata(path).ok()) else { continue };
             let id = FileId::of(&metadata);
             let decisions = match self.memory.aside.remove(&id) {
@@ -292,7 +289,7 @@ pub(super) fn obey(seats: &Seats, decided: &RwLock<Decided>, changed: &[String])
 }
 
 /// Every function of this name that calls may come from.
-pub(super) fn each_seat_of(seats: &Seats, function: &str, each: impl Fn(&Seat)) {
+pub(super) fn each_seat_of(seats: &Seats, function: &str, mut each: impl FnMut(&Seat)) {
     let seats = seats.read().unwrap_or_else(PoisonError::into_inner);
     let same = |seat: &&Arc<Seat>| *seat.function == *function && !seat.is_closed();
     let same = seats.iter().flatten().filter(same).cloned().collect::<Vec<_>>();
