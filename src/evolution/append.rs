@@ -115,11 +115,6 @@ impl Appender {
         self.open.as_ref().map_or(0, |log| log.seen)
     }
 
-    /// Where the log is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Hands on whole lines that others appended since the last look.
     ///
     /// # Errors

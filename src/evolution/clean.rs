@@ -3,7 +3,7 @@
 //! Only events that were counted in the [`Plan`] are ever deleted. What is kept goes to a new file that takes the log's
 //! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::append::{LOCK_WAIT, lock_within};
-use super::decision::{Change, Decision};
+use super::decision::{Decision, Lasting};
 use super::event;
 use super::fast::{CALL, FastReader};
 use super::follow::last_line_start;
@@ -170,17 +170,17 @@ impl Plan {
                 Line::Blank => {}
             }
             if let Line::Old(events) | Line::Young(events) = line {
-                self.stands.take(text, at, events, matches!(line, Line::Old(_)));
+                self.stands.take(text, Standing { at, events, old: matches!(line, Line::Old(_)) });
             }
         });
     }
 
     /// Moves the events of lines with decisions that stand from those that go to those that stay.
     fn spare_what_stands(&mut self) {
-        let old = self.stands.by_function.values().flatten().filter(|line| line.old);
-        self.standing = self.stands.by_function.values().map(|lines| lines.len() as u64).sum();
+        let lines = self.stands.lines();
+        self.standing = lines.len() as u64;
         if self.older_than.is_some() {
-            let spared = old.map(|line| line.events).sum::<u64>();
+            let spared = lines.values().filter(|line| line.old).map(|line| line.events).sum::<u64>();
             self.deleted -= spared.min(self.deleted);
             self.kept += spared;
         }
@@ -246,14 +246,14 @@ impl Plan {
         own_like(&file, old)?;
         let mut kept = BufWriter::new(&file);
         let mut reader = BlockReader::default();
-        let stands = self.stands.places();
+        let stands = self.stands.lines();
         for index in 0..block_count(self.end) {
             let block = reader.read(old, index, self.end)?;
             let mut result = Ok(());
             each_line(block.bytes, block.offset, self.older_than, |at, text, line| {
                 if result.is_ok() {
                     result = match (line, archive.as_mut()) {
-                        (Line::Old(_), _) if stands.contains(&at) => kept.write_all(text),
+                        (Line::Old(_), _) if stands.contains_key(&at) => kept.write_all(text),
                         (Line::Young(_) | Line::Unreadable, _) => kept.write_all(text),
                         (Line::Old(_), Some(archive)) => archive.writer.write_all(text),
                         (Line::Old(_) | Line::Blank, _) => Ok(()),
@@ -376,11 +376,10 @@ enum Line {
     Blank,
 }
 
-/// The lines with decisions that stand: of each function the forced ones that none behind them made void, the last one that a
-/// strategy made, and the last release.
+/// The lines with decisions that stand, by function.
 #[derive(Clone, Debug, Default)]
 struct Stands {
-    by_function: BTreeMap<String, Vec<Standing>>,
+    by_function: BTreeMap<String, Lasting<Standing>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -389,38 +388,24 @@ struct Standing {
     at: u64,
     events: u64,
     old: bool,
-    forced: bool,
-    is_release: bool,
 }
 
 impl Stands {
     /// Takes in a line of so many events, unless it is a call.
-    fn take(&mut self, text: &[u8], at: u64, events: u64, old: bool) {
+    fn take(&mut self, text: &[u8], line: Standing) {
         if text.starts_with(CALL) {
             return;
         }
-        let _ = event::read_records(without_mark(text, at), &mut |record, _| {
-            let Some(decision) = Decision::parse(record) else { return };
-            let forced = decision.forced && decision.change != Change::Release;
-            let lines = self.by_function.entry(decision.function).or_default();
-            // A release stays itself: logs that were put aside may hold what it made void.
-            match decision.change {
-                Change::Release => lines.clear(),
-                Change::Promote if forced => lines.retain(|line| !line.forced),
-                // Of what strategies decided the last word counts.
-                _ if !forced => lines.retain(|line| line.forced || line.is_release),
-                _ => {}
-            }
-            if lines.last().is_none_or(|last| last.at != at) {
-                let is_release = decision.change == Change::Release;
-                lines.push(Standing { at, events, old, forced, is_release });
+        let _ = event::read_records(without_mark(text, line.at), &mut |record, _| {
+            if let Some(decision) = Decision::parse(record) {
+                self.by_function.entry(decision.function.clone()).or_default().take(&decision, line);
             }
         });
     }
 
-    /// Where the lines begin, in bytes.
-    fn places(&self) -> HashSet<u64> {
-        self.by_function.values().flatten().map(|line| line.at).collect()
+    /// The lines, by where they begin: one may hold several decisions.
+    fn lines(&self) -> BTreeMap<u64, Standing> {
+        self.by_function.values().flat_map(Lasting::items).map(|line| (line.at, *line)).collect()
     }
 }
 

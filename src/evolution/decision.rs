@@ -1,6 +1,6 @@
 //! Decisions in a log: who gave a variant which traffic, and what stands of that now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::json::{self, Raw, push_string};
 use crate::time::Timestamp;
@@ -328,6 +328,54 @@ impl Standing {
         };
         let obeys = !self.is_free() && !variants.is_empty() && (pinned.is_some() || shares.iter().any(Option::is_some));
         obeys.then_some(Forced { shares, pinned })
+    }
+}
+
+/// Of the decisions about one function those that are not void after all of them, each as whatever is kept of it: the last
+/// release, the forced ones that none behind them made void, and the last one that a strategy made.
+#[derive(Clone, Debug)]
+pub(crate) struct Lasting<T> {
+    release: Option<T>,
+    forced: VecDeque<T>,
+    own: Option<T>,
+}
+
+impl<T> Default for Lasting<T> {
+    fn default() -> Self {
+        Lasting { release: None, forced: VecDeque::new(), own: None }
+    }
+}
+
+impl<T> Lasting<T> {
+    /// Takes the next decision in, kept as `item`.
+    pub(crate) fn take(&mut self, decision: &Decision, item: T) {
+        match (&decision.change, decision.forced) {
+            // A release stays itself: logs that were put aside may hold what it made void.
+            (Change::Release, _) => *self = Lasting { release: Some(item), ..Lasting::default() },
+            (_, false) => self.own = Some(item),
+            (change, true) => {
+                if *change == Change::Promote {
+                    self.forced.clear();
+                }
+                self.forced.push_back(item);
+            }
+        }
+    }
+
+    /// Lets go of forced decisions, the first ones, beyond so many.
+    pub(crate) fn limit_forced(&mut self, most: usize) {
+        let surplus = self.forced.len().saturating_sub(most);
+        self.forced.drain(..surplus);
+    }
+
+    /// All of them, in an order that means the same.
+    pub(crate) fn into_items(self) -> impl Iterator<Item = T> {
+        self.release.into_iter().chain(self.forced).chain(self.own)
+    }
+
+    /// All of them.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
+        self.release.iter().chain(&self.forced).chain(&self.own)
     }
 }
 

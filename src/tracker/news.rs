@@ -1,6 +1,6 @@
 //! What others write to the log, and what was in it before: decisions, and calls where they are wanted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::seat::{LoggedCall, Seat};
 use crate::evolution::append::News;
-use crate::evolution::decision::{Change, Decision, Standing};
+use crate::evolution::decision::{Change, Decision, Lasting, Standing};
 use crate::evolution::event::{self, Kind};
 use crate::evolution::fast::{CALL, FastReader};
 use crate::evolution::folder;
@@ -223,42 +223,17 @@ impl Reader<'_> {
     }
 }
 
-/// The decisions of one function that matter after all of them.
-#[derive(Default)]
-struct Matter {
-    release: Option<Decision>,
-    /// Since the last that made the ones before it void.
-    forced: VecDeque<Decision>,
-    own: Option<Decision>,
-}
-
 /// Most forced decisions about a function that are remembered of a log, the last ones.
 const FORCED_MAX: usize = 10_000;
 
-impl Matter {
-    fn take(&mut self, decision: Decision) {
-        match (&decision.change, decision.forced) {
-            (Change::Release, _) => *self = Matter { release: Some(decision), ..Matter::default() },
-            (_, false) => self.own = Some(decision),
-            (change, true) => {
-                if *change == Change::Promote {
-                    self.forced.clear();
-                }
-                if self.forced.len() == FORCED_MAX {
-                    self.forced.pop_front();
-                }
-                self.forced.push_back(decision);
-            }
-        }
-    }
-}
-
 /// The decisions of a log, each function's in its order, without those that are void after all.
 fn decisions_in(source: &Source) -> io::Result<Vec<Decision>> {
-    let mut by_function: HashMap<String, Matter> = HashMap::new();
+    let mut by_function: HashMap<String, Lasting<Decision>> = HashMap::new();
     let mut take = |text: &str| {
         if let Some(decision) = Decision::parse(text) {
-            by_function.entry(decision.function.clone()).or_default().take(decision);
+            let lasting = by_function.entry(decision.function.clone()).or_default();
+            lasting.take(&decision, decision.clone());
+            lasting.limit_forced(FORCED_MAX);
         }
     };
     each_block(source, u64::MAX, |lines| {
@@ -271,8 +246,7 @@ fn decisions_in(source: &Source) -> io::Result<Vec<Decision>> {
             }
         }
     })?;
-    let in_order = |matter: Matter| matter.release.into_iter().chain(matter.forced).chain(matter.own);
-    Ok(by_function.into_values().flat_map(in_order).collect())
+    Ok(by_function.into_values().flat_map(Lasting::into_items).collect())
 }
 
 /// Lets the functions that something was forced on know, once for all of it.
