@@ -13,6 +13,7 @@ pub mod json;
 pub mod jsonl;
 pub mod random;
 pub mod rollout;
+pub mod store;
 pub mod time;
 pub mod tracker;
 

@@ -1,0 +1,130 @@
+//! Named logs of numbered JSON lines, and an index of what is due when: all that durable workflows need of a medium.
+//!
+//! Appending at the expected number is the only commit. Who appends says where the log ends as they know it; if it does
+//! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
+//! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
+//! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
+
+mod batch;
+pub mod contract;
+mod error;
+mod line;
+mod memory;
+mod name;
+mod page;
+mod wakes;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
+pub use error::{Error, Source};
+pub use line::{Header, LINE_BYTES_MAX, Line, Token};
+pub use memory::MemoryStore;
+pub use name::{KEY_BYTES_MAX, Kind, Name, Queue};
+pub use page::{End, Lines, Page};
+
+use crate::time::Timestamp;
+
+/// A medium that holds logs.
+///
+/// No method looks at a clock: what is due is due at the time that the caller gives. Every method may be called again after
+/// an error that is [retryable](Error::retryable), with the same arguments.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Where this store is, for messages: never with credentials.
+    fn location(&self) -> String;
+
+    /// Does all parts of a batch in order, or all at once, and returns where each appended log then ends, in the order of
+    /// the appends. When it returns, all is as durable as the medium can make it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`], [`Error::Sealed`] and [`Error::Lost`] stop the batch at the append that meets them. Parts before
+    /// that one have been done or not, as after a crash.
+    async fn apply(&self, batch: &Batch) -> Result<Vec<Position>, Error>;
+
+    /// Reads lines behind `after`, whole appends of at least `bytes` bytes together if there are so many, else to the end.
+    ///
+    /// The first line is number `after + 1`, or a later one if those before were [forgotten](Store::forget).
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the log ends before `after`; [`Error::Corrupt`] with the place of a damaged line.
+    async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error>;
+
+    /// Where a log ends; the start if there is no such log.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    async fn end(&self, log: &Name) -> Result<End, Error>;
+
+    /// The names of logs of one kind whose id begins with `start`, behind `after`, at most `limit`, in order. Each is
+    /// given in its first generation.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn list(&self, kind: Kind, start: &str, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, Error>;
+
+    /// Entries of a queue that are due at `now`, the earliest first, at most `limit`.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
+
+    /// All queues that have entries, in order.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn queues(&self) -> Result<Vec<Queue>, Error>;
+
+    /// Watches a log or a queue from now on.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn watch(&self, what: Watched) -> Result<Box<dyn Watch>, Error>;
+
+    /// Lets go of all that a sealed log holds but its last line, the seal. Its numbers stay taken.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the log is not sealed.
+    async fn forget(&self, log: &Name) -> Result<(), Error>;
+
+    /// Looks for damage that only this medium can have, and with `repair` mends what can be mended without losing
+    /// anything that was acknowledged.
+    ///
+    /// # Errors
+    /// What stopped the search; what it found is not an error.
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, Error>;
+}
+
+/// What can be watched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Watched {
+    /// Lines that are appended to a log.
+    Log(Name),
+    /// Entries that come to a queue.
+    Queue(Queue),
+}
+
+/// Wakes whoever waits for a change. Best effort: a change may go unnoticed, so the wait has a bound, and whoever wakes
+/// looks for themselves.
+#[async_trait]
+pub trait Watch: Send + fmt::Debug {
+    /// Waits until something has changed since the watch began or since the last call returned, but not longer than
+    /// `at_most`. Whether something has.
+    async fn changed(&mut self, at_most: Duration) -> bool;
+}
+
+/// Something in a store that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// File, key or object.
+    pub place: String,
+    /// What is wrong there.
+    pub problem: String,
+    /// What can be done about it without losing anything; none if a person has to decide.
+    pub remedy: Option<String>,
+    /// It has been done.
+    pub repaired: bool,
+}
