@@ -8,10 +8,12 @@
 mod batch;
 pub mod contract;
 mod error;
+pub mod faults;
 mod line;
 mod memory;
 mod name;
 mod page;
+mod retry;
 mod wakes;
 
 use std::fmt;
@@ -25,6 +27,7 @@ pub use line::{Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, Kind, Name, Queue};
 pub use page::{End, Lines, Page};
+pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;
 
