@@ -1,3 +1,4 @@
 //! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
 
+mod files;
 mod memory;
