@@ -16,6 +16,9 @@ use crate::random::Random;
 /// Longest line that a store takes, in bytes, with its header.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Deepest nesting of a line: less than any common reader of JSON allows.
+pub const DEPTH_MAX: usize = 100;
+
 /// The longest that a header can be.
 const HEADER_BYTES_MAX: usize = 96;
 
@@ -74,6 +77,9 @@ impl Line {
         if json.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
             return Err(Error::invalid("line", "it is more than one line"));
         }
+        if depth(json) > DEPTH_MAX {
+            return Err(Error::invalid("line", format!("it is nested more than {DEPTH_MAX} deep")));
+        }
         let mut deserializer = serde_json::Deserializer::from_str(json);
         serde::Deserializer::deserialize_map(&mut deserializer, KeysVisitor)
             .and_then(|()| deserializer.end())
@@ -99,6 +105,28 @@ impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// How deeply arrays and objects are nested in JSON text.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match byte {
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Looks at the keys of an object and at nothing else.
@@ -276,6 +304,8 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(Line::new(&deep).is_err());
+        let deepest = format!("{{\"a\":{}\"[{{\\\"[\"{}}}", "[".repeat(DEPTH_MAX - 1), "]".repeat(DEPTH_MAX - 1));
+        assert!(serde_json::from_str::<serde_json::Value>(Line::new(&deepest).unwrap().as_str()).is_ok());
         assert!(Line::new(" {\"a\":{\"seq\":1}} ").is_ok());
     }
 }
