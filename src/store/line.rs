@@ -38,11 +38,15 @@ impl Token {
         Token(bits)
     }
 
-    fn parse(digits: &[u8]) -> Option<Self> {
-        if digits.len() != 16 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return None;
+    #[inline]
+    fn parse(digits: &[u8; 16]) -> Option<Self> {
+        let (mut bits, mut bad) = (0u64, false);
+        for digit in digits {
+            let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+            bad |= number > 9 && letter > 5;
+            bits = bits << 4 | u64::from(if number <= 9 { number } else { letter.wrapping_add(10) & 15 });
         }
-        u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().map(Token)
+        (!bad).then_some(Token(bits))
     }
 }
 
@@ -184,6 +188,34 @@ impl Header {
     /// Reads the header that `line` begins with; none if it begins otherwise. Blanks between the parts are allowed.
     #[inline]
     pub fn parse(line: &[u8]) -> Option<Self> {
+        Header::parse_plain(line).or_else(|| Header::parse_general(line))
+    }
+
+    /// A header as stores write it, without `sealed`: nearly every one.
+    #[inline]
+    fn parse_plain(line: &[u8]) -> Option<Self> {
+        let mut rest = line.strip_prefix(b"{\"seq\":")?;
+        let mut seq = 0u64;
+        let mut digits = 0;
+        while let [digit @ b'0'..=b'9', more @ ..] = rest {
+            // Nineteen digits do not overflow.
+            seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            rest = more;
+            digits += 1;
+        }
+        let (token, rest) = rest.strip_prefix(b",\"token\":\"")?.split_first_chunk::<16>()?;
+        let (rest, more) = match rest.strip_prefix(b"\",\"more\":true,\"") {
+            Some(rest) => (rest, true),
+            None => (rest.strip_prefix(b"\",\"")?, false),
+        };
+        // What may be more of the header, or another key.
+        if matches!(rest, [b'm' | b's', ..]) || !rest.ends_with(b"}") || seq == 0 || digits > 19 {
+            return None;
+        }
+        Some(Header { seq, token: Token::parse(token)?, more, sealed: false })
+    }
+
+    fn parse_general(line: &[u8]) -> Option<Self> {
         let mut rest = Rest(line);
         rest.take(b"{")?;
         rest.key(b"\"seq\"")?;
@@ -191,12 +223,9 @@ impl Header {
         rest.take(b",")?;
         rest.key(b"\"token\"")?;
         rest.take(b"\"")?;
-        let token = Token::parse(rest.0.get(..16)?)?;
-        rest.0 = &rest.0[16..];
-        if !rest.0.starts_with(b"\"") {
-            return None;
-        }
-        rest.0 = &rest.0[1..];
+        let (token, after) = rest.0.split_first_chunk::<16>()?;
+        let token = Token::parse(token)?;
+        rest.0 = after.strip_prefix(b"\"")?;
         let more = rest.flag(b"\"more\"");
         let sealed = rest.flag(b"\"sealed\"");
         rest.take(b",")?;

@@ -6,19 +6,26 @@ use std::io;
 use std::path::Path;
 
 use super::{Files, failed};
-use crate::store::name::encode;
+use crate::store::name::{encode, is_key};
 use crate::store::{Error, Kind, Name};
 
 /// The first few of many things that come in any order.
 pub(super) struct Smallest<T> {
     limit: usize,
     kept: Vec<T>,
+    /// Whether the last of what was kept is behind `limit` others: what comes behind it is not kept.
+    full: bool,
     compare: fn(&T, &T) -> Ordering,
 }
 
 impl<T> Smallest<T> {
     pub(super) fn new(limit: usize, compare: fn(&T, &T) -> Ordering) -> Self {
-        Smallest { limit, kept: Vec::new(), compare }
+        Smallest { limit, kept: Vec::new(), full: false, compare }
+    }
+
+    /// The last that may still be among the smallest; none if any may.
+    pub(super) fn bound(&self) -> Option<&T> {
+        self.kept.get(self.limit.checked_sub(1)?).filter(|_| self.full)
     }
 
     /// Keeps it, until there are enough that come before it.
@@ -33,6 +40,7 @@ impl<T> Smallest<T> {
         if self.kept.len() > self.limit {
             if self.limit > 0 {
                 self.kept.select_nth_unstable_by(self.limit - 1, self.compare);
+                self.full = true;
             }
             self.kept.truncate(self.limit);
         }
@@ -80,7 +88,8 @@ impl Files {
         each_entry(&self.root.join(kind.as_str()), |file| {
             let Some(key) = file.strip_suffix(".jsonl").filter(|key| key.starts_with(&start)) else { return };
             let behind = after.is_none_or(|after| compare_keys(key, after.key()) == Ordering::Greater);
-            if behind && Name::from_key(kind, key).is_some() {
+            let wanted = behind && smallest.bound().is_none_or(|bound| compare_keys(key, bound) == Ordering::Less);
+            if wanted && is_key(key) {
                 smallest.add(key.into());
             }
         })?;
