@@ -16,8 +16,8 @@ use crate::random::Random;
 /// Longest line that a store takes, in bytes, with its header.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The longest that a header can be.
-const HEADER_BYTES_MAX: usize = 96;
+/// The longest that a header can be, with the newline behind the line.
+pub(super) const HEADER_BYTES_MAX: usize = 96;
 
 /// What tells one append from another: the same for all lines of one batch, and of that batch made again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
