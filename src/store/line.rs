@@ -35,7 +35,7 @@ impl Token {
         Token(bits)
     }
 
-    fn parse(digits: &[u8]) -> Option<Self> {
+    pub(super) fn parse(digits: &[u8]) -> Option<Self> {
         if digits.len() != 16 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
         }

@@ -1,3 +1,6 @@
 //! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+mod servers;
