@@ -12,6 +12,8 @@ pub mod faults;
 mod line;
 mod memory;
 mod name;
+#[cfg(feature = "object-store")]
+mod object;
 mod page;
 mod retry;
 mod wakes;
@@ -26,6 +28,8 @@ pub use error::{Error, Source};
 pub use line::{Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
+#[cfg(feature = "object-store")]
+pub use object::{BucketAddress, BucketOptions, BucketStore, Provider, Requests};
 pub use page::{End, Lines, Page};
 pub use retry::{RetryPolicy, RetryingStore};
 

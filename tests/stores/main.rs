@@ -1,3 +1,7 @@
 //! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
 
 mod memory;
+#[cfg(feature = "object-store")]
+mod object;
+#[cfg(feature = "object-store")]
+mod servers;
