@@ -5,6 +5,9 @@ mod child;
 mod crash;
 mod files;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "object-store", feature = "redis"))]
 mod servers;
