@@ -5,6 +5,7 @@
 //! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
 //! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
 
+mod address;
 mod batch;
 pub mod contract;
 mod error;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use address::{Address, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};
