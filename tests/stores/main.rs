@@ -3,5 +3,4 @@
 mod memory;
 #[cfg(feature = "object-store")]
 mod object;
-#[cfg(feature = "object-store")]
 mod servers;

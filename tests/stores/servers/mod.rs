@@ -1,4 +1,6 @@
-//! Servers that tests start, and what stands between them and a store.
+//! Real servers, started for a test and stopped with it.
 
+#[cfg(feature = "object-store")]
 pub(crate) mod moto;
+#[cfg(feature = "object-store")]
 pub(crate) mod s3_proxy;
