@@ -50,7 +50,7 @@ pub struct FaultyStore {
     calls: AtomicU64,
     crashed: AtomicBool,
     lists: Mutex<HashMap<String, Vec<Name>>>,
-    dues: Mutex<HashMap<Queue, Vec<Due>>>,
+    dues: Mutex<HashMap<(Queue, Option<Due>), Vec<Due>>>,
 }
 
 impl fmt::Debug for FaultyStore {
@@ -155,11 +155,17 @@ impl Store for FaultyStore {
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         let fault = self.next(Call::List).await?;
-        let fresh = self.inner.due(queue, now, limit).await?;
+        let fresh = self.inner.due_after(queue, after, now, limit).await?;
         let mut dues = self.dues.lock().unwrap_or_else(PoisonError::into_inner);
-        let stale = dues.insert(queue.clone(), fresh.clone());
+        let stale = dues.insert((queue.clone(), after.cloned()), fresh.clone());
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))
     }
 

@@ -112,7 +112,7 @@ impl fmt::Debug for Line {
 }
 
 /// How deeply arrays and objects are nested in JSON text.
-fn depth(json: &str) -> usize {
+pub(crate) fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
     for byte in json.bytes() {
         if escaped {

@@ -1,6 +1,7 @@
 //! A store in memory: the reference that the others are held against, and what tests of workflows run on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -155,9 +156,17 @@ impl Store for MemoryStore {
         Ok(names)
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         let state = self.state();
-        Ok(state.due.iter().filter(|due| due.queue == *queue && due.at <= now).take(limit).cloned().collect())
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = state.due.range::<Due, _>((from, Bound::Unbounded)).filter(|due| due.queue == *queue);
+        Ok(entries.take_while(|due| due.at <= now).take(limit).cloned().collect())
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {

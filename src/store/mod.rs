@@ -61,6 +61,7 @@ pub use address::{Address, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};
+pub(crate) use line::depth;
 pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
@@ -115,7 +116,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// What the medium says.
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
+    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+        self.due_after(queue, None, now, limit).await
+    }
+
+    /// As [`Store::due`], but only entries behind `after`, an entry of the same queue that is or was there: for who goes
+    /// through many.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error>;
 
     /// All queues that have entries, in order.
     ///

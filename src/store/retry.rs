@@ -91,8 +91,14 @@ impl Store for RetryingStore {
         self.persist(|| self.inner.list(kind, start, after, limit)).await
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
-        self.persist(|| self.inner.due(queue, now, limit)).await
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        self.persist(|| self.inner.due_after(queue, after, now, limit)).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {

@@ -33,6 +33,7 @@ enum Broken {
     ListsWithTheNameBefore,
     IsDueEarly,
     IsDueInAnyOrder,
+    IsDueFromTheFirst,
     DropsNothing,
     MixesQueues,
     NeverWakes,
@@ -170,9 +171,17 @@ impl Store for BrokenStore {
         Ok(names)
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         let now = if self.how == Broken::IsDueEarly { now.offset_micros(1) } else { now };
-        let mut due = self.inner.due(&self.queue(queue), now, limit).await?;
+        let after = after.filter(|_| self.how != Broken::IsDueFromTheFirst);
+        let after = after.map(|after| Due { queue: self.queue(queue), ..after.clone() });
+        let mut due = self.inner.due_after(&self.queue(queue), after.as_ref(), now, limit).await?;
         if self.how == Broken::IsDueInAnyOrder {
             due.reverse();
         }
@@ -258,6 +267,7 @@ async fn the_contract_notices_what_is_broken() {
     notices!(ListsWithTheNameBefore, names::lists_are_in_order_and_whole);
     notices!(IsDueEarly, due::entries_come_in_order_when_their_time_has_come);
     notices!(IsDueInAnyOrder, due::entries_come_in_order_when_their_time_has_come);
+    notices!(IsDueFromTheFirst, due::many_entries_are_gone_through_in_pages);
     notices!(DropsNothing, due::entries_are_put_and_dropped_once);
     notices!(MixesQueues, due::queues_do_not_mix);
     notices!(NeverWakes, watches::a_watch_wakes_for_its_log);

@@ -45,6 +45,35 @@ pub async fn entries_come_in_order_when_their_time_has_come(medium: &dyn Medium)
     }
 }
 
+/// Who goes through entries page by page meets each once, in the same order, also if the last of a page is dropped meanwhile.
+pub async fn many_entries_are_gone_through_in_pages(medium: &dyn Medium) {
+    let (store, place) = (medium.open().await.unwrap(), Place::new("pages"));
+    let queue = place.queue("q");
+    for (hour, second) in [(0, 0), (0, 0), (0, 1), (1, 0), (30, 0)] {
+        let ids = ["a", "a-b", "a.b", "a/b", "aa", "b"].map(|id| format!("{id}{second}"));
+        let entries = ids.map(|id| Due { queue: queue.clone(), at: at(hour * 3600 + second), run: place.log(&id) });
+        let put = entries.into_iter().fold(Batch::new(token()), Batch::put_due);
+        store.apply(&put).await.unwrap();
+    }
+    let last = at(2 * 3600);
+    let all = store.due(&queue, last, 100).await.unwrap();
+    assert_eq!(all.len(), 18, "{all:?}");
+    for limit in [1, 4, 18, 100] {
+        let (mut found, mut after) = (Vec::new(), None);
+        while found.len() <= all.len() {
+            let page = store.due_after(&queue, after.as_ref(), last, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let Some(end) = page.last().cloned() else { break };
+            found.extend(page);
+            store.apply(&Batch::new(token()).drop_due(end.clone())).await.unwrap();
+            after = Some(end);
+        }
+        assert_eq!(found, all, "in pages of {limit}");
+        let put = all.iter().cloned().fold(Batch::new(token()), Batch::put_due);
+        store.apply(&put).await.unwrap();
+    }
+}
+
 /// The same entry may be put and dropped again and again.
 pub async fn entries_are_put_and_dropped_once(medium: &dyn Medium) {
     let (store, place) = (medium.open().await.unwrap(), Place::new("once"));

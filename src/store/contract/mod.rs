@@ -168,6 +168,7 @@ macro_rules! store_contract {
             names: lists_go_over_page_boundaries,
             names: kinds_do_not_mix,
             due: entries_come_in_order_when_their_time_has_come,
+            due: many_entries_are_gone_through_in_pages,
             due: entries_are_put_and_dropped_once,
             due: queues_do_not_mix,
             due: one_batch_appends_and_sets_what_is_due,

@@ -81,16 +81,24 @@ impl Files {
         Ok(())
     }
 
-    pub(super) fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    pub(super) fn due(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         self.latest_now.fetch_max(now.micros(), Ordering::Relaxed);
         let mut found = Vec::new();
-        for hour in self.hours(queue, &hour(now))? {
+        let first = after.map(|after| hour(after.at)).unwrap_or_default();
+        for hour in self.hours(queue, &hour(now))?.into_iter().filter(|hour| *hour >= first) {
             if found.len() >= limit {
                 break;
             }
             let mut smallest = Smallest::new(limit - found.len(), Due::cmp);
             each_entry(&self.queue_folder(queue).join(hour), |entry| {
-                if let Some(due) = Due::from_entry(queue, entry).filter(|due| due.at <= now) {
+                let wanted = |due: &Due| due.at <= now && after.is_none_or(|after| due > after);
+                if let Some(due) = Due::from_entry(queue, entry).filter(wanted) {
                     smallest.add(due);
                 }
             })?;
@@ -117,7 +125,7 @@ impl Files {
         queues.sort_unstable();
         let mut with_entries = Vec::new();
         for queue in queues {
-            if !self.due(&queue, Timestamp::MAX, 1)?.is_empty() {
+            if !self.due(&queue, None, Timestamp::MAX, 1)?.is_empty() {
                 with_entries.push(queue);
             }
         }

@@ -281,9 +281,15 @@ impl Store for FileStore {
         self.blocking(move |files| files.list(kind, &start, after.as_ref(), limit)).await
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
-        let queue = queue.clone();
-        self.blocking(move |files| files.due(&queue, now, limit)).await
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let (queue, after) = (queue.clone(), after.cloned());
+        self.blocking(move |files| files.due(&queue, after.as_ref(), now, limit)).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {

@@ -192,13 +192,13 @@ fn an_entry_is_put_again_when_its_folder_vanished() {
     arm.failing.errno.store(ENOENT, Ordering::SeqCst);
     arm.failing.touch.store(2, Ordering::SeqCst);
     arm.files.apply(&Batch::new(Token::from_bits(1)).put_due(due.clone())).unwrap();
-    assert_eq!(arm.files.due(&due.queue, due.at, 9).unwrap(), std::slice::from_ref(&due));
+    assert_eq!(arm.files.due(&due.queue, None, due.at, 9).unwrap(), std::slice::from_ref(&due));
     // Served long after its hour, it takes the folder with it.
-    arm.files.due(&due.queue, Timestamp::from_micros(1_800_000_000_000_000), 9).unwrap();
+    arm.files.due(&due.queue, None, Timestamp::from_micros(1_800_000_000_000_000), 9).unwrap();
     arm.files.apply(&Batch::new(Token::from_bits(2)).drop_due(due.clone())).unwrap();
     assert!(!arm.files.queue_folder(&due.queue).join("1970-01-01T00").exists());
     arm.files.apply(&Batch::new(Token::from_bits(3)).put_due(due.clone())).unwrap();
-    assert_eq!(arm.files.due(&due.queue, due.at, 9).unwrap(), [due]);
+    assert_eq!(arm.files.due(&due.queue, None, due.at, 9).unwrap(), [due]);
 }
 
 #[test]

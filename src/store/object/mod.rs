@@ -182,8 +182,14 @@ impl Store for BucketStore {
         self.shared.list(kind, start, after, limit).await
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
-        self.shared.due(queue, now, limit).await
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        self.shared.due(queue, after, now, limit).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {

@@ -50,13 +50,22 @@ impl Shared {
         self.bucket.delete(&due_key(due)).await
     }
 
-    pub(super) async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    pub(super) async fn due(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         let start = queue_start(queue);
-        let query = Query { start: start.clone(), limit: Some(limit), ..Query::default() };
+        let after = after.map(due_key);
+        let query = Query { start: start.clone(), after: after.clone(), limit: Some(limit), ..Query::default() };
         let (mut found, mut next) = (Vec::new(), None);
         while found.len() < limit {
             let page = self.bucket.list(&query, next).await?;
-            for (key, _) in &page.objects {
+            // Some providers begin a list where they like.
+            let behind = |key: &str| after.as_deref().is_none_or(|after| key > after);
+            for (key, _) in page.objects.iter().filter(|(key, _)| behind(key)) {
                 // `inspect` tells of what is no entry.
                 let Some(due) = key.strip_prefix(&start).and_then(|entry| Due::from_entry(queue, entry)) else {
                     continue;

@@ -451,11 +451,18 @@ impl Store for RedisStore {
         self.collect(&self.inner.keys.names(kind), min, &max, limit, read).await
     }
 
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+    async fn due_after(
+        &self,
+        queue: &Queue,
+        after: Option<&Due>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
         // Behind the time comes `_`, and behind that in ASCII comes this.
         let max = format!("({}`", now.fixed_width());
         let read = |member: &str| Due::from_entry(queue, member);
-        self.collect(&self.inner.keys.due(queue), b"-".to_vec(), max.as_bytes(), limit, read).await
+        let min = after.map_or_else(|| b"-".to_vec(), |after| format!("({}", after.to_entry()).into_bytes());
+        self.collect(&self.inner.keys.due(queue), min, max.as_bytes(), limit, read).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {
