@@ -17,6 +17,7 @@ pub mod rollout;
 pub mod store;
 pub mod time;
 pub mod tracker;
+pub mod workflow;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,0 +1,131 @@
+//! Stretches of a store in the order of names, and the due entries of the runs in one.
+
+use std::collections::{HashMap, HashSet};
+
+use super::is_ours;
+use crate::store::{Due, Error, Kind, Name, Store};
+use crate::time::Timestamp;
+use crate::workflow::{INBOX, RUNS};
+
+/// How many names or entries are asked for at a time.
+const PAGE: usize = 1_000;
+
+/// Most entries of one run that are kept in mind. If there are more, the next search finds those behind them.
+const ENTRIES_MAX: usize = 16;
+
+/// The runs between two names, and the inboxes there that have no run.
+pub(super) struct Stretch {
+    /// The last run of the stretch before.
+    after: Option<Name>,
+    /// The last run of this one; none if no stretch follows.
+    pub(super) last: Option<Name>,
+    pub(super) runs: Vec<Name>,
+    pub(super) orphans: Vec<Name>,
+}
+
+impl Stretch {
+    /// At most `limit` runs behind `after`.
+    pub(super) async fn next(store: &dyn Store, after: Option<&Name>, limit: usize) -> Result<Self, Error> {
+        let limit = limit.max(1);
+        let mut runs: Vec<Name> = Vec::new();
+        while runs.len() < limit {
+            let asked = PAGE.min(limit - runs.len());
+            let page = store.list(RUNS, "", runs.last().or(after), asked).await?;
+            let ended = page.len() < asked;
+            runs.extend(page);
+            if ended {
+                break;
+            }
+        }
+        let last = if runs.len() < limit { None } else { runs.last().cloned() };
+        let mut stretch = Stretch { after: after.cloned(), last, runs, orphans: Vec::new() };
+        stretch.find_orphans(store).await?;
+        Ok(stretch)
+    }
+
+    async fn find_orphans(&mut self, store: &dyn Store) -> Result<(), Error> {
+        let mut after = self.after.as_ref().map(|after| after.of_kind(INBOX));
+        loop {
+            let page = store.list(INBOX, "", after.as_ref(), PAGE).await?;
+            for inbox in &page {
+                let run = inbox.of_kind(RUNS);
+                if !self.holds(&run) {
+                    return Ok(());
+                }
+                if self.runs.binary_search(&run).is_err() {
+                    self.orphans.push(inbox.clone());
+                }
+            }
+            after = page.last().cloned();
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether a run of this name would be in this stretch.
+    fn holds(&self, run: &Name) -> bool {
+        self.after.as_ref().is_none_or(|after| run > after) && self.last.as_ref().is_none_or(|last| run <= last)
+    }
+}
+
+/// The due entries of runs, by the key of the run, the earliest first.
+pub(super) struct Entries {
+    by_key: HashMap<String, Vec<Due>>,
+}
+
+impl Entries {
+    /// The entries of all runs that are in a stretch, or would be if they were there; of those with a wanted key, if these are
+    /// given.
+    pub(super) async fn within(
+        store: &dyn Store,
+        stretch: &Stretch,
+        wanted: Option<&HashSet<String>>,
+    ) -> Result<Self, Error> {
+        let mut entries = Entries { by_key: HashMap::new() };
+        for queue in store.queues().await? {
+            let mut after: Option<Due> = None;
+            loop {
+                let page = store.due_after(&queue, after.as_ref(), Timestamp::MAX, PAGE).await?;
+                let full = page.len() >= PAGE;
+                after = page.last().cloned();
+                let mine = |due: &Due| {
+                    is_ours(due.run.kind())
+                        && wanted.is_none_or(|wanted| wanted.contains(due.run.key()))
+                        && stretch.holds(&due.run.of_kind(RUNS))
+                };
+                page.into_iter().filter(mine).for_each(|due| entries.add(due));
+                if !full {
+                    break;
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn add(&mut self, due: Due) {
+        if let Some(known) = self.by_key.get_mut(due.run.key()) {
+            if known.len() < ENTRIES_MAX {
+                known.push(due);
+            }
+        } else {
+            self.by_key.insert(due.run.key().to_owned(), vec![due]);
+        }
+    }
+
+    /// The entries of a run.
+    pub(super) fn of(&self, run: &Name) -> &[Due] {
+        self.by_key.get(run.key()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Names of runs that have entries and are not there, in no order.
+    pub(super) fn of_no_run(&self, stretch: &Stretch) -> impl Iterator<Item = Name> {
+        let names = self.by_key.values().filter_map(|entries| Some(entries.first()?.run.of_kind(RUNS)));
+        names.filter(|name| stretch.runs.binary_search(name).is_err())
+    }
+}
+
+/// Whether an entry leads to a history, and not to an inbox.
+pub(super) fn leads_to(due: &Due, kind: Kind) -> bool {
+    due.run.kind() == kind
+}

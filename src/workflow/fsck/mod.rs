@@ -1,0 +1,226 @@
+//! Whether a store's runs, inboxes and due entries are as the protocol leaves them, and what can be done where they are not.
+//!
+//! It may be run while workers are at work: what looks wrong is looked at a second time, and told only if nothing has moved
+//! there meanwhile. It goes through the store in the order of names, in stretches, so that its memory does not grow with the
+//! number of runs.
+
+mod index;
+mod run;
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt as _;
+
+use self::index::{Entries, Stretch};
+use self::run::{Checked, check_run};
+use super::batches::DraftError;
+use super::{INBOX, RUNS};
+use crate::random::Random;
+use crate::store::{Batch, Error, Finding, Kind, Name, Store, Token};
+use crate::time::Timestamp;
+
+/// How to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Does what loses nothing: puts a due entry, drops one of a run that has ended, begins a generation or a child that was
+    /// decided upon, tells a parent of an end.
+    pub repair: bool,
+    /// The present time.
+    pub now: Timestamp,
+    /// How long after its end a claim counts as dead when nobody has taken the run, in microseconds.
+    pub dead_after_us: i64,
+    /// How many runs are kept in mind at a time. For each stretch of so many, the due index is gone through once.
+    pub runs_at_a_time: usize,
+    /// How many runs are read at the same time.
+    pub reads_at_a_time: usize,
+}
+
+impl Options {
+    /// A look at `now` that changes nothing.
+    pub fn new(now: Timestamp) -> Self {
+        Options { repair: false, now, dead_after_us: 60 * 1_000_000, runs_at_a_time: 20_000, reads_at_a_time: 16 }
+    }
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Runs.
+    pub runs: u64,
+    /// Those that have ended.
+    pub ended: u64,
+    /// Those whose history or inbox cannot be as it is.
+    pub corrupt: u64,
+    /// What was found, corrupt runs included.
+    pub findings: u64,
+    /// What was repaired.
+    pub repaired: u64,
+}
+
+/// Something that is not as it should be, and the batch that would set it right.
+struct Suspect {
+    finding: Finding,
+    remedy: Option<Batch>,
+}
+
+impl Suspect {
+    fn new(place: &Name, problem: &str) -> Self {
+        Suspect { finding: Finding::new(place, problem), remedy: None }
+    }
+
+    /// The same with what can be done about it, unless that cannot be put into a batch.
+    fn with_remedy(self, remedy: &str, batch: Result<Batch, DraftError>) -> Self {
+        match batch {
+            Ok(batch) => Suspect { finding: self.finding.with_remedy(remedy), remedy: Some(batch) },
+            Err(error) => {
+                let problem = format!("{}; to {remedy} is not possible: {error}", self.finding.problem);
+                Suspect { finding: Finding { problem, ..self.finding }, remedy: None }
+            }
+        }
+    }
+}
+
+/// Looks through a store and reports what it finds. `random` makes the tokens of repairs.
+///
+/// # Errors
+/// What stopped the search; what it found is not an error.
+pub async fn fsck(
+    store: &dyn Store,
+    options: &Options,
+    random: &dyn Random,
+    report: &mut (dyn FnMut(Finding) + Send),
+) -> Result<Summary, Error> {
+    let mut search = Search { store, options, random, report, summary: Summary::default(), told: HashSet::new() };
+    search.medium().await?;
+    let mut after = None;
+    loop {
+        let stretch = Stretch::next(store, after.as_ref(), options.runs_at_a_time).await?;
+        search.stretch(&stretch).await?;
+        after = stretch.last;
+        if after.is_none() {
+            return Ok(search.summary);
+        }
+    }
+}
+
+struct Search<'a> {
+    store: &'a dyn Store,
+    options: &'a Options,
+    random: &'a dyn Random,
+    report: &'a mut (dyn FnMut(Finding) + Send),
+    summary: Summary,
+    /// What the medium's own search has told, which need not be told again.
+    told: HashSet<String>,
+}
+
+impl Search<'_> {
+    async fn medium(&mut self) -> Result<(), Error> {
+        for finding in self.store.inspect(self.options.repair).await? {
+            self.told.insert(finding.problem.clone());
+            self.tell(finding);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, finding: Finding) {
+        self.summary.findings += 1;
+        self.summary.repaired += u64::from(finding.repaired);
+        (self.report)(finding);
+    }
+
+    async fn stretch(&mut self, stretch: &Stretch) -> Result<(), Error> {
+        let mut first = Vec::new();
+        let entries = Entries::within(self.store, stretch, None).await?;
+        for (name, checked) in self.check(&stretch.runs, &entries).await? {
+            self.summary.runs += 1;
+            self.summary.ended += u64::from(checked.ended);
+            if let Some(finding) = checked.corrupt {
+                self.summary.corrupt += 1;
+                if !self.told.contains(&finding.problem) {
+                    self.tell(finding);
+                }
+            } else if !checked.suspects.is_empty() {
+                first.push((name, checked.mark));
+            }
+        }
+        let mut strays: Vec<Name> = entries.of_no_run(stretch).chain(stretch.orphans.iter().cloned()).collect();
+        drop(entries);
+        strays.sort();
+        strays.dedup();
+        if !first.is_empty() || !strays.is_empty() {
+            self.look_again(stretch, &first, &strays).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self, runs: &[Name], entries: &Entries) -> Result<Vec<(Name, Checked)>, Error> {
+        let looks = runs.iter().map(|name| async move {
+            let checked = check_run(self.store, self.options, self.random, name, entries.of(name)).await?;
+            Ok((name.clone(), checked))
+        });
+        let mut found = futures_util::stream::iter(looks).buffered(self.options.reads_at_a_time.max(1));
+        let mut all = Vec::with_capacity(runs.len());
+        while let Some(checked) = found.next().await {
+            all.push(checked?);
+        }
+        Ok(all)
+    }
+
+    /// Tells what is still so where nothing has moved since the first look, and repairs it if that is wanted.
+    async fn look_again(&mut self, stretch: &Stretch, first: &[(Name, u64)], strays: &[Name]) -> Result<(), Error> {
+        let runs: Vec<Name> = first.iter().map(|(name, _)| name.clone()).collect();
+        let wanted: HashSet<String> = runs.iter().chain(strays).map(|name| name.key().to_owned()).collect();
+        let entries = Entries::within(self.store, stretch, Some(&wanted)).await?;
+        for ((_, checked), (_, mark)) in self.check(&runs, &entries).await?.into_iter().zip(first) {
+            if checked.mark == *mark && checked.corrupt.is_none() {
+                for suspect in checked.suspects {
+                    self.settle(suspect).await?;
+                }
+            }
+        }
+        for stray in strays {
+            self.stray(stray, &entries).await?;
+        }
+        Ok(())
+    }
+
+    /// Something that belongs to a run which is not there.
+    async fn stray(&mut self, name: &Name, entries: &Entries) -> Result<(), Error> {
+        if self.store.end(&name.of_kind(RUNS)).await?.last.number() > 0 {
+            return Ok(());
+        }
+        for due in entries.of(name) {
+            let problem =
+                format!("the due index leads to it at {} in queue {}, and there is no such run", due.at, due.queue);
+            self.tell(Finding::new(&due.run, &problem));
+        }
+        if name.kind() == INBOX {
+            let lines = self.store.end(name).await?.last.number();
+            self.tell(Finding::new(name, &format!("it is an inbox of {lines} lines, and there is no such run")));
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, suspect: Suspect) -> Result<(), Error> {
+        let mut finding = suspect.finding;
+        if let Some(batch) = suspect.remedy.filter(|_| self.options.repair) {
+            match self.store.apply(&batch).await {
+                Ok(_) => finding.repaired = true,
+                // Somebody is at it.
+                Err(Error::Conflict { .. } | Error::Sealed { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.tell(finding);
+        Ok(())
+    }
+}
+
+/// Whether entries of this kind are about runs.
+fn is_ours(kind: Kind) -> bool {
+    kind == RUNS || kind == INBOX
+}
+
+fn token(random: &dyn Random) -> Token {
+    Token::new(random)
+}

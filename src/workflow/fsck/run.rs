@@ -1,0 +1,358 @@
+//! Whether one run is as the protocol leaves it.
+
+use super::index::leads_to;
+use super::{Options, Suspect, token};
+use crate::random::Random;
+use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
+use crate::time::Timestamp;
+use crate::workflow::batches::{self, DraftError, Inbox, Stamp};
+use crate::workflow::problem::ProblemKind;
+use crate::workflow::{
+    Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, RUNS, RunState, Step,
+    history, inbox_due, run_log,
+};
+
+/// What was found of a run.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// It has ended.
+    pub(super) ended: bool,
+    /// Its history or inbox cannot be as it is.
+    pub(super) corrupt: Option<Finding>,
+    /// Changes whenever the run does.
+    pub(super) mark: u64,
+    pub(super) suspects: Vec<Suspect>,
+}
+
+impl Checked {
+    fn corrupt(place: &Name, problem: &str) -> Self {
+        Checked { corrupt: Some(Finding::new(place, problem)), ..Checked::default() }
+    }
+}
+
+/// What is needed to look at a run.
+struct Look<'a> {
+    store: &'a dyn Store,
+    options: &'a Options,
+    random: &'a dyn Random,
+    state: &'a RunState,
+    begun: &'a Begun,
+    /// The entries of the run, in any queue.
+    dues: &'a [Due],
+    suspects: Vec<Suspect>,
+}
+
+/// What is in an inbox and not yet in the history.
+struct Unread {
+    reader: InboxFold,
+    /// The first line that the run has use for at once: number, time, what it is, and the inbox it is in.
+    wanted: Option<(u64, Timestamp, String, Name)>,
+    /// The children whose ends are told there, among those that are open.
+    children: Vec<String>,
+}
+
+/// Looks at the run whose history's first generation is `name`.
+pub(super) async fn check_run(
+    store: &dyn Store,
+    options: &Options,
+    random: &dyn Random,
+    name: &Name,
+    dues: &[Due],
+) -> Result<Checked, Error> {
+    let (fold, mut suspects) = match last_generation(store, random, name).await? {
+        Chain::Sound(fold, suspects) => (fold, suspects),
+        Chain::Corrupt(checked) => return Ok(checked),
+    };
+    let state = fold.state();
+    let mark = state.position().token().map_or(0, mark_of)
+        ^ state.position().number()
+        ^ u64::from(state.log().generation()) << 32;
+    let checked = Checked { ended: state.is_ended(), mark, ..Checked::default() };
+    suspects.extend(state.warnings().iter().take(1).map(|warning| {
+        let others = match state.warnings_count() {
+            1 => String::new(),
+            count => format!(", and {} more like this", count - 1),
+        };
+        Suspect::new(state.log(), &format!("line {} is odd: {}{others}", warning.seq, warning.what))
+    }));
+    if state.is_ended() {
+        suspects.extend(ended(store, options, random, state, dues).await?);
+        return Ok(Checked { suspects, ..checked });
+    }
+    // An unfinished generation is set right first.
+    let Some(begun) = state.begun().filter(|_| state.next().is_none()) else {
+        return Ok(Checked { suspects, ..checked });
+    };
+    let mut look = Look { store, options, random, state, begun, dues, suspects };
+    let unread = unread(store, state).await?;
+    if let Some(problem) = unread.reader.problem() {
+        return Ok(Checked::corrupt(unread.reader.log(), &problem.to_string()));
+    }
+    look.entries();
+    look.wakes();
+    look.claim();
+    look.messages(&unread);
+    look.children(&unread).await?;
+    Ok(Checked { suspects: look.suspects, ..checked })
+}
+
+fn mark_of(token: Token) -> u64 {
+    use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    token.hash(&mut hasher);
+    hasher.finish()
+}
+
+enum Chain {
+    Sound(Fold, Vec<Suspect>),
+    Corrupt(Checked),
+}
+
+/// Folds all generations of a history and returns the last.
+async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) -> Result<Chain, Error> {
+    let mut fold = history::fold(store, name).await?;
+    loop {
+        let state = fold.state();
+        if let Some(problem) = state.problem() {
+            let kind = match problem.kind {
+                ProblemKind::Corrupt => "",
+                ProblemKind::Newer => " (this program is too old for it)",
+            };
+            return Ok(Chain::Corrupt(Checked::corrupt(state.log(), &format!("{problem}{kind}"))));
+        }
+        let Some(next) = state.next_log() else { return Ok(Chain::Sound(fold, Vec::new())) };
+        if store.end(&next).await? == End::START {
+            let problem = format!("the run goes on in generation {}, which is not there", next.generation());
+            let batch = batches::finish_generation(token(random), state);
+            let suspect =
+                Suspect::new(state.log(), &problem).with_remedy("begin it with the line that the seal carries", batch);
+            return Ok(Chain::Sound(fold, vec![suspect]));
+        }
+        let following = history::fold(store, &next).await?;
+        if following.state().problem().is_none() && !begins_as_told(store, state, &next).await? {
+            let problem = format!("line 1: it does not begin as the seal of {} says", state.log());
+            return Ok(Chain::Corrupt(Checked::corrupt(&next, &problem)));
+        }
+        fold = following;
+    }
+}
+
+/// Whether generation `next` begins with the line that the seal of the one before carries.
+async fn begins_as_told(store: &dyn Store, sealed: &RunState, next: &Name) -> Result<bool, Error> {
+    let page = store.read(next, 0, 1).await?;
+    let Some((header, line)) = page.lines().next() else { return Ok(true) };
+    // Of a generation that was forgotten the seal is left.
+    if header.seq > 1 {
+        return Ok(true);
+    }
+    let told = sealed.next().and_then(|next| Entry::parse(next.text().as_bytes()).ok());
+    Ok(told.is_some() && told == Entry::parse(line).ok())
+}
+
+async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
+    let inbox = state.log().of_kind(INBOX);
+    let (mut wanted, mut children) = (None, Vec::<String>::new());
+    let reader = history::read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
+        let InboxEntry { at, body } = &entry;
+        if let InboxBody::ChildEnd { run, .. } = body {
+            let open = state.open_children().any(|(_, child)| child.run() == &**run);
+            if open && !children.iter().any(|known| **known == **run) {
+                children.push(run.clone().into_owned());
+            }
+        }
+        let (at, what) = (*at, describe(body));
+        if wanted.is_none() && state.wants(&entry.event(seq, None, false)) {
+            wanted = Some((seq, at, what, log.clone()));
+        }
+    })
+    .await?;
+    Ok(Unread { reader, wanted, children })
+}
+
+fn describe(body: &InboxBody<'_>) -> String {
+    use crate::workflow::problem::quote;
+    match body {
+        InboxBody::Message(message) => format!("the message {} that it waits for", quote(&message.event)),
+        InboxBody::Cancel(_) => "a request to cancel".to_owned(),
+        InboxBody::ChildEnd { run, .. } => format!("the end of its child {}", quote(run)),
+        InboxBody::Turn => "its seal".to_owned(),
+    }
+}
+
+/// A run that has ended needs nothing to lead to it, once its parent knows.
+async fn ended(
+    store: &dyn Store,
+    options: &Options,
+    random: &dyn Random,
+    state: &RunState,
+    dues: &[Due],
+) -> Result<Vec<Suspect>, Error> {
+    if dues.is_empty() {
+        return Ok(Vec::new());
+    }
+    if let Some(parent) = state.begun().and_then(|begun| begun.parent.as_ref())
+        && let Some(ending) = state.ending()
+        && let Some(inbox) = untold(store, state.run(), &parent.run, &parent.call).await?
+    {
+        let batch = tell(options, random, state.run(), parent.call.clone(), ending.clone(), &inbox);
+        let problem = format!("it has ended, and its parent {} was not told", inbox.log);
+        return Ok(vec![Suspect::new(state.log(), &problem).with_remedy("tell it", batch)]);
+    }
+    let drop = |due: &Due| {
+        let problem = format!("it has ended, and the due index leads to it at {} in queue {}", due.at, due.queue);
+        let batch = batches::drop_ended(token(random), state, std::slice::from_ref(due));
+        Suspect::new(state.log(), &problem).with_remedy("drop the entry", Ok(batch))
+    };
+    Ok(dues.iter().map(drop).collect())
+}
+
+fn tell(
+    options: &Options,
+    random: &dyn Random,
+    run: &str,
+    call: Call<'_>,
+    ending: Ending<'_>,
+    inbox: &Inbox,
+) -> Result<Batch, DraftError> {
+    let stamp = Stamp { token: token(random), now: options.now };
+    batches::tell_parent(stamp, run, call, ending, inbox)
+}
+
+/// The inbox of a parent that does not know yet that its child has ended.
+async fn untold(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<Option<Inbox>, Error> {
+    let (log, _) = history::latest(store, &run_log(parent)?).await?;
+    let fold = history::fold(store, &log).await?;
+    let state = fold.state();
+    let waits = state.problem().is_none()
+        && !state.is_ended()
+        && state.open_children().any(|(step, open)| step.call() == *call && open.run() == child);
+    let (true, Some(begun)) = (waits, state.begun()) else { return Ok(None) };
+    let unread = unread(store, state).await?;
+    if unread.reader.problem().is_some() || unread.children.iter().any(|told| told == child) {
+        return Ok(None);
+    }
+    Ok(Some(end_of(&unread.reader, &begun.queue)))
+}
+
+fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
+    Inbox { queue: queue.clone(), log: reader.log().clone(), end: reader.end().last }
+}
+
+/// How a run has ended, if it has: read from its last line alone.
+async fn ending_of(store: &dyn Store, run: &Name) -> Result<Option<Ending<'static>>, Error> {
+    let (log, end) = history::latest(store, run).await?;
+    let Some(before) = end.last.number().checked_sub(1).filter(|_| end.sealed) else { return Ok(None) };
+    let page = store.read(&log, before, 1).await?;
+    let last = page.lines().next().and_then(|(_, line)| Entry::parse(line).ok());
+    match last.map(|entry| entry.event) {
+        Some(Event::Stop(stop)) => Ok(Some(stop.ending.into_owned())),
+        _ => Ok(None),
+    }
+}
+
+impl Look<'_> {
+    fn suspect(&mut self, problem: &str) {
+        self.suspects.push(Suspect::new(self.state.log(), problem));
+    }
+
+    fn put(&mut self, problem: &str, due: Due) {
+        let remedy = format!("put an entry at {} in queue {}", due.at, due.queue);
+        let batch = batches::wake(token(self.random), due);
+        self.suspects.push(Suspect::new(self.state.log(), problem).with_remedy(&remedy, Ok(batch)));
+    }
+
+    /// The entries that lead the workers of the run's queue to it.
+    fn own(&self) -> impl Iterator<Item = &Due> {
+        self.dues.iter().filter(|due| due.queue == self.begun.queue)
+    }
+
+    /// Entries that cannot be.
+    fn entries(&mut self) {
+        let generation = self.state.log().generation();
+        for due in self.dues {
+            if due.queue != self.begun.queue {
+                self.suspect(&format!(
+                    "the due index leads to it at {} in queue {}, but it is of queue {}",
+                    due.at, due.queue, self.begun.queue
+                ));
+            } else if leads_to(due, RUNS) && due.run.generation() > generation {
+                self.suspect(&format!(
+                    "the due index knows its generation {}, and the last that is there is {generation}: something was lost",
+                    due.run.generation()
+                ));
+            }
+        }
+    }
+
+    /// Whether something leads to the run by the time that it has to be looked at.
+    fn wakes(&mut self) {
+        let (Some(wake), Some(updated_at)) = (self.state.wake(), self.state.updated_at()) else { return };
+        let by = wake.max(updated_at);
+        // What led a worker here stays until it lets go of the run, whether that was an entry of the history or of the inbox.
+        let held = self.state.claim().is_some();
+        if self.own().any(|due| due.at <= by && (held || leads_to(due, RUNS))) {
+            return;
+        }
+        let (status, queue) = (self.state.status(), self.begun.queue.clone());
+        let problem = format!("it is {status}, has to be looked at by {by}, and nothing leads to it");
+        self.put(&problem, Due { queue, at: by, run: self.state.log().clone() });
+    }
+
+    /// Whether a worker has died and no other took its place.
+    fn claim(&mut self) {
+        let Some(claim) = self.state.claim() else { return };
+        if claim.until.offset_micros(self.options.dead_after_us) < self.options.now {
+            let worker = crate::workflow::problem::quote(&claim.worker);
+            let problem =
+                format!("claim {} by {worker} was over at {}, and nobody took the run", claim.number, claim.until);
+            self.suspect(&problem);
+        }
+    }
+
+    /// Whether something leads to what is in the inbox, if the run waits for it.
+    fn messages(&mut self, unread: &Unread) {
+        // Who holds the run looks into the inbox before letting go of it, or is led to it again.
+        let Some((seq, at, what, log)) = unread.wanted.as_ref().filter(|_| self.state.claim().is_none()) else {
+            return;
+        };
+        let due = inbox_due(&self.begun.queue, log, *seq, *at);
+        if self.own().any(|other| *other == due || other.at <= *at) {
+            return;
+        }
+        let problem = format!("line {seq} of its inbox is {what}, and nothing leads to it");
+        self.put(&problem, due);
+    }
+
+    /// Whether its children are there, and it knows of their ends.
+    async fn children(&mut self, unread: &Unread) -> Result<(), Error> {
+        let state = self.state;
+        for (step, child) in state.open_children() {
+            let Ok(log) = run_log(child.run()) else {
+                self.suspect(&format!("the child of {} has a name that no run can have", step.call()));
+                continue;
+            };
+            if self.store.end(&log).await? == End::START {
+                self.begin(step, child, &log);
+            } else if !unread.children.iter().any(|told| *told == *child.run())
+                && let Some(ending) = ending_of(self.store, &log).await?
+            {
+                let inbox = end_of(&unread.reader, &self.begun.queue);
+                let batch = tell(self.options, self.random, child.run(), step.call(), ending, &inbox);
+                let problem = format!("its child {log} has ended, and it was not told");
+                self.suspects.push(Suspect::new(state.log(), &problem).with_remedy("tell it", batch));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, step: &Step, child: &Child, log: &Name) {
+        let problem = format!("it has begun {log} as {}, which is not there", step.call());
+        let suspect = Suspect::new(self.state.log(), &problem);
+        if child.start().is_none() {
+            self.suspects.push(suspect);
+            return;
+        }
+        let batch = batches::finish_child(token(self.random), step);
+        self.suspects.push(suspect.with_remedy("begin it with the line that its parent carries", batch));
+    }
+}

@@ -1,0 +1,86 @@
+//! What is wrong with a line, and where.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Most characters of a text from a log that a message repeats.
+const QUOTED_MAX: usize = 60;
+
+/// Why a history or an inbox cannot be as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {seq}: {what}")]
+pub struct Problem {
+    /// The number of the line.
+    pub seq: u64,
+    /// Whether it is wrong, or only new.
+    pub kind: ProblemKind,
+    /// What is wrong, harmless on a terminal.
+    pub what: String,
+}
+
+/// What kind of problem it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// No writer that keeps to the format writes this.
+    Corrupt,
+    /// A newer version of the format, which this library does not read.
+    Newer,
+}
+
+/// A problem whose place is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) kind: ProblemKind,
+    pub(super) what: Cow<'static, str>,
+}
+
+impl Fault {
+    #[cold]
+    pub(super) fn corrupt(what: impl Into<Cow<'static, str>>) -> Self {
+        Fault { kind: ProblemKind::Corrupt, what: what.into() }
+    }
+
+    #[cold]
+    pub(super) fn newer(what: impl Into<Cow<'static, str>>) -> Self {
+        Fault { kind: ProblemKind::Newer, what: what.into() }
+    }
+
+    #[cold]
+    pub(super) fn at(self, seq: u64) -> Problem {
+        Problem { seq, kind: self.kind, what: self.what.into_owned() }
+    }
+}
+
+/// A text from a log as a message may repeat it: at most `max` characters, none of which steers a terminal.
+pub(super) fn tame(text: &str, max: usize) -> String {
+    let mut tamed = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == max {
+            tamed.push('…');
+            break;
+        }
+        // Letters of any script stay readable; what escape_debug changes is quotes, controls and marks without a base.
+        match c {
+            '\'' | '"' => tamed.push(c),
+            c => tamed.extend(c.escape_debug()),
+        }
+    }
+    tamed
+}
+
+/// As [`tame`], in backticks.
+pub(super) fn quote(text: &str) -> impl fmt::Display {
+    format!("`{}`", tame(text, QUOTED_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_and_cannot_steer() {
+        assert_eq!(tame("Zoë's \"x\" \u{1b}[31m\n\u{9b}\u{202e}", 60), "Zoë's \"x\" \\u{1b}[31m\\n\\u{9b}\\u{202e}");
+        assert_eq!(tame(&"x".repeat(100), 3), "xxx…");
+        assert_eq!(quote("").to_string(), "``");
+    }
+}
