@@ -203,6 +203,11 @@ impl RunState {
             }
             Outcome::Failed(error) => (Compensation::Failed { attempts: attempt, error: error.owned() }, true),
         };
+        // What is compensated is not tried again.
+        if let StepState::Retrying { attempts, error, .. } = self.steps.get(place).state() {
+            let given_up = StepState::Failed { attempts: *attempts, error: error.clone() };
+            self.steps.set(place, at.seq, given_up);
+        }
         let step = self.steps.get_mut(place);
         step.compensation = Some(Box::new(compensation));
         step.last_seq = at.seq;

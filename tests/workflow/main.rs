@@ -6,5 +6,7 @@
 mod cut;
 mod folds;
 mod model;
+mod protocol;
 mod random;
+mod scenario;
 mod support;

@@ -337,7 +337,12 @@ impl Model {
         if !matches!(outcome, Outcome::Retry { .. }) {
             self.undo.pop();
         }
-        self.steps[step].undone = Some((said, attempt));
+        let known = &mut self.steps[step];
+        known.undone = Some((said, attempt));
+        if let Open::Retrying(attempts) = known.open {
+            known.said = format!("failed for good after {attempts}, \"bad\"");
+            known.open = Open::Nothing;
+        }
         self.maybe_reverted();
         Some(Event::Compensation { call, attempt, outcome })
     }

@@ -1,0 +1,97 @@
+//! Crashes between any two parts of any batch: nothing is lost, `fsck` says what is unfinished, and it can be finished.
+
+use std::fmt::Write as _;
+
+use expect_test::expect;
+use temporal_code::store::{Error, Store};
+
+use crate::scenario::{life, look, store_of, text};
+use crate::support::at;
+
+#[tokio::test]
+async fn a_whole_life_leaves_nothing_to_find() {
+    // By a clock that stands still, too: times of a history rise all the same.
+    for tick_us in [1_000_000, 1, 0] {
+        let world = life(tick_us).await;
+        for done in 0..=world.batches.len() {
+            let store = store_of(&world.batches[..done], None).await;
+            let (findings, summary) = look(&store, false, at(60)).await;
+            let last = done.checked_sub(1).map_or("nothing", |last| world.batches[last].0);
+            assert_eq!(text(&findings), "", "after {last}, with ticks of {tick_us} µs");
+            assert_eq!(summary.corrupt, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_prefix_of_every_batch_is_safe() {
+    let world = life(1_000_000).await;
+    let mut said = String::new();
+    for (number, (name, batch)) in world.batches.iter().enumerate() {
+        for parts in 1..batch.ops().len() {
+            let before = &world.batches[..number];
+            let store = store_of(before, Some(batch.prefix(parts))).await;
+            let (findings, summary) = look(&store, false, at(60)).await;
+            assert_eq!(summary.corrupt, 0, "{name}, {parts} parts");
+            assert!(findings.iter().all(|finding| finding.remedy.is_some()), "{name}: {}", text(&findings));
+            let _ = write!(said, "{name}, {parts} of {}:\n{}", batch.ops().len(), text(&findings));
+
+            // The process lives, and does the same again: as if nothing had happened.
+            store.apply(batch).await.expect("the same batch again");
+            assert_eq!(text(&look(&store, false, at(60)).await.0), "", "{name}, {parts} parts, again");
+            for (later, batch) in &world.batches[number + 1..] {
+                store.apply(batch).await.unwrap_or_else(|error| panic!("{later} after {name}: {error}"));
+            }
+
+            // The process dies, and somebody repairs.
+            let store = store_of(before, Some(batch.prefix(parts))).await;
+            let (dry, _) = look(&store, false, at(60)).await;
+            for round in 0.. {
+                let (repaired, _) = look(&store, true, at(60)).await;
+                if round == 0 {
+                    let told = |findings: &[temporal_code::store::Finding]| {
+                        findings
+                            .iter()
+                            .map(|finding| (finding.place.clone(), finding.problem.clone()))
+                            .collect::<Vec<_>>()
+                    };
+                    assert_eq!(told(&repaired), told(&dry), "a dry run shows what a repair does");
+                }
+                if repaired.is_empty() {
+                    break;
+                }
+                assert!(repaired.iter().all(|finding| finding.repaired), "{name}: {}", text(&repaired));
+                assert!(round < 3, "{name}: {}", text(&repaired));
+            }
+            // Who comes back from the dead finds the work done, or is refused; neither breaks anything.
+            match store.apply(batch).await {
+                Ok(_) | Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+            assert_eq!(look(&store, true, at(60)).await.1.corrupt, 0);
+            look(&store, true, at(60)).await;
+            assert_eq!(text(&look(&store, false, at(60)).await.0), "", "{name}, {parts} parts, repaired");
+        }
+    }
+    expect![[""]].assert_eq(&said);
+}
+
+/// A batch that comes a second time, long after, changes nothing that matters.
+#[tokio::test]
+async fn a_batch_may_be_applied_again_at_any_time() {
+    for tick_us in [1_000_000, 0] {
+        let world = life(tick_us).await;
+        for (number, (name, batch)) in world.batches.iter().enumerate() {
+            let store = store_of(&world.batches[..number], None).await;
+            for (_, later) in &world.batches[number..] {
+                store.apply(later).await.expect("it lands");
+                store.apply(batch).await.expect("the same batch again");
+                let (findings, summary) = look(&store, false, at(60)).await;
+                assert_eq!(summary.corrupt, 0, "{name}");
+                // Entries too many, of runs that have ended, are all that may be left.
+                let harmless = |problem: &str| problem.contains("it has ended, and the due index leads to it");
+                assert!(findings.iter().all(|finding| harmless(&finding.problem)), "{name}: {}", text(&findings));
+            }
+        }
+    }
+}
