@@ -4,17 +4,17 @@
 //! then must be a state from which somebody goes on without losing anything, and somebody must come to look. So each
 //! function here says why that holds after each of its parts. They stand on these rules:
 //!
-//! 1. **Whoever wants to append to a history holds its claim**, and reads the inbox only after the claim has landed. So a
-//!    message that is in the inbox before a claim is seen under it.
-//! 2. **A worker leaves the entries that led it to a run where they are until it lets go of the run**, and drops them in the
-//!    same batch, behind the lines that make them needless. If it dies, they are still there, and lead another to the run
-//!    when the claim is over.
-//! 3. **Times of a history only rise.** The lines of an append are later than those before, by a microsecond at least, whatever
-//!    the clock shows. A worker drops only entries of the history that are not later than its lines, and puts only such as are
-//!    not earlier; so what one batch drops, no later one has put, and a batch that is applied again, or late, drops nothing
-//!    that is needed.
-//! 4. **Each line of an inbox has an entry of its own** ([`inbox_due`]), which is dropped only by who has seen that line.
-//! 5. **An entry too many does no harm**: whoever comes finds nothing to do, and clears it away ([`look`]).
+//! 1. **Only the holder of the claim appends to a history**, and reads the inbox only after its claim has landed. So what is
+//!    in the inbox before a claim is seen under it.
+//! 2. **What led a worker to a run stays until the worker lets go of the run**, and is dropped in that same batch, behind the
+//!    lines that make it needless. If the worker dies, it leads another to the run when the claim is over.
+//! 3. **Each entry belongs to one line** ([`run_due`] and [`inbox_due`]): the `start` or `release` after which nobody holds
+//!    the run, or a line of the inbox. It is put by the batch that appends the line, and dropped only by who has seen a later
+//!    `release` or the end of that history, or has seen that line of the inbox. So a batch that is carried out late, or a
+//!    second time, drops nothing that is needed.
+//! 4. **An entry too many does no harm**: whoever it leads to a run finds nothing to do, and drops it ([`look`]).
+//! 5. **Who is led to a run reads its history after the entry was seen**, so the history has the line that the entry belongs
+//!    to.
 //!
 //! The functions fold the lines that they make, so none makes a history corrupt, and the fold is then where the store is once
 //! the batch has landed. If the store refuses the batch, or a function fails, the fold is ahead of the store and is to be
@@ -23,15 +23,16 @@
 
 use std::borrow::Cow;
 
+use super::due::{inbox_due, run_due};
 use super::event::{Call, Ending, Entry, Event, Parent, PutOff, Start, Stop};
 use super::fold::Fold;
-use super::inbox::{InboxBody, InboxEntry, inbox_due};
+use super::inbox::{InboxBody, InboxEntry};
 use super::problem::Problem;
+use super::run_log;
 use super::snapshot::{nested_start, next_start};
 use super::state::RunState;
 use super::steps::{Step, StepState};
 use super::value::Json;
-use super::{INBOX, run_log};
 use crate::store::{BATCH_BYTES_MAX, Batch, Due, Error, Header, Line, Name, Position, Queue, Token};
 use crate::time::Timestamp;
 
@@ -148,13 +149,6 @@ impl<'f> Draft<'f> {
             false => batch.append(&log, self.after, self.lines),
         }
     }
-
-    /// The entry that leads to the run when it can go on next; none if only a message lets it.
-    fn next_due(&self) -> Option<Due> {
-        let state = self.state();
-        let at = state.wake()?.max(self.at);
-        Some(Due { queue: state.begun()?.queue.clone(), at, run: state.log().clone() })
-    }
 }
 
 /// The time of the next lines of a history.
@@ -162,16 +156,17 @@ fn line_time(state: &RunState, now: Timestamp) -> Timestamp {
     state.updated_at().map_or(now, |before| now.max(before.offset_micros(1)))
 }
 
-/// Puts what is due next and drops what was served, as rule 3 allows.
-fn serve(batch: Batch, key: &str, at: Timestamp, next: Option<Due>, served: &[Due]) -> Batch {
-    let mut batch = next.iter().cloned().fold(batch, Batch::put_due);
-    for due in served {
-        let droppable = due.run.key() == key && (due.at <= at || due.run.kind() == INBOX);
-        if droppable && next.as_ref() != Some(due) {
-            batch = batch.drop_due(due.clone());
-        }
-    }
-    batch
+/// Puts what is due next and drops what is needless with it.
+fn serve(batch: Batch, key: &str, next: Option<&Due>, needless: impl IntoIterator<Item = Due>) -> Batch {
+    let batch = next.into_iter().cloned().fold(batch, Batch::put_due);
+    let droppable = |due: &Due| due.run.key() == key && next != Some(due);
+    needless.into_iter().filter(droppable).fold(batch, Batch::drop_due)
+}
+
+/// What a worker that lets go of a run drops: what led it there, and what would have led others.
+fn needless(state: &RunState, served: &[Due]) -> Vec<Due> {
+    let standing = state.standing_due().filter(|due| !served.contains(due));
+    served.iter().cloned().chain(standing).collect()
 }
 
 /// Begins the children that `events` tell of.
@@ -190,7 +185,7 @@ fn begin(batch: Batch, run: &str, start: &Json<'_>) -> Result<Batch, DraftError>
     let unfit = |problem: String| Error::Invalid { what: format!("start of {log}"), problem };
     let begun = nested_start(start).map_err(|fault| unfit(fault.what.into_owned()))?;
     let entry = Entry::parse(start.text().as_bytes()).map_err(|fault| unfit(fault.what.into_owned()))?;
-    let due = Due { queue: Queue::new(&begun.queue)?, at: entry.at, run: log.clone() };
+    let due = run_due(&Queue::new(&begun.queue)?, &log, 1, entry.at);
     Ok(batch.append(&log, Position::START, vec![Line::new(start.text())?]).put_due(due))
 }
 
@@ -201,19 +196,19 @@ fn begin(batch: Batch, run: &str, start: &Json<'_>) -> Result<Batch, DraftError>
 ///   If they never ask again, nobody was promised anything, and `fsck` puts it.
 /// - After both: it is due.
 ///
-/// A worker that starts a run may `hold` it at once. Its entry then is the one that is put here.
+/// A worker that starts a run may `hold` it at once. What leads to it then is the entry that is put here.
 ///
 /// # Errors
 /// [`DraftError`], also if the fold has seen lines.
 pub fn start(fold: &mut Fold, stamp: Stamp, start: Start<'_>, hold: Option<Hold<'_>>) -> Result<Batch, DraftError> {
-    let queue = Queue::new(&start.queue)?;
     let mut draft = Draft::new(fold, stamp);
     draft.add(None, vec![Event::Start(Box::new(start))])?;
+    let due = draft.state().due();
     if let Some(hold) = hold {
         draft.claim(hold)?;
     }
-    let due = Due { queue, at: draft.at, run: draft.state().log().clone() };
-    Ok(draft.append(Batch::new(stamp.token)).put_due(due))
+    let key = draft.state().log().key().to_owned();
+    Ok(serve(draft.append(Batch::new(stamp.token)), &key, due.as_ref(), None))
 }
 
 /// Something leads to a run: [put due]. For who finds that a batch has stopped before its entry.
@@ -294,16 +289,15 @@ fn children_of<'a>(events: &[Event<'a>]) -> Vec<Event<'a>> {
     events.iter().filter(|event| matches!(event, Event::Child { .. })).cloned().collect()
 }
 
-/// A worker records what has happened and lets go of the run: [append events and `release`, begin children, put the next due,
-/// drop what was served].
+/// A worker records what has happened and lets go of the run: [append events and `release`, begin children, put the entry of
+/// that line, drop what was served and the entry of the `release` before].
 ///
 /// - After the append: nobody holds the run. What was served still leads to it, so somebody comes, finds it let go of, and
-///   goes on from there: children that were not begun are begun, and the next entry is put ([`look`]).
-/// - After the next entry was put: as it should be, with entries too many (rule 5).
-/// - Entries of messages that were taken from the inbox may be among what was `served`; they lead to lines that the run has
-///   seen.
+///   goes on from there: children that were not begun are begun, and the entry is put ([`look`]).
+/// - After the entry was put: as it should be, with entries too many (rule 4).
 ///
-/// If only a message lets the run go on, there is no next entry: the message brings its own.
+/// `served` are the entries that the worker saw before it claimed the run, and those of lines that it took from the inbox. If
+/// only a message lets the run go on, there is no entry to put: the message brings its own.
 ///
 /// # Errors
 /// [`DraftError`], also if the run is not held.
@@ -314,30 +308,31 @@ pub fn release<'a>(
     put_off: Option<PutOff<'a>>,
     served: &[Due],
 ) -> Result<Batch, DraftError> {
+    let needless = needless(fold.state(), served);
     let mut draft = Draft::new(fold, stamp);
     let children = children_of(&events);
     events.push(Event::Release(put_off));
     draft.held(events)?;
-    let (at, next, key) = (draft.at, draft.next_due(), draft.state().log().key().to_owned());
+    let (next, key) = (draft.state().due(), draft.state().log().key().to_owned());
     let batch = begin_children(draft.append(Batch::new(stamp.token)), &children)?;
-    Ok(serve(batch, &key, at, next, served))
+    Ok(serve(batch, &key, next.as_ref(), needless))
 }
 
-/// Clears away entries that lead to a run which has nothing to do yet: [append `claim` and `release`, put the next due, drop
-/// what was served]. For runs that nobody holds. The children of the run have to be there ([`finish_child`]).
+/// Clears away entries that led to a run which nobody holds and which has nothing to do yet: [put the entry of its last
+/// `release`, drop the others]. Nothing if somebody holds it.
 ///
-/// Prefixes are those of [`release`]. The lines are there so that times rise (rule 3): without them, an entry could be dropped
-/// late, when it is needed again.
+/// What was `served` was seen before the history was read (rule 5), so all but the entry of its last `release` belong to lines
+/// before that, or are those of lines of the inbox that the run has no use for yet; who looks has seen these too. The children
+/// of the run have to be there ([`finish_child`]).
 ///
-/// # Errors
-/// [`DraftError`].
-pub fn look(fold: &mut Fold, stamp: Stamp, hold: Hold<'_>, served: &[Due]) -> Result<Batch, DraftError> {
-    let put_off = fold.state().put_off().cloned();
-    let mut draft = Draft::new(fold, stamp);
-    draft.claim(hold)?;
-    draft.held(vec![Event::Release(put_off)])?;
-    let (at, next, key) = (draft.at, draft.next_due(), draft.state().log().key().to_owned());
-    Ok(serve(draft.append(Batch::new(stamp.token)), &key, at, next, served))
+/// - After the put: whoever let go of the run may have died before that. Entries too many.
+/// - If the run is claimed meanwhile: its worker puts the entry of its own `release` when it lets go.
+pub fn look(token: Token, state: &RunState, served: &[Due]) -> Batch {
+    let batch = Batch::new(token);
+    if state.claim().is_some() || state.is_ended() || state.next().is_some() {
+        return batch;
+    }
+    serve(batch, state.log().key(), state.due().as_ref(), served.iter().cloned())
 }
 
 /// A run ends: [append events and `stop`, sealed; append its end to the inbox of its parent, put due for the parent; drop what
@@ -361,6 +356,7 @@ pub fn stop<'a>(
     parent: Option<&Inbox>,
     served: &[Due],
 ) -> Result<Batch, DraftError> {
+    let needless = needless(fold.state(), served);
     let mut draft = Draft::new(fold, stamp);
     let children = children_of(&events);
     let state = draft.state();
@@ -378,7 +374,7 @@ pub fn stop<'a>(
     if let (Some(inbox), Some(body)) = (parent, body) {
         batch = tell(batch, at, inbox, body)?;
     }
-    Ok(serve(batch, &key, at, None, served))
+    Ok(serve(batch, &key, None, needless))
 }
 
 /// What the parent of an ended run is told; none if it has none.
@@ -418,14 +414,15 @@ pub fn drop_ended(token: Token, ended: &RunState, served: &[Due]) -> Batch {
 }
 
 /// A run goes on in its next generation, with another input and nothing done: [append events and `continue`, sealed; append
-/// the first line of the next generation, and the `claim` if the worker goes on; else put the next due, drop what was served].
+/// the first line of the next generation, and a `claim` if the worker goes on; put the entry of the first line, drop what was
+/// served and the entry of the `release` before].
 ///
 /// - After the seal: the old generation takes nothing any more, and the new one has no line. The seal has all that it begins
 ///   with, so anybody can append its first line ([`finish_generation`]); and what was served still leads here. Messages that
 ///   were taken and not used are in that line, and the inbox is the same.
 /// - After the first line: nobody holds the run, or the worker does; what was served still leads here, from the old generation
 ///   to the new one, which whoever comes finds behind the seal.
-/// - After the next entry was put: entries too many.
+/// - After the entry was put: entries too many.
 ///
 /// Returns the fold of the next generation with the batch.
 ///
@@ -464,6 +461,7 @@ fn go_on(
     hold: Option<Hold<'_>>,
     served: &[Due],
 ) -> Result<(Batch, Fold), DraftError> {
+    let needless = needless(fold.state(), served);
     let mut draft = Draft::new(fold, stamp);
     let children = children_of(&events);
     draft.held(events)?;
@@ -477,13 +475,11 @@ fn go_on(
     let mut next = Fold::new(log.clone());
     let mut draft = Draft { at, ..Draft::new(&mut next, stamp) };
     draft.push(first, false)?;
+    let due = draft.state().due();
     if let Some(hold) = hold {
         draft.claim(hold)?;
-        let batch = draft.append(batch);
-        return Ok((batch, next));
     }
-    let due = draft.next_due();
-    let batch = serve(draft.append(batch), log.key(), at, due, served);
+    let batch = serve(draft.append(batch), log.key(), due.as_ref(), needless);
     Ok((batch, next))
 }
 
@@ -501,7 +497,7 @@ pub fn finish_generation(token: Token, sealed: &RunState) -> Result<Batch, Draft
     let mut fold = Fold::new(sealed.log().next_generation());
     let mut draft = Draft::new(&mut fold, Stamp { token, now: sealed.updated_at().unwrap_or(Timestamp::MIN) });
     draft.push(Line::new(next.text())?, false)?;
-    let due = draft.next_due();
+    let due = draft.state().due();
     let batch = draft.append(Batch::new(token));
     Ok(due.into_iter().fold(batch, Batch::put_due))
 }

@@ -89,6 +89,9 @@ impl Fold {
         state.end = End { last: Position::behind(header), sealed: header.sealed };
         state.events = state.events.saturating_add(1);
         state.updated_at = Some(state.updated_at.map_or(entry.at, |before| before.max(entry.at)));
+        if let Event::Start(_) | Event::Release(_) = &entry.event {
+            state.let_go(header.seq, entry.at);
+        }
         Ok(entry)
     }
 }

@@ -7,7 +7,7 @@ use super::event::{Call, Ending, Event, Message, Request};
 use super::problem::{Fault, Problem};
 use super::read::{Fields, unknown};
 use super::wire::Wire;
-use crate::store::{Due, End, Error, Header, Line, Name, Page, Position, Queue};
+use crate::store::{End, Error, Header, Line, Name, Page, Position};
 use crate::time::Timestamp;
 
 /// One line of an inbox.
@@ -196,40 +196,5 @@ impl InboxFold {
             return Err(Fault::corrupt(format!("line {} should stand here", last.saturating_add(1))));
         }
         Ok(())
-    }
-}
-
-/// The entry of the due index that tells workers of line `seq` of an inbox, which was appended at `at`.
-///
-/// It is due at once, and no other line of that inbox has the same one, so that whoever drops it cannot drop that of another
-/// line: its time is in the second before `at`, and its microseconds are the line's number (modulo a million, which is more
-/// lines than an inbox gets within one second).
-pub fn inbox_due(queue: &Queue, inbox: &Name, seq: u64, at: Timestamp) -> Due {
-    const SECOND_US: i64 = 1_000_000;
-    let second = at.micros().div_euclid(SECOND_US) - 1;
-    let micros = i64::try_from(seq % 1_000_000).unwrap_or(0);
-    let at = Timestamp::from_micros(second.saturating_mul(SECOND_US).saturating_add(micros));
-    Due { queue: queue.clone(), at, run: inbox.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workflow::inbox_log;
-
-    #[test]
-    fn the_entry_of_a_line_is_due_and_its_own() {
-        let (queue, inbox) = (Queue::default(), inbox_log("greet-1").unwrap());
-        let now = Timestamp::parse(b"2026-11-22T04:34:16.000002Z").unwrap();
-        let due = inbox_due(&queue, &inbox, 17, now);
-        assert_eq!(due.at.to_string(), "2026-11-22T04:34:15.000017Z");
-        let mut seen = std::collections::HashSet::new();
-        for seq in 1..2_000 {
-            let due = inbox_due(&queue, &inbox, seq, now);
-            assert!(due.at <= now && seen.insert(due));
-        }
-        for at in [Timestamp::MIN, Timestamp::MAX, Timestamp::from_micros(-1)] {
-            assert!(inbox_due(&queue, &inbox, u64::MAX, at).at <= at.offset_micros(1_000_000));
-        }
     }
 }

@@ -25,6 +25,7 @@
 
 mod apply;
 pub mod batches;
+mod due;
 mod event;
 mod fold;
 pub mod fsck;
@@ -39,11 +40,12 @@ mod steps;
 mod value;
 mod wire;
 
+pub use due::{inbox_due, run_due};
 pub use event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
 pub use fold::Fold;
-pub use inbox::{InboxBody, InboxEntry, InboxFold, inbox_due};
+pub use inbox::{InboxBody, InboxEntry, InboxFold};
 pub use problem::{Problem, ProblemKind};
 pub use state::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
 pub use steps::{Child, Compensation, Step, StepState, Wait, WaitState};

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
+use super::due::run_due;
 use super::event::{Call, Ending, Event, Message, Parent, PutOff, Request};
 use super::problem::Problem;
 use super::steps::{Compensation, Step, StepState, Steps, WaitState};
 use super::value::Json;
-use crate::store::{End, Name, Position, Queue};
+use crate::store::{Due, End, Name, Position, Queue};
 use crate::time::Timestamp;
 
 /// Most warnings that are kept; the others are counted.
@@ -157,6 +158,8 @@ pub struct RunState {
     pub(super) logs: u64,
     pub(super) ending: Option<Ending<'static>>,
     pub(super) next: Option<Json<'static>>,
+    /// The last line with which nobody held the run, and when the run was to be looked at then.
+    pub(super) standing: Option<(u64, Timestamp)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) warnings_count: u64,
     pub(super) problem: Option<Box<Problem>>,
@@ -245,6 +248,7 @@ impl RunState {
             logs: 0,
             ending: None,
             next: None,
+            standing: None,
             warnings: Vec::new(),
             warnings_count: 0,
             problem: None,
@@ -496,8 +500,8 @@ impl RunState {
         waiting
     }
 
-    /// When the run must be looked at, if nothing comes before: the due index has to have an entry for it then or earlier.
-    /// None if it has ended, or only a message can let it go on.
+    /// When the run must be looked at, if nothing comes before: something has to lead to it then. None if it has ended, or
+    /// only a message can let it go on.
     pub fn wake(&self) -> Option<Timestamp> {
         if self.problem.is_some() || self.ending.is_some() {
             return None;
@@ -509,13 +513,31 @@ impl RunState {
         if let Some(claim) = &self.claim {
             return Some(claim.until);
         }
-        let waiting = self.waiting_for();
-        match (waiting.until, waiting.retry_at) {
-            (Some(until), Some(retry_at)) => Some(until.min(retry_at)),
-            (Some(at), None) | (None, Some(at)) => Some(at),
-            (None, None) if waiting.events.is_empty() && waiting.children.is_empty() => Some(updated_at),
-            (None, None) => None,
+        if let Some(put_off) = &self.put_off {
+            return Some(put_off.retry_at);
         }
+        if self.revert.is_some() {
+            let next = self.next_compensation().and_then(Step::compensation);
+            return Some(if let Some(Compensation::Retrying { at, .. }) = next { *at } else { updated_at });
+        }
+        self.steps.earliest().or_else(|| self.steps.none_open().then_some(updated_at))
+    }
+
+    /// The entry of the due index that belongs to the last line with which nobody held the run. It leads to the run while
+    /// nobody does, and is dropped by who next lets go of it. None if only a message leads there, and if the run has ended.
+    pub fn due(&self) -> Option<Due> {
+        if self.problem.is_some() || self.ending.is_some() { None } else { self.standing_due() }
+    }
+
+    /// The same, also when the run has ended: what is to be dropped.
+    pub(super) fn standing_due(&self) -> Option<Due> {
+        let (seq, at) = self.standing?;
+        Some(run_due(&self.begun()?.queue, &self.log, seq, at))
+    }
+
+    /// Remembers that nobody holds the run since line `seq`.
+    pub(super) fn let_go(&mut self, seq: u64, at: Timestamp) {
+        self.standing = self.wake().map(|wake| (seq, wake.max(at)));
     }
 
     /// Whether a worker has use for this event from the inbox at once: the run waits for it.

@@ -168,6 +168,16 @@ impl StepState {
         }
     }
 
+    /// The time that brings it on, or did.
+    fn time(&self) -> Option<Timestamp> {
+        match self {
+            StepState::Retrying { at, .. } => Some(*at),
+            StepState::Sleeping(until) | StepState::Slept(until) => Some(*until),
+            StepState::Wait(wait) => wait.until,
+            _ => None,
+        }
+    }
+
     /// Whether something is still to come of it.
     pub fn is_open(&self) -> bool {
         match self {
@@ -235,6 +245,8 @@ pub(super) struct Steps {
     recent: usize,
     /// Those of which something is still to come.
     open: BTreeSet<usize>,
+    /// Those among them that a time brings on, the earliest first.
+    timers: BTreeSet<(Timestamp, usize)>,
 }
 
 /// The calls with one name. Nearly always they are numbered as they come.
@@ -309,9 +321,7 @@ impl Steps {
         });
         let place = self.all.len();
         self.calls[name].insert(call.n, place);
-        if state.is_open() {
-            self.open.insert(place);
-        }
+        self.opened(place, &state);
         let name = self.calls[name].name.clone();
         self.all.push(Step { name, n: call.n, first_seq: seq, last_seq: seq, state, compensation: None });
         place
@@ -319,26 +329,46 @@ impl Steps {
 
     /// Something has come of a step.
     pub(super) fn set(&mut self, place: usize, seq: u64, state: StepState) {
-        if state.is_open() {
-            self.open.insert(place);
-        } else {
-            self.open.remove(&place);
-        }
+        self.closed(place);
+        self.opened(place, &state);
         let step = &mut self.all[place];
         step.state = state;
         step.last_seq = seq;
     }
 
-    /// Changes a step in place.
+    /// Changes a step in place: whether it is open, but not its time.
     pub(super) fn update(&mut self, place: usize, seq: u64, change: impl FnOnce(&mut StepState)) {
         let step = &mut self.all[place];
         change(&mut step.state);
         step.last_seq = seq;
-        if step.state.is_open() {
-            self.open.insert(place);
-        } else {
-            self.open.remove(&place);
+        if !step.state.is_open() {
+            self.closed(place);
         }
+    }
+
+    fn opened(&mut self, place: usize, state: &StepState) {
+        if state.is_open() {
+            self.open.insert(place);
+            self.timers.extend(state.time().map(|time| (time, place)));
+        }
+    }
+
+    fn closed(&mut self, place: usize) {
+        if self.open.remove(&place)
+            && let Some(time) = self.all[place].state.time()
+        {
+            self.timers.remove(&(time, place));
+        }
+    }
+
+    /// The earliest time that brings a step on.
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(time, _)| *time)
+    }
+
+    /// Whether nothing is still to come of any step.
+    pub(super) fn none_open(&self) -> bool {
+        self.open.is_empty()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Step> {

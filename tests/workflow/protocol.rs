@@ -73,7 +73,47 @@ async fn every_prefix_of_every_batch_is_safe() {
             assert_eq!(text(&look(&store, false, at(60)).await.0), "", "{name}, {parts} parts, repaired");
         }
     }
-    expect![[""]].assert_eq(&said);
+    expect![[r#"
+        start, 1 of 2:
+        runs/order-1: it is pending, has to be looked at by 2026-11-22T04:00:01.000001Z, and nothing leads to it -> put an entry at 2026-11-22T04:00:01.000001Z in queue default
+        commit with a child, 1 of 3:
+        runs/order-1: it has begun runs/order-1=2Fship=2F1 as ship#1, which is not there -> begin it with the line that its parent carries
+        commit with a child, 2 of 3:
+        runs/order-1=2Fship=2F1: it is pending, has to be looked at by 2026-11-22T04:00:04.000001Z, and nothing leads to it -> put an entry at 2026-11-22T04:00:04.000001Z in queue default
+        release while a child runs, 1 of 2:
+        release to sleep, 1 of 3:
+        release to sleep, 2 of 3:
+        send what is not waited for, 1 of 2:
+        look, 1 of 2:
+        release to wait, 1 of 2:
+        send what is waited for, 1 of 2:
+        runs/order-1=2Fship=2F1: line 1 of its inbox is the message `go` that it waits for, and nothing leads to it -> put an entry at 2026-11-22T04:00:12.000001Z in queue default
+        continue and hold, 1 of 4:
+        runs/order-1=2Fship=2F1: the run goes on in generation 2, which is not there -> begin it with the line that the seal carries
+        continue and hold, 2 of 4:
+        continue and hold, 3 of 4:
+        compact and let go, 1 of 4:
+        runs/order-1=2Fship=2F1,2: the run goes on in generation 3, which is not there -> begin it with the line that the seal carries
+        compact and let go, 2 of 4:
+        compact and let go, 3 of 4:
+        release to be put off, 1 of 3:
+        release to be put off, 2 of 3:
+        cancel, 1 of 2:
+        runs/order-1=2Fship=2F1,3: line 2 of its inbox is a request to cancel, and nothing leads to it -> put an entry at 2026-11-22T04:00:18.000002Z in queue default
+        stop of the child, 1 of 5:
+        runs/order-1: its child runs/order-1=2Fship=2F1 has ended, and it was not told -> tell it
+        stop of the child, 2 of 5:
+        runs/order-1: line 1 of its inbox is the end of its child `order-1/ship/1`, and nothing leads to it -> put an entry at 2026-11-22T04:00:20.000001Z in queue default
+        runs/order-1=2Fship=2F1,3: it has ended, and the due index leads to it at 2026-11-22T04:00:18.000002Z in queue default -> drop the entry
+        runs/order-1=2Fship=2F1,3: it has ended, and the due index leads to it at 2026-11-22T04:15:00.000003Z in queue default -> drop the entry
+        stop of the child, 3 of 5:
+        runs/order-1=2Fship=2F1,3: it has ended, and the due index leads to it at 2026-11-22T04:00:18.000002Z in queue default -> drop the entry
+        runs/order-1=2Fship=2F1,3: it has ended, and the due index leads to it at 2026-11-22T04:15:00.000003Z in queue default -> drop the entry
+        stop of the child, 4 of 5:
+        runs/order-1=2Fship=2F1,3: it has ended, and the due index leads to it at 2026-11-22T04:15:00.000003Z in queue default -> drop the entry
+        stop, 1 of 2:
+        runs/order-1: it has ended, and the due index leads to it at 2026-11-22T04:00:20.000001Z in queue default -> drop the entry
+    "#]].assert_eq(&said);
 }
 
 /// A batch that comes a second time, long after, changes nothing that matters.

@@ -146,7 +146,7 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
     world.send("send what is not waited for", CHILD, message("m1", "news")).await;
     let served = world.served(CHILD).await;
     let stamp = world.stamp();
-    let batch = batches::look(&mut ship, stamp, world.hold(), &served).expect("a batch");
+    let batch = batches::look(stamp.token, ship.state(), &served);
     world.apply("look", batch).await;
     let stamp = world.stamp();
     let inbox = world.inbox(CHILD).await;

@@ -76,7 +76,7 @@ pub(super) async fn check_run(
         Suspect::new(state.log(), &format!("line {} is odd: {}{others}", warning.seq, warning.what))
     }));
     if state.is_ended() {
-        suspects.extend(ended(store, options, random, state, dues).await?);
+        suspects.extend(ended(store, random, state, dues).await?);
         return Ok(Checked { suspects, ..checked });
     }
     // An unfinished generation is set right first.
@@ -179,24 +179,16 @@ fn describe(body: &InboxBody<'_>) -> String {
     }
 }
 
-/// A run that has ended needs nothing to lead to it, once its parent knows.
-async fn ended(
-    store: &dyn Store,
-    options: &Options,
-    random: &dyn Random,
-    state: &RunState,
-    dues: &[Due],
-) -> Result<Vec<Suspect>, Error> {
+/// A run that has ended needs nothing to lead to it, once its parent knows. What is told of a parent that does not is told
+/// where the parent is looked at.
+async fn ended(store: &dyn Store, random: &dyn Random, state: &RunState, dues: &[Due]) -> Result<Vec<Suspect>, Error> {
     if dues.is_empty() {
         return Ok(Vec::new());
     }
     if let Some(parent) = state.begun().and_then(|begun| begun.parent.as_ref())
-        && let Some(ending) = state.ending()
-        && let Some(inbox) = untold(store, state.run(), &parent.run, &parent.call).await?
+        && !knows(store, state.run(), &parent.run, &parent.call).await?
     {
-        let batch = tell(options, random, state.run(), parent.call.clone(), ending.clone(), &inbox);
-        let problem = format!("it has ended, and its parent {} was not told", inbox.log);
-        return Ok(vec![Suspect::new(state.log(), &problem).with_remedy("tell it", batch)]);
+        return Ok(Vec::new());
     }
     let drop = |due: &Due| {
         let problem = format!("it has ended, and the due index leads to it at {} in queue {}", due.at, due.queue);
@@ -218,20 +210,19 @@ fn tell(
     batches::tell_parent(stamp, run, call, ending, inbox)
 }
 
-/// The inbox of a parent that does not know yet that its child has ended.
-async fn untold(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<Option<Inbox>, Error> {
+/// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
+async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<bool, Error> {
     let (log, _) = history::latest(store, &run_log(parent)?).await?;
     let fold = history::fold(store, &log).await?;
     let state = fold.state();
     let waits = state.problem().is_none()
         && !state.is_ended()
         && state.open_children().any(|(step, open)| step.call() == *call && open.run() == child);
-    let (true, Some(begun)) = (waits, state.begun()) else { return Ok(None) };
-    let unread = unread(store, state).await?;
-    if unread.reader.problem().is_some() || unread.children.iter().any(|told| told == child) {
-        return Ok(None);
+    if !waits {
+        return Ok(true);
     }
-    Ok(Some(end_of(&unread.reader, &begun.queue)))
+    let unread = unread(store, state).await?;
+    Ok(unread.reader.problem().is_some() || unread.children.iter().any(|told| told == child))
 }
 
 fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
@@ -287,15 +278,18 @@ impl Look<'_> {
     /// Whether something leads to the run by the time that it has to be looked at.
     fn wakes(&mut self) {
         let (Some(wake), Some(updated_at)) = (self.state.wake(), self.state.updated_at()) else { return };
-        let by = wake.max(updated_at);
         // What led a worker here stays until it lets go of the run, whether that was an entry of the history or of the inbox.
         let held = self.state.claim().is_some();
-        if self.own().any(|due| due.at <= by && (held || leads_to(due, RUNS))) {
+        let due = match self.state.due().filter(|_| !held) {
+            Some(due) => due,
+            None => Due { queue: self.begun.queue.clone(), at: wake.max(updated_at), run: self.state.log().clone() },
+        };
+        if self.own().any(|other| other.at <= due.at && (held || leads_to(other, RUNS))) {
             return;
         }
-        let (status, queue) = (self.state.status(), self.begun.queue.clone());
-        let problem = format!("it is {status}, has to be looked at by {by}, and nothing leads to it");
-        self.put(&problem, Due { queue, at: by, run: self.state.log().clone() });
+        let problem =
+            format!("it is {}, has to be looked at by {}, and nothing leads to it", self.state.status(), due.at);
+        self.put(&problem, due);
     }
 
     /// Whether a worker has died and no other took its place.
