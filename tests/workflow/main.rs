@@ -4,7 +4,9 @@
 #![allow(clippy::panic)]
 
 mod cut;
+mod fixtures;
 mod folds;
+mod fsck;
 mod model;
 mod protocol;
 mod random;

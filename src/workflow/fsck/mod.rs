@@ -134,19 +134,20 @@ impl Search<'_> {
         for (name, checked) in self.check(&stretch.runs, &entries).await? {
             self.summary.runs += 1;
             self.summary.ended += u64::from(checked.ended);
-            if let Some(finding) = checked.corrupt {
+            if let Some((finding, why)) = checked.corrupt {
                 self.summary.corrupt += 1;
-                if !self.told.contains(&finding.problem) {
+                if !self.told.contains(&why) {
                     self.tell(finding);
                 }
             } else if !checked.suspects.is_empty() {
                 first.push((name, checked.mark));
             }
         }
-        let mut strays: Vec<Name> = entries.of_no_run(stretch).chain(stretch.orphans.iter().cloned()).collect();
+        let orphans: HashSet<&str> = stretch.orphans.iter().map(Name::key).collect();
+        let mut strays: Vec<Name> = entries.of_no_run(stretch).filter(|name| !orphans.contains(name.key())).collect();
+        strays.extend(stretch.orphans.iter().cloned());
+        strays.sort_by(|a, b| a.of_kind(RUNS).cmp(&b.of_kind(RUNS)));
         drop(entries);
-        strays.sort();
-        strays.dedup();
         if !first.is_empty() || !strays.is_empty() {
             self.look_again(stretch, &first, &strays).await?;
         }

@@ -6,10 +6,9 @@ use crate::random::Random;
 use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
 use crate::workflow::batches::{self, DraftError, Inbox, Stamp};
-use crate::workflow::problem::ProblemKind;
 use crate::workflow::{
-    Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, RUNS, RunState, Step,
-    history, inbox_due, run_log,
+    Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, Problem, ProblemKind,
+    RUNS, RunState, Step, history, inbox_due, run_log,
 };
 
 /// What was found of a run.
@@ -17,16 +16,17 @@ use crate::workflow::{
 pub(super) struct Checked {
     /// It has ended.
     pub(super) ended: bool,
-    /// Its history or inbox cannot be as it is.
-    pub(super) corrupt: Option<Finding>,
+    /// Its history or inbox cannot be as it is; and why, without the place.
+    pub(super) corrupt: Option<(Finding, String)>,
     /// Changes whenever the run does.
     pub(super) mark: u64,
     pub(super) suspects: Vec<Suspect>,
 }
 
 impl Checked {
-    fn corrupt(place: &Name, problem: &str) -> Self {
-        Checked { corrupt: Some(Finding::new(place, problem)), ..Checked::default() }
+    fn corrupt(place: &Name, problem: &Problem) -> Self {
+        let finding = Finding::new(place, &problem.to_string());
+        Checked { corrupt: Some((finding, problem.what.clone())), ..Checked::default() }
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn check_run(
     let mut look = Look { store, options, random, state, begun, dues, suspects };
     let unread = unread(store, state).await?;
     if let Some(problem) = unread.reader.problem() {
-        return Ok(Checked::corrupt(unread.reader.log(), &problem.to_string()));
+        return Ok(Checked::corrupt(unread.reader.log(), problem));
     }
     look.entries();
     look.wakes();
@@ -114,11 +114,7 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
     loop {
         let state = fold.state();
         if let Some(problem) = state.problem() {
-            let kind = match problem.kind {
-                ProblemKind::Corrupt => "",
-                ProblemKind::Newer => " (this program is too old for it)",
-            };
-            return Ok(Chain::Corrupt(Checked::corrupt(state.log(), &format!("{problem}{kind}"))));
+            return Ok(Chain::Corrupt(Checked::corrupt(state.log(), problem)));
         }
         let Some(next) = state.next_log() else { return Ok(Chain::Sound(fold, Vec::new())) };
         if store.end(&next).await? == End::START {
@@ -130,7 +126,8 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
         }
         let following = history::fold(store, &next).await?;
         if following.state().problem().is_none() && !begins_as_told(store, state, &next).await? {
-            let problem = format!("line 1: it does not begin as the seal of {} says", state.log());
+            let what = format!("it does not begin as the seal of {} says", state.log());
+            let problem = Problem { seq: 1, kind: ProblemKind::Corrupt, what };
             return Ok(Chain::Corrupt(Checked::corrupt(&next, &problem)));
         }
         fold = following;
