@@ -51,7 +51,7 @@ impl Shared {
             found = self.token_at(append).await?;
         }
         let end = end.map_or(End::START, |boundary| boundary.end);
-        if end.last.number() < expected {
+        if end.last.number() < expected && !end.sealed {
             // Before it is said that something was lost, it is made sure that the list is not just behind.
             let next = commit_key(log, end.last.number().saturating_add(1));
             if self.bucket.has(&next).await? {

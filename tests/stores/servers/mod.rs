@@ -4,3 +4,5 @@
 pub(crate) mod moto;
 #[cfg(feature = "object-store")]
 pub(crate) mod s3_proxy;
+#[cfg(feature = "object-store")]
+pub(crate) mod s3s;
