@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Redirect(u16),
     /// An answer without an end.
     Endless,
+    /// The answer has no `ETag`.
+    Nameless,
     /// What forbids to overwrite is left out.
     Overwrite,
     /// It is looked whether there is an object, and this much later it is written.
@@ -43,8 +45,6 @@ pub(crate) enum Fault {
 /// A request, as a plan sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// From 0, since the plan was set.
-    pub(crate) number: usize,
     pub(crate) method: String,
     /// With the query.
     pub(crate) target: String,
@@ -132,7 +132,6 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
     let Some((request, seen)) = read_request(&mut client).await? else { return Ok(()) };
     let fault = {
         let mut state = state.lock().unwrap();
-        let seen = Seen { number: state.count, ..seen.clone() };
         state.count += 1;
         (state.plan)(&seen)
     };
@@ -183,6 +182,7 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
         Fault::CloseAfter => return Ok(()),
         Fault::Stale => answer = state.lock().unwrap().before.entry(key).or_insert(answer).clone(),
         Fault::Slow(delay) => tokio::time::sleep(delay).await,
+        Fault::Nameless => answer = without_header(&answer, "etag:"),
         Fault::HalfBody => {
             let head = head_end(&answer).unwrap_or(answer.len());
             answer.truncate(head + (answer.len() - head) / 2);
@@ -231,7 +231,7 @@ async fn read_request(client: &mut TcpStream) -> std::io::Result<Option<(Vec<u8>
             return Ok(None);
         }
     }
-    let seen = Seen { number: 0, method: method.to_owned(), target: target.to_owned(), is_create };
+    let seen = Seen { method: method.to_owned(), target: target.to_owned(), is_create };
     let mut request = forwarded.into_bytes();
     request.extend_from_slice(&text[end..]);
     Ok(Some((request, seen)))
@@ -246,22 +246,25 @@ async fn forward(upstream: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
+fn without_header(message: &[u8], name: &str) -> Vec<u8> {
+    let end = head_end(message).unwrap_or(0);
+    let head = String::from_utf8_lossy(&message[..end]).into_owned();
+    let kept = head.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with(name));
+    let mut changed = kept.collect::<String>().into_bytes();
+    changed.extend_from_slice(&message[end..]);
+    changed
+}
+
 /// The same request without the header that forbids to overwrite.
 fn without_condition(request: &[u8]) -> Vec<u8> {
-    let end = head_end(request).unwrap_or(0);
-    let head = String::from_utf8_lossy(&request[..end]).into_owned();
-    let kept = head.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("if-none-match:"));
-    let mut changed = kept.collect::<String>().into_bytes();
-    changed.extend_from_slice(&request[end..]);
-    changed
+    without_header(request, "if-none-match:")
 }
 
 /// The question whether there is what a request is to write.
 fn look(request: &[u8]) -> Vec<u8> {
     let end = head_end(request).unwrap_or(0);
     let head = String::from_utf8_lossy(&request[..end]).replacen("PUT", "HEAD", 1);
-    let kept = head.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
-    without_condition(kept.collect::<String>().as_bytes())
+    without_header(&without_condition(head.as_bytes()), "content-length:")
 }
 
 fn failure(status: u16, code: &str, method: &str) -> Vec<u8> {
