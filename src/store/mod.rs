@@ -4,17 +4,51 @@
 //! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
 //! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
 //! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
+//!
+//! ```
+//! use temporal_code::random::ThreadRandom;
+//! use temporal_code::store::{Batch, Due, Error, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token};
+//! use temporal_code::time::Timestamp;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let store = MemoryStore::new(); // or FileStore, RedisStore, BucketStore; see `Address::open`
+//! let run = Name::new(Kind::new("runs"), "order/17")?;
+//! let due = Due { queue: Queue::default(), at: Timestamp::now(), run: run.clone() };
+//!
+//! // A run begins, and somebody is to look at it. Should only the first be done, doing all again does the rest.
+//! let start = Batch::new(Token::new(&ThreadRandom))
+//!     .append(&run, Position::START, vec![Line::new(r#"{"type":"start"}"#)?])
+//!     .put_due(due.clone());
+//! let end = store.apply(&start).await?[0];
+//! assert_eq!(store.apply(&start).await?, [end]); // it is known by its token
+//!
+//! // Of two who go on from there, one does.
+//! let claim = |line| Ok::<_, Error>(Batch::new(Token::new(&ThreadRandom)).append(&run, end, vec![Line::new(line)?]));
+//! store.apply(&claim(r#"{"type":"claim","worker":"a"}"#)?).await?;
+//! let second = store.apply(&claim(r#"{"type":"claim","worker":"b"}"#)?).await;
+//! assert!(matches!(second, Err(Error::Conflict { expected: 1, actual: 2, .. })));
+//!
+//! let page = store.read(&run, 0, 1 << 20).await?;
+//! assert_eq!(page.lines().count(), 2);
+//! # Ok::<(), Error>(())
+//! # }).unwrap();
+//! ```
 
+mod address;
 mod batch;
 pub mod contract;
 mod error;
 pub mod faults;
+mod files;
 mod line;
+mod marker;
 mod memory;
 mod name;
 #[cfg(feature = "object-store")]
 mod object;
 mod page;
+#[cfg(feature = "redis")]
+mod redis;
 mod retry;
 mod wakes;
 
@@ -23,14 +57,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use address::{Address, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
-pub use line::{Header, LINE_BYTES_MAX, Line, Token};
+pub use files::{FileOptions, FileStore};
+pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
 pub use object::{BucketAddress, BucketOptions, BucketStore, Provider, Requests};
 pub use page::{End, Lines, Page};
+#[cfg(feature = "redis")]
+pub use redis::{RedisAddress, RedisOptions, RedisStore};
 pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;
@@ -134,4 +172,25 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// It has been done.
     pub repaired: bool,
+}
+
+impl Finding {
+    /// Something that a person has to decide about.
+    pub(crate) fn new(place: &dyn fmt::Display, problem: &str) -> Self {
+        Finding { place: place.to_string(), problem: problem.to_owned(), remedy: None, repaired: false }
+    }
+
+    /// What an error says of a place.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Corrupt { place, problem } => Finding::new(place, problem),
+            error => Finding::new(&"", &error.to_string()),
+        }
+    }
+
+    /// The same, with what can be done about it.
+    #[must_use]
+    pub(crate) fn with_remedy(self, remedy: &str) -> Self {
+        Finding { remedy: Some(remedy.to_owned()), ..self }
+    }
 }
