@@ -2,7 +2,7 @@
 
 use temporal_code::store::{Batch, BucketStore, Error, Finding, Position, Store};
 
-use super::{Place, dense, key, line, log, numbers, one, push, push_many, token};
+use super::{Place, dense, key, line, log, numbers, one, push_many, token};
 
 /// A log of five appends; the third has three lines: 1, 2, 3–5, 6, 7.
 async fn five(place: &Place, id: &str) -> BucketStore {
