@@ -139,6 +139,7 @@ fn item(file: &str, found: &Found) -> String {
             members[at].1 = json::standard(value);
         }
     });
+    let file = found.part.as_deref().unwrap_or(file);
     let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
     let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
     format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
@@ -279,7 +280,7 @@ impl Printer<'_> {
                     Some(Fit::Exact) => self.exact = true,
                 }
                 let (text, line) = (text.to_string(), Some(spot.line));
-                let found = Found { text, at: event.at, log: 0, offset: spot.offset, line };
+                let found = Found { text, at: event.at, log: 0, part: None, offset: spot.offset, line };
                 return self.print(&file, &found, event);
             }
             News::Notice(notice) => notice,

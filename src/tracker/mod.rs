@@ -5,8 +5,10 @@
 //! process a moment later, and again after a restart.
 
 mod encode;
+mod file;
 mod gate;
 mod history;
+mod medium;
 mod news;
 pub(crate) mod queue;
 pub(crate) mod seat;
@@ -20,14 +22,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::evolution::append::{Appender, Rotation};
+use crate::evolution::append::Rotation;
 use crate::evolution::decision::{Decision, Standing};
 use crate::evolution::folder::LOG_NAME;
 use crate::evolution::scan;
-use crate::evolution::source::{Progress, Source};
+use crate::evolution::source::Progress;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary};
+use file::FileLog;
 pub use gate::FlushError;
 use gate::{Gate, Round};
+use medium::Medium;
 use news::{Decided, Memory, Reader, Seats};
 use queue::{Pushed, Queue, Record};
 use seat::{Listener, Seat};
@@ -187,7 +191,7 @@ pub(crate) struct Shared {
     decided: RwLock<Decided>,
     /// Decisions to be written.
     decisions: Mutex<Vec<Pending>>,
-    log: Mutex<Log>,
+    log: Mutex<Box<dyn Medium>>,
     gate: Gate,
     awake: AtomicBool,
     closing: AtomicBool,
@@ -206,12 +210,6 @@ struct Pending {
     heard: u64,
 }
 
-/// The log and how far it was read.
-struct Log {
-    appender: Appender,
-    memory: Memory,
-}
-
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tracker").field("options", &self.options).finish_non_exhaustive()
@@ -220,7 +218,7 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn reader<'a>(&'a self, memory: &'a mut Memory) -> Reader<'a> {
-        Reader { log: &self.path, seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
+        Reader { seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
     }
 
     /// Makes lines of the decisions that no other process has written meanwhile. In the log they stand behind all that was
@@ -289,7 +287,7 @@ impl Tracker {
         }
         // A link is followed once: logs are put aside beside the file itself.
         let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
-        let log = Log { appender: Appender::new(&path), memory: Memory::default() };
+        let log = Box::new(FileLog::new(&path));
         let shared = Arc::new(Shared {
             queue: Queue::new(options.events_max, options.text_bytes_max),
             options,
@@ -307,7 +305,7 @@ impl Tracker {
             written_bytes: AtomicU64::new(0),
             writer: std::sync::OnceLock::new(),
         });
-        shared.read_all()?;
+        shared.log.lock().unwrap_or_else(PoisonError::into_inner).start(&shared)?;
         let writer = writer::Writer::new(shared.clone());
         let thread = std::thread::Builder::new().name("tc-tracker".into()).spawn(move || writer.run())?;
         let _ = shared.writer.set(thread.thread().clone());
@@ -350,8 +348,7 @@ impl Tracker {
     pub fn summary(&self, function: &str) -> io::Result<Option<FunctionSummary>> {
         let shared = &self.inner.shared;
         shared.flush(shared.options.wait_max).map_err(io::Error::other)?;
-        let mut sources = news::sources(&shared.path)?;
-        sources.push(Source::File(shared.path.clone()));
+        let sources = shared.log.lock().unwrap_or_else(PoisonError::into_inner).sources()?;
         let filter = Filter { function: Some(function.to_string()), errors: true, ..Filter::default() };
         let progress = Progress::default();
         let (summary, _) =
@@ -403,14 +400,10 @@ impl Tracker {
     ) -> io::Result<Arc<Seat>> {
         let shared = &self.inner.shared;
         let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Log { appender, memory } = &mut *log;
         // From here on nothing is missed, and nothing heard twice.
-        let mut reader = shared.reader(memory);
-        appender.look(&mut reader)?;
-        reader.caught_up();
-        let mut follows = std::mem::take(&mut reader.decisions);
-        follows.extend(history::tell(&shared.path, function, &*listener, appender.seen())?);
-        let follows = shared.pending(&mut follows);
+        let mut follows = log.look(shared)?;
+        let undecided = log.tell(shared, function, &*listener)?;
+        follows.extend(shared.pending(&mut undecided.into_iter().collect()));
         shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
         let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
         let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
@@ -487,18 +480,6 @@ impl Shared {
         let round = self.gate.ask();
         self.unpark();
         self.gate.wait(round, at_most)
-    }
-
-    /// Reads all that the logs have of decisions, and makes the log ready to be written.
-    fn read_all(&self) -> io::Result<()> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Log { appender, memory } = &mut *log;
-        let mut reader = self.reader(memory);
-        let decided = reader.read_aside()?;
-        *self.decided.write().unwrap_or_else(PoisonError::into_inner) = decided;
-        appender.lock(&mut reader)?;
-        reader.caught_up();
-        Ok(())
     }
 }
 
