@@ -6,6 +6,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// How many bytes [`Timestamp::fixed_width`] gives.
+pub const FIXED_WIDTH: usize = 27;
+
 const US_PER_SECOND: i64 = 1_000_000;
 const US_PER_DAY: i64 = 86_400 * US_PER_SECOND;
 
@@ -57,6 +60,12 @@ impl Timestamp {
     /// As Python's `datetime.isoformat()` prints it in UTC: `+00:00` where RFC 3339 has `Z`.
     pub fn isoformat(self) -> String {
         self.to_string().replace('Z', "+00:00")
+    }
+
+    /// RFC 3339 with `Z` and always six digits of fraction: texts are in the order of times.
+    pub fn fixed_width(self) -> String {
+        let (year, month, day, hour, minute, second, us) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{us:06}Z")
     }
 
     /// Year, month, day, hour, minute, second, microsecond, in UTC.

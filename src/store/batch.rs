@@ -1,8 +1,8 @@
 //! What is to be done to a store, in order.
 
 use super::line::{Header, LINE_BYTES_MAX, Line, Token};
-use super::{Error, Name, Queue};
-use crate::time::Timestamp;
+use super::{Error, Kind, Name, Queue};
+use crate::time::{FIXED_WIDTH, Timestamp};
 
 /// Most bytes that the appends of one batch may have together: what fits one object, one script and one write.
 pub const BATCH_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
@@ -54,6 +54,23 @@ pub struct Due {
     pub at: Timestamp,
     /// The log of the run.
     pub run: Name,
+}
+
+impl Due {
+    /// The entry as one plain word, ordered by time: `2026-11-22T04:34:16.123456Z_runs.greet-1`.
+    pub(crate) fn to_entry(&self) -> String {
+        format!("{}_{}.{}", self.at.fixed_width(), self.run.kind(), self.run.stem())
+    }
+
+    /// The entry of `queue` that is written so; none if there is none.
+    pub(crate) fn from_entry(queue: &Queue, entry: &str) -> Option<Self> {
+        let (time, run) = entry.split_at_checked(FIXED_WIDTH)?;
+        let at = Timestamp::parse(time.as_bytes())?;
+        let (kind, stem) = run.strip_prefix('_')?.split_once('.')?;
+        let run = Name::from_stem(Kind::parse(kind)?, stem)?;
+        // One entry, one form.
+        (at.fixed_width() == time).then(|| Due { queue: queue.clone(), at, run })
+    }
 }
 
 /// Lines that follow a place, together or not at all.
@@ -197,5 +214,36 @@ impl Batch {
             return invalid(format!("it has {bytes} bytes, more than {BATCH_BYTES_MAX}"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_are_in_order_and_have_one_form() {
+        let queue = Queue::default();
+        let run = Name::new(Kind::new("runs"), "../a.b,c_d").unwrap().in_generation(3);
+        let mut before = String::new();
+        for at in [Timestamp::MIN, Timestamp::from_micros(-1), Timestamp::from_micros(0), Timestamp::MAX] {
+            let due = Due { queue: queue.clone(), at, run: run.clone() };
+            let entry = due.to_entry();
+            assert!(before < entry);
+            assert_eq!(Due::from_entry(&queue, &entry), Some(due));
+            before = entry;
+        }
+        for entry in [
+            "",
+            "x",
+            "2026-11-22T04:34:16.123456Z",
+            "2026-11-22T04:34:16.123456Z_runs",
+            "2026-11-22 04:34:16.123456Z_runs.a",
+            "2026-11-22T04:34:16.123456Z_due.a",
+            "2026-11-22T04:34:16.123456Z_runs.a/b",
+            "2026-11-22T04:34:16.12345éZ_runs.a",
+        ] {
+            assert_eq!(Due::from_entry(&queue, entry), None, "{entry}");
+        }
     }
 }

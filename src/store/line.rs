@@ -16,6 +16,9 @@ use crate::random::Random;
 /// Longest line that a store takes, in bytes, with its header.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Deepest nesting of a line: less than any common reader of JSON allows.
+pub const DEPTH_MAX: usize = 100;
+
 /// The longest that a header can be.
 const HEADER_BYTES_MAX: usize = 96;
 
@@ -35,11 +38,15 @@ impl Token {
         Token(bits)
     }
 
-    fn parse(digits: &[u8]) -> Option<Self> {
-        if digits.len() != 16 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return None;
+    #[inline]
+    fn parse(digits: &[u8; 16]) -> Option<Self> {
+        let (mut bits, mut bad) = (0u64, false);
+        for digit in digits {
+            let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+            bad |= number > 9 && letter > 5;
+            bits = bits << 4 | u64::from(if number <= 9 { number } else { letter.wrapping_add(10) & 15 });
         }
-        u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok().map(Token)
+        (!bad).then_some(Token(bits))
     }
 }
 
@@ -74,6 +81,9 @@ impl Line {
         if json.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
             return Err(Error::invalid("line", "it is more than one line"));
         }
+        if depth(json) > DEPTH_MAX {
+            return Err(Error::invalid("line", format!("it is nested more than {DEPTH_MAX} deep")));
+        }
         let mut deserializer = serde_json::Deserializer::from_str(json);
         serde::Deserializer::deserialize_map(&mut deserializer, KeysVisitor)
             .and_then(|()| deserializer.end())
@@ -99,6 +109,28 @@ impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// How deeply arrays and objects are nested in JSON text.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match byte {
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Looks at the keys of an object and at nothing else.
@@ -156,6 +188,34 @@ impl Header {
     /// Reads the header that `line` begins with; none if it begins otherwise. Blanks between the parts are allowed.
     #[inline]
     pub fn parse(line: &[u8]) -> Option<Self> {
+        Header::parse_plain(line).or_else(|| Header::parse_general(line))
+    }
+
+    /// A header as stores write it, without `sealed`: nearly every one.
+    #[inline]
+    fn parse_plain(line: &[u8]) -> Option<Self> {
+        let mut rest = line.strip_prefix(b"{\"seq\":")?;
+        let mut seq = 0u64;
+        let mut digits = 0;
+        while let [digit @ b'0'..=b'9', more @ ..] = rest {
+            // Nineteen digits do not overflow.
+            seq = seq.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            rest = more;
+            digits += 1;
+        }
+        let (token, rest) = rest.strip_prefix(b",\"token\":\"")?.split_first_chunk::<16>()?;
+        let (rest, more) = match rest.strip_prefix(b"\",\"more\":true,\"") {
+            Some(rest) => (rest, true),
+            None => (rest.strip_prefix(b"\",\"")?, false),
+        };
+        // What may be more of the header, or another key.
+        if matches!(rest, [b'm' | b's', ..]) || !rest.ends_with(b"}") || seq == 0 || digits > 19 {
+            return None;
+        }
+        Some(Header { seq, token: Token::parse(token)?, more, sealed: false })
+    }
+
+    fn parse_general(line: &[u8]) -> Option<Self> {
         let mut rest = Rest(line);
         rest.take(b"{")?;
         rest.key(b"\"seq\"")?;
@@ -163,12 +223,9 @@ impl Header {
         rest.take(b",")?;
         rest.key(b"\"token\"")?;
         rest.take(b"\"")?;
-        let token = Token::parse(rest.0.get(..16)?)?;
-        rest.0 = &rest.0[16..];
-        if !rest.0.starts_with(b"\"") {
-            return None;
-        }
-        rest.0 = &rest.0[1..];
+        let (token, after) = rest.0.split_first_chunk::<16>()?;
+        let token = Token::parse(token)?;
+        rest.0 = after.strip_prefix(b"\"")?;
         let more = rest.flag(b"\"more\"");
         let sealed = rest.flag(b"\"sealed\"");
         rest.take(b",")?;
@@ -276,6 +333,8 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert!(Line::new(&deep).is_err());
+        let deepest = format!("{{\"a\":{}\"[{{\\\"[\"{}}}", "[".repeat(DEPTH_MAX - 1), "]".repeat(DEPTH_MAX - 1));
+        assert!(serde_json::from_str::<serde_json::Value>(Line::new(&deepest).unwrap().as_str()).is_ok());
         assert!(Line::new(" {\"a\":{\"seq\":1}} ").is_ok());
     }
 }

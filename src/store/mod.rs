@@ -8,10 +8,14 @@
 mod batch;
 pub mod contract;
 mod error;
+pub mod faults;
+mod files;
 mod line;
+mod marker;
 mod memory;
 mod name;
 mod page;
+mod retry;
 mod wakes;
 
 use std::fmt;
@@ -21,10 +25,12 @@ use async_trait::async_trait;
 
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
-pub use line::{Header, LINE_BYTES_MAX, Line, Token};
+pub use files::{FileOptions, FileStore};
+pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
-pub use name::{KEY_BYTES_MAX, Kind, Name, Queue};
+pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 pub use page::{End, Lines, Page};
+pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;
 
@@ -127,4 +133,25 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// It has been done.
     pub repaired: bool,
+}
+
+impl Finding {
+    /// Something that a person has to decide about.
+    pub(crate) fn new(place: &dyn fmt::Display, problem: &str) -> Self {
+        Finding { place: place.to_string(), problem: problem.to_owned(), remedy: None, repaired: false }
+    }
+
+    /// What an error says of a place.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Corrupt { place, problem } => Finding::new(place, problem),
+            error => Finding::new(&"", &error.to_string()),
+        }
+    }
+
+    /// The same, with what can be done about it.
+    #[must_use]
+    pub(crate) fn with_remedy(self, remedy: &str) -> Self {
+        Finding { remedy: Some(remedy.to_owned()), ..self }
+    }
 }

@@ -10,38 +10,66 @@ use std::fmt;
 use super::Error;
 
 /// Longest key, in bytes: with its ending it has to be a file name.
-pub const KEY_BYTES_MAX: usize = 200;
+pub const KEY_BYTES_MAX: usize = 192;
+
+/// Longest word of a [`Kind`], in bytes.
+pub const KIND_BYTES_MAX: usize = 16;
 
 /// A family of logs, such as all histories. A word of ASCII small letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind(&'static str);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind {
+    /// The word, and zeros behind it.
+    word: [u8; KIND_BYTES_MAX],
+}
 
 impl Kind {
     /// The kind that is called `word`.
     ///
     /// # Panics
-    /// At compile time when used in a constant: if `word` is empty, has anything but `a` to `z`, or is `due`.
-    pub const fn new(word: &'static str) -> Self {
+    /// At compile time when used in a constant: as [`Kind::parse`] gives none.
+    pub const fn new(word: &str) -> Self {
+        match Kind::parse(word) {
+            Some(kind) => kind,
+            None => panic!("a kind is a short word of small letters, and not `due`"),
+        }
+    }
+
+    /// The kind that is called `word`; none if it is empty, longer than [`KIND_BYTES_MAX`], has anything but `a` to `z`, or
+    /// is `due`, which is the index.
+    pub const fn parse(word: &str) -> Option<Self> {
         let bytes = word.as_bytes();
-        assert!(!bytes.is_empty(), "a kind is a word");
-        assert!(!matches!(bytes, b"due"), "`due` is the index");
+        if bytes.is_empty() || bytes.len() > KIND_BYTES_MAX || matches!(bytes, b"due") {
+            return None;
+        }
+        let mut kind = Kind { word: [0; KIND_BYTES_MAX] };
         let mut at = 0;
         while at < bytes.len() {
-            assert!(bytes[at].is_ascii_lowercase(), "a kind is a word of small letters");
+            if !bytes[at].is_ascii_lowercase() {
+                return None;
+            }
+            kind.word[at] = bytes[at];
             at += 1;
         }
-        Kind(word)
+        Some(kind)
     }
 
     /// The word.
-    pub const fn as_str(self) -> &'static str {
-        self.0
+    pub fn as_str(&self) -> &str {
+        let length = self.word.iter().position(|byte| *byte == 0).unwrap_or(KIND_BYTES_MAX);
+        // Small letters are text.
+        std::str::from_utf8(&self.word[..length]).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -72,8 +100,7 @@ impl Name {
 
     /// The first generation of the log that a store keeps under `key`; none if no id has this key.
     pub fn from_key(kind: Kind, key: &str) -> Option<Self> {
-        decode(key)?;
-        Some(Name { kind, key: key.into(), generation: 1 })
+        is_key(key).then(|| Name { kind, key: key.into(), generation: 1 })
     }
 
     /// The same log in generation `generation` (at least 1).
@@ -115,6 +142,20 @@ impl Name {
         self.generation
     }
 
+    /// The key, and the generation where it is not the first, as file names have them: `greet-1`, `greet-1,2`.
+    pub(crate) fn stem(&self) -> String {
+        if self.generation == 1 { self.key.to_string() } else { format!("{},{}", self.key, self.generation) }
+    }
+
+    /// The name with this [stem](Name::stem); none if there is none.
+    pub(crate) fn from_stem(kind: Kind, stem: &str) -> Option<Self> {
+        let Some((key, generation)) = stem.split_once(',') else { return Name::from_key(kind, stem) };
+        let number: u32 = generation.parse().ok()?;
+        // One name, one stem.
+        (number > 1 && number.to_string() == generation).then_some(())?;
+        Some(Name::from_key(kind, key)?.in_generation(number))
+    }
+
     /// What names are ordered by, in every store: the bytes of the key and a `/`, as paths of objects are.
     pub(crate) fn order(&self) -> (Kind, String, u32) {
         (self.kind, sort_key(&self.key), self.generation)
@@ -144,11 +185,7 @@ impl Ord for Name {
 /// Kind and key, harmless on a terminal: `runs/greet-1`, and `runs/greet-1,2` for a second generation.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.key)?;
-        if self.generation > 1 {
-            write!(f, ",{}", self.generation)?;
-        }
-        Ok(())
+        write!(f, "{}/{}", self.kind, self.stem())
     }
 }
 
@@ -173,8 +210,7 @@ impl Queue {
 
     /// The queue that a store keeps under `key`; none if no name has this key.
     pub fn from_key(key: &str) -> Option<Self> {
-        decode(key)?;
-        Some(Queue(key.into()))
+        is_key(key).then(|| Queue(key.into()))
     }
 
     /// The name as users write it.
@@ -235,6 +271,15 @@ fn encode_checked(what: &str, id: &str) -> Result<Box<str>, Error> {
         return invalid(format!("`{start}…` takes {} bytes as it is stored, more than {KEY_BYTES_MAX}", key.len()));
     }
     Ok(key.into())
+}
+
+/// Whether some id has this key.
+pub(crate) fn is_key(key: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if key.bytes().all(plain) {
+        return !key.is_empty() && key.len() <= KEY_BYTES_MAX && !key.starts_with('.');
+    }
+    decode(key).is_some()
 }
 
 /// The id that has this key; none if no id has.
@@ -305,9 +350,26 @@ mod tests {
     }
 
     #[test]
+    fn stems_and_kinds_come_back_and_have_one_form() {
+        let name = Name::new(RUNS, "a,2").unwrap();
+        assert_eq!(name.stem(), "a=2C2");
+        let second = name.next_generation();
+        assert_eq!((second.stem().as_str(), second.to_string().as_str()), ("a=2C2,2", "runs/a=2C2,2"));
+        assert_eq!(Name::from_stem(RUNS, &second.stem()), Some(second));
+        for stem in ["a,1", "a,0", "a,02", "a,+2", "a,", "a,2,3", ",2", "a,99999999999"] {
+            assert_eq!(Name::from_stem(RUNS, stem), None, "{stem}");
+        }
+        assert_eq!(Kind::parse("runs").unwrap().as_str(), "runs");
+        for word in ["", "Runs", "due", "a/b", "../a", "abcdefghijklmnopq"] {
+            assert_eq!(Kind::parse(word), None, "{word}");
+        }
+    }
+
+    #[test]
     fn what_is_no_key_is_no_name() {
         for key in ["", ".", "..", ".x", "a/b", "=2f", "=", "=4", "=41", "=ZZ", "=+1", "a,2", "=FF", "ä"] {
             assert_eq!(Name::from_key(RUNS, key), None, "{key}");
+            assert_eq!(decode(key), None, "{key}");
         }
     }
 }

@@ -162,6 +162,17 @@ pub(crate) fn check_lines(
     place: &dyn std::fmt::Display,
     bytes_before: u64,
 ) -> Result<Checked, Error> {
+    check_until(text, first, usize::MAX, place, bytes_before)
+}
+
+/// As [`check_lines`], but stops behind the first whole append that makes `enough` bytes.
+pub(crate) fn check_until(
+    text: &[u8],
+    first: Option<u64>,
+    enough: usize,
+    place: &dyn std::fmt::Display,
+    bytes_before: u64,
+) -> Result<Checked, Error> {
     let mut checked = Checked { bytes: 0, last: None, first: 0 };
     let mut expected = first;
     let mut at = 0;
@@ -189,6 +200,9 @@ pub(crate) fn check_lines(
         if !header.more {
             checked.bytes = at;
             checked.last = Some(header);
+            if at >= enough {
+                break;
+            }
         }
     }
     Ok(checked)

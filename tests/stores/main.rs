@@ -1,0 +1,7 @@
+//! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
+
+mod broken;
+mod child;
+mod crash;
+mod files;
+mod memory;

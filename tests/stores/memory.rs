@@ -1,0 +1,20 @@
+//! Memory, the reference.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use temporal_code::store::contract::Medium;
+use temporal_code::store::{Error, MemoryStore, Store};
+use temporal_code::store_contract;
+
+#[derive(Default)]
+struct Memory(MemoryStore);
+
+#[async_trait]
+impl Medium for Memory {
+    async fn open(&self) -> Result<Arc<dyn Store>, Error> {
+        Ok(Arc::new(self.0.clone()))
+    }
+}
+
+store_contract!(async { Memory::default() });
