@@ -1,10 +1,11 @@
 //! What is to be done to a store, in order.
 
-use super::line::{Header, LINE_BYTES_MAX, Line, Token};
+use super::line::{HEADER_BYTES_MAX, Header, LINE_BYTES_MAX, Line, Token};
 use super::{Error, Kind, Name, Queue};
 use crate::time::{FIXED_WIDTH, Timestamp};
 
-/// Most bytes that the appends of one batch may have together: what fits one object, one script and one write.
+/// Most bytes that the appends of one batch may have together, headers included: what fits one object, one script and one
+/// write.
 pub const BATCH_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
 /// Most parts of one batch.
@@ -208,7 +209,7 @@ impl Batch {
             if !logs.insert(&append.log) {
                 return invalid(format!("two appends to {}", append.log));
             }
-            bytes += append.lines.iter().map(|line| line.as_str().len()).sum::<usize>();
+            bytes += append.lines.iter().map(|line| line.as_str().len() + HEADER_BYTES_MAX).sum::<usize>();
         }
         if bytes > BATCH_BYTES_MAX {
             return invalid(format!("it has {bytes} bytes, more than {BATCH_BYTES_MAX}"));
@@ -220,6 +221,24 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_is_bounded_with_its_headers() {
+        let log = Name::new(Kind::new("runs"), "a").unwrap();
+        let batch = |lines: Vec<Line>| Batch::new(Token::from_bits(1)).append(&log, Position::START, lines);
+        let longest = format!("{{\"a\":\"{}\"}}", "x".repeat(LINE_BYTES_MAX - HEADER_BYTES_MAX - 8));
+        let longest = Line::new(&longest).unwrap();
+        let four = batch(vec![longest.clone(); 4]);
+        assert!(four.check().is_ok());
+        let framed = four.appends().next().unwrap().framed(four.token());
+        assert!(framed.len() <= BATCH_BYTES_MAX && framed.len() + 4 * HEADER_BYTES_MAX > BATCH_BYTES_MAX);
+        assert!(batch(vec![longest; 5]).check().is_err());
+        // Nearly all of it is headers.
+        let short = Line::new("{\"a\":1}").unwrap();
+        let many = BATCH_BYTES_MAX / (short.as_str().len() + HEADER_BYTES_MAX);
+        assert!(batch(vec![short.clone(); many]).check().is_ok());
+        assert!(matches!(batch(vec![short; many + 1]).check(), Err(Error::Invalid { .. })));
+    }
 
     #[test]
     fn entries_come_back_are_in_order_and_have_one_form() {

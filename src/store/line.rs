@@ -19,8 +19,8 @@ pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Deepest nesting of a line: less than any common reader of JSON allows.
 pub const DEPTH_MAX: usize = 100;
 
-/// The longest that a header can be.
-const HEADER_BYTES_MAX: usize = 96;
+/// The longest that a header can be, with the newline behind the line.
+pub(super) const HEADER_BYTES_MAX: usize = 96;
 
 /// What tells one append from another: the same for all lines of one batch, and of that batch made again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ impl Token {
     }
 
     #[inline]
-    fn parse(digits: &[u8; 16]) -> Option<Self> {
+    pub(super) fn parse(digits: &[u8; 16]) -> Option<Self> {
         let (mut bits, mut bad) = (0u64, false);
         for digit in digits {
             let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));

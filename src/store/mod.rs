@@ -15,6 +15,8 @@ mod marker;
 mod memory;
 mod name;
 mod page;
+#[cfg(feature = "redis")]
+mod redis;
 mod retry;
 mod wakes;
 
@@ -30,6 +32,8 @@ pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 pub use page::{End, Lines, Page};
+#[cfg(feature = "redis")]
+pub use redis::{RedisAddress, RedisOptions, RedisStore};
 pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;

@@ -5,3 +5,6 @@ mod child;
 mod crash;
 mod files;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+mod servers;
