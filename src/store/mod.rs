@@ -16,7 +16,7 @@ mod memory;
 mod name;
 mod page;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 mod retry;
 mod wakes;
 
