@@ -14,6 +14,8 @@ mod line;
 mod marker;
 mod memory;
 mod name;
+#[cfg(feature = "object-store")]
+mod object;
 mod page;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
@@ -31,6 +33,8 @@ pub use files::{FileOptions, FileStore};
 pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
+#[cfg(feature = "object-store")]
+pub use object::{BucketAddress, BucketOptions, BucketStore, Provider, Requests};
 pub use page::{End, Lines, Page};
 #[cfg(feature = "redis")]
 pub use redis::{RedisAddress, RedisOptions, RedisStore};

@@ -5,6 +5,8 @@ mod child;
 mod crash;
 mod files;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object;
 #[cfg(feature = "redis")]
 mod redis;
 mod servers;

@@ -1,0 +1,356 @@
+//! Objects of a bucket under one prefix: the few things that can be done with them, and what it means when they fail.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use bytes::Bytes;
+use object_store::client::HttpError;
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
+use object_store::path::Path;
+use object_store::{
+    Attribute, AttributeValue, Extensions, GetOptions, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+};
+
+use super::address::BucketAddress;
+use super::connect::Client;
+use super::wire::{Answer, Requests, Ticket};
+use crate::store::Error;
+
+/// Most objects that one page of a list has, in every protocol.
+pub(super) const PAGE_OBJECTS_MAX: usize = 1_000;
+
+/// A page has at most a thousand keys of at most a kilobyte, each with some hundred bytes about it; escapes and what
+/// providers add are generously allowed for.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Longest answer to a write.
+const SMALL_BYTES_MAX: usize = 64 << 10;
+
+/// What became of a write that must not overwrite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Created {
+    /// The object is what was written.
+    Done,
+    /// There was an object with this key before: perhaps the same, from a request whose answer was lost.
+    Exists,
+}
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Query {
+    /// What keys begin with, behind the store's prefix.
+    pub(super) start: String,
+    /// Only keys behind this one.
+    pub(super) after: Option<String>,
+    /// Whether what follows a `/` behind `start` is left out and named once.
+    pub(super) folders: bool,
+    /// At most so many; none for as many as a page has.
+    pub(super) limit: Option<usize>,
+}
+
+/// One page of a list, in order.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Keys behind the store's prefix, and sizes in bytes.
+    pub(super) objects: Vec<(String, u64)>,
+    /// What stands before the `/`, if folders were asked for.
+    pub(super) folders: Vec<String>,
+    /// Where the next page goes on; none if there is none.
+    pub(super) next: Option<String>,
+}
+
+/// Why there was no answer, or which answer there was, in one clean line.
+#[derive(Debug)]
+struct Reason(String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Reason {}
+
+/// What a failed request means, by the answer to it.
+enum Meaning {
+    Exists,
+    Absent,
+    Error(Error),
+}
+
+/// The bucket, and what keys begin with.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    client: Client,
+    address: BucketAddress,
+    /// The prefix and a `/`, or nothing.
+    root: String,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.address, f)
+    }
+}
+
+impl Bucket {
+    pub(super) fn new(client: Client, address: BucketAddress) -> Self {
+        let root = if address.prefix().is_empty() { String::new() } else { format!("{}/", address.prefix()) };
+        Bucket { client, address, root }
+    }
+
+    pub(super) fn address(&self) -> &BucketAddress {
+        &self.address
+    }
+
+    /// Where requests go, for comparison only.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.client.endpoint
+    }
+
+    pub(super) fn requests(&self) -> Requests {
+        self.client.counters.now()
+    }
+
+    /// An object's name in messages.
+    pub(super) fn place(&self, key: &str) -> String {
+        format!("{}://{}/{}{key}", self.address.provider().scheme(), self.address.bucket(), self.root)
+    }
+
+    fn path(&self, key: &str) -> Result<Path, Error> {
+        // Keys are made of checked parts.
+        Path::parse(format!("{}{key}", self.root)).map_err(|e| Error::invalid("key of an object", e.to_string()))
+    }
+
+    /// Writes an object if there is none with this key.
+    pub(super) async fn create(&self, key: &str, body: Bytes) -> Result<Created, Error> {
+        match self.write(key, body, PutMode::Create).await {
+            Ok(()) => Ok(Created::Done),
+            Err(Meaning::Exists) => Ok(Created::Exists),
+            Err(Meaning::Absent) => Err(self.no_bucket()),
+            Err(Meaning::Error(error)) => Err(error),
+        }
+    }
+
+    /// Writes an object, whatever was there.
+    pub(super) async fn put(&self, key: &str, body: Bytes) -> Result<(), Error> {
+        match self.write(key, body, PutMode::Overwrite).await {
+            Ok(()) => Ok(()),
+            // Not a precondition that was asked for: something in between is confused.
+            Err(Meaning::Exists) => Err(self.unexpected(&format!("writing {}", self.place(key)))),
+            Err(Meaning::Absent) => Err(self.no_bucket()),
+            Err(Meaning::Error(error)) => Err(error),
+        }
+    }
+
+    async fn write(&self, key: &str, body: Bytes, mode: PutMode) -> Result<(), Meaning> {
+        let ticket = Ticket::new(SMALL_BYTES_MAX);
+        let mut options = PutOptions { mode, extensions: extensions(&ticket), ..PutOptions::default() };
+        options.attributes.insert(Attribute::ContentType, AttributeValue::from("application/x-ndjson"));
+        let path = self.path(key).map_err(Meaning::Error)?;
+        match self.client.objects.put_opts(&path, PutPayload::from(body), options).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.meaning(&format!("writing {}", self.place(key)), &error, &ticket.answer())),
+        }
+    }
+
+    /// The object with this key; none if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if it has more than `bytes_max` bytes.
+    pub(super) async fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Bytes>, Error> {
+        let ticket = Ticket::new(usize::try_from(bytes_max).unwrap_or(usize::MAX));
+        let options = GetOptions { extensions: extensions(&ticket), ..GetOptions::default() };
+        let path = self.path(key)?;
+        let result = match self.client.objects.get_opts(&path, options).await {
+            Ok(result) => result.bytes().await,
+            Err(error) => Err(error),
+        };
+        let answer = ticket.answer();
+        match result {
+            Ok(body) => Ok(Some(body)),
+            Err(_) if answer.too_long => Err(Error::corrupt(
+                self.place(key),
+                format!("it has more than {bytes_max} bytes, which is more than was written"),
+            )),
+            Err(error) => match self.meaning(&format!("reading {}", self.place(key)), &error, &answer) {
+                Meaning::Absent => Ok(None),
+                Meaning::Exists => Err(self.unexpected(&format!("reading {}", self.place(key)))),
+                Meaning::Error(error) => Err(error),
+            },
+        }
+    }
+
+    /// Whether there is an object with this key.
+    pub(super) async fn has(&self, key: &str) -> Result<bool, Error> {
+        let ticket = Ticket::new(SMALL_BYTES_MAX);
+        let options = GetOptions { head: true, extensions: extensions(&ticket), ..GetOptions::default() };
+        match self.client.objects.get_opts(&self.path(key)?, options).await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let doing = format!("looking for {}", self.place(key));
+                match self.meaning(&doing, &error, &ticket.answer()) {
+                    Meaning::Absent => Ok(false),
+                    Meaning::Exists => Err(self.unexpected(&doing)),
+                    Meaning::Error(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Removes an object, if it is there.
+    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+        let doing = || format!("removing {}", self.place(key));
+        match self.client.objects.delete(&self.path(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            // No ticket goes with a removal; the crate tells the few cases that matter.
+            Err(error) => {
+                let denied = matches!(
+                    error,
+                    object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
+                );
+                let reason =
+                    Reason(self.client.secrets.clean(&transport(&error).unwrap_or("it was refused".to_owned())));
+                Err(if denied { Error::denied(doing(), reason) } else { Error::unavailable(doing(), reason) })
+            }
+        }
+    }
+
+    /// One page of a list. `next` is where the page before said that it goes on.
+    pub(super) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
+        let ticket = Ticket::new(PAGE_BYTES_MAX);
+        let prefix = format!("{}{}", self.root, query.start);
+        let options = PaginatedListOptions {
+            offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),
+            delimiter: query.folders.then_some("/".into()),
+            max_keys: query.limit.filter(|limit| *limit < PAGE_OBJECTS_MAX),
+            page_token: next,
+            extensions: extensions(&ticket),
+        };
+        let doing = || format!("listing {}", self.place(&query.start));
+        match self.client.lists.list_paginated(Some(&prefix), options).await {
+            Ok(page) => self.listed(query, page),
+            Err(object_store::Error::InvalidPath { .. }) => Err(Error::corrupt(
+                self.place(&query.start),
+                "there is an object whose name no store gives, with an empty part or a control character",
+            )),
+            Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
+                Meaning::Absent => Err(self.no_bucket()),
+                Meaning::Exists => Err(self.unexpected(&doing())),
+                Meaning::Error(error) => Err(error),
+            },
+        }
+    }
+
+    /// Takes off the prefix, and holds the server to what was asked for.
+    fn listed(&self, query: &Query, page: PaginatedListResult) -> Result<Listed, Error> {
+        let own = |path: &Path| path.as_ref().strip_prefix(&self.root).map(str::to_owned);
+        let wanted = |key: &String| {
+            key.starts_with(&query.start) && query.after.as_ref().is_none_or(|after| key.as_str() > after.as_str())
+        };
+        let objects: Vec<(String, u64)> = page
+            .result
+            .objects
+            .iter()
+            .filter_map(|object| Some((own(&object.location)?, object.size)))
+            .filter(|(key, _)| wanted(key))
+            .collect();
+        let folders: Vec<String> = page.result.common_prefixes.iter().filter_map(own).collect();
+        let folder_order = |a: &String, b: &String| a.bytes().chain([b'/']).lt(b.bytes().chain([b'/']));
+        if !objects.is_sorted_by(|a, b| a.0 < b.0) || !folders.is_sorted_by(folder_order) {
+            return Err(self.unfit("it does not list objects in the order of their names"));
+        }
+        Ok(Listed { objects, folders, next: page.page_token })
+    }
+
+    /// What the answer to a request that failed means.
+    fn meaning(&self, doing: &str, error: &object_store::Error, answer: &Answer) -> Meaning {
+        let reason = |text: String| Reason(self.client.secrets.clean(&text));
+        let Some(status) = answer.status else {
+            let text = transport(error).unwrap_or_else(|| error.to_string());
+            // Nothing has ever been sent: no credentials are to be had. Later on, they could not be renewed just now.
+            let error = if answer.sent || self.requests().total() > self.requests().others {
+                Error::unavailable(doing, reason(text))
+            } else {
+                Error::denied(doing, reason(format!("no credentials: {text}")))
+            };
+            return Meaning::Error(error);
+        };
+        let said = reason(said(answer, status));
+        Meaning::Error(match (status, answer.code.as_str()) {
+            // Part of the answer was lost, or it was not one.
+            (200..300, _) => {
+                let text = transport(error).unwrap_or("the answer makes no sense".to_owned());
+                Error::unavailable(doing, reason(text))
+            }
+            (304 | 412, _) | (409, "BlobAlreadyExists") => return Meaning::Exists,
+            (404, "NoSuchBucket" | "ContainerNotFound") => self.no_bucket(),
+            (404, _) => return Meaning::Absent,
+            (401 | 403, _) | (400, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => {
+                Error::denied(doing, said)
+            }
+            (300..400, _) => self.unfit(&format!("it is elsewhere, in another region or at another endpoint: {said}")),
+            (408 | 409 | 425 | 429, _) | (400, "RequestTimeout" | "IncompleteBody" | "BadDigest") => {
+                Error::unavailable(doing, said)
+            }
+            (501 | 505, _) => self.unfit(&said.0),
+            (500.., _) => Error::unavailable(doing, said),
+            _ => self.unfit(&format!("{doing}: {said}")),
+        })
+    }
+
+    fn no_bucket(&self) -> Error {
+        self.unfit(&format!("there is no bucket `{}`", self.address.bucket()))
+    }
+
+    fn unexpected(&self, doing: &str) -> Error {
+        Error::unavailable(doing, Reason("the answer belongs to another request".to_owned()))
+    }
+
+    pub(super) fn unfit(&self, problem: &str) -> Error {
+        Error::Unfit { place: self.address.to_string(), problem: problem.to_owned() }
+    }
+
+    /// The store contradicts itself, which passes.
+    pub(super) fn behind(&self, doing: &str, what: String) -> Error {
+        Error::unavailable(doing, Reason(what))
+    }
+}
+
+fn extensions(ticket: &Ticket) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(ticket.clone());
+    extensions
+}
+
+fn said(answer: &Answer, status: u16) -> String {
+    let mut text = format!("the answer was {status}");
+    for (separator, part) in [(" ", &answer.code), (": ", &answer.message)] {
+        if !part.is_empty() {
+            text.push_str(separator);
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+/// What went wrong on the way, from the outermost cause that is not about the request itself, without addresses.
+fn transport(error: &object_store::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        if found.is::<HttpError>() {
+            let mut text = String::new();
+            let mut inner = found.source();
+            while let Some(part) = inner {
+                if !text.is_empty() {
+                    text.push_str(": ");
+                }
+                text.push_str(&part.to_string());
+                inner = part.source();
+            }
+            return Some(text);
+        }
+        cause = found.source();
+    }
+    None
+}
