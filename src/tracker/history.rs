@@ -44,8 +44,17 @@ impl<'a> History<'a> {
         self.undecided
     }
 
-    /// The next lines of the log.
-    pub(super) fn lines(&mut self, mut lines: &[u8]) {
+    /// The next lines of the log, calls and decisions.
+    pub(super) fn lines(&mut self, lines: &[u8]) {
+        self.read(lines, true);
+    }
+
+    /// The next lines of calls. Decisions among them do not count.
+    pub(super) fn calls(&mut self, lines: &[u8]) {
+        self.read(lines, false);
+    }
+
+    fn read(&mut self, mut lines: &[u8], decisions: bool) {
         let is_plain = self.ours.len() == CALL.len() + self.function.len() + 2;
         while !lines.is_empty() {
             if is_plain && lines.starts_with(CALL) && !lines.starts_with(&self.ours) {
@@ -66,7 +75,8 @@ impl<'a> History<'a> {
                         self.call(function, &call);
                     }
                 }
-                _ => self.decision(text),
+                _ if decisions => self.decision(text),
+                _ => {}
             });
             lines = &lines[length..];
         }
@@ -79,11 +89,17 @@ impl<'a> History<'a> {
     }
 
     fn decision(&mut self, text: &str) {
-        let ours = |decision: &Decision| decision.function == self.function;
-        if let Some(decision) = Decision::parse(text).filter(ours) {
+        if let Some(decision) = Decision::parse(text) {
+            self.decided(&decision);
+        }
+    }
+
+    /// The next decision of the log, which stands here among its lines.
+    pub(super) fn decided(&mut self, decision: &Decision) {
+        if decision.function == self.function {
             self.undecided = None;
-            self.standing.apply(&decision);
-            self.listener.decision(&decision);
+            self.standing.apply(decision);
+            self.listener.decision(decision);
         }
     }
 }

@@ -113,6 +113,11 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether anybody wants to hear of calls.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.wanting().is_empty()
+    }
+
     /// Those who want to hear of calls.
     fn wanting(&self) -> Vec<Arc<Seat>> {
         let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);

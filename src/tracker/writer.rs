@@ -1,6 +1,7 @@
 //! The thread that writes: it takes events from the queue, makes lines of them, appends these to the log, and looks at
 //! what others have appended.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -72,7 +73,9 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    self.shared.failures.fetch_add(1, Ordering::Relaxed);
+                    // Where it is too early to try again, nothing was tried.
+                    let tried = error.kind() != ErrorKind::WouldBlock;
+                    self.shared.failures.fetch_add(u64::from(tried), Ordering::Relaxed);
                     self.shared.gate.set_trouble(Some(error.to_string()));
                 }
             }
@@ -83,12 +86,22 @@ impl Writer {
                     break;
                 }
             }
-            let pause = if failed { PAUSE } else { self.shared.options.tick() };
+            let pause = if failed { PAUSE } else { self.shared.place.tick() };
             if failed || !self.shared.awake.swap(false, Ordering::AcqRel) {
                 std::thread::park_timeout(pause);
             }
         }
+        self.count_what_is_left();
         self.shared.gate.close();
+    }
+
+    /// Counts what will not be written any more.
+    fn count_what_is_left(&mut self) {
+        let shared = self.shared.clone();
+        let log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.queue.drain(&mut self.spare, &mut self.records);
+        let lines = memchr::memchr_iter(b'\n', &self.batch).count() + self.records.len() - self.encoded;
+        shared.dropped.fetch_add(lines as u64 + log.held_lines(), Ordering::Relaxed);
     }
 
     /// A step that a panic in a strategy, which hears what others write, does not end for good.
@@ -110,7 +123,7 @@ impl Writer {
         self.write_all(&mut **log)?;
         self.forget_closed();
         let since = self.unsafe_since.map(|_| self.synced.elapsed());
-        let due = match (shared.options.durability, since) {
+        let due = match (shared.place.durability, since) {
             (_, None) => false,
             (Durability::EachEvent, _) => true,
             (Durability::Every(span), Some(since)) => make_safe || since >= span,

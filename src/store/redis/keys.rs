@@ -136,7 +136,8 @@ mod tests {
         assert!(matches!(keys.read(&keys.evolution()), Some(Key::Stream)));
         assert!(matches!(keys.read(&keys.decisions()), Some(Key::Stream)));
         assert!(matches!(keys.read(&keys.writer("1f")), Some(Key::Writer)));
-        for other in ["", "{shop:eu}:", "{shop}:store", "{shop:eu}:log:runs", "{shop:eu}:log:runs/a,1", "{shop:eu}:x:y"] {
+        for other in ["", "{shop:eu}:", "{shop}:store", "{shop:eu}:log:runs", "{shop:eu}:log:runs/a,1", "{shop:eu}:x:y"]
+        {
             assert!(keys.read(other).is_none(), "{other}");
         }
     }

@@ -38,8 +38,8 @@ mod watch;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use ::redis::{RedisError, Value};
+use async_trait::async_trait;
 
 pub use address::{RedisAddress, RedisOptions};
 

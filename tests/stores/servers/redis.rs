@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
-use temporal_code::store::{RedisAddress, RedisOptions, RedisStore};
 use tempfile::TempDir;
+use temporal_code::store::{RedisAddress, RedisOptions, RedisStore};
 
 /// How long a server may take to start, on a machine that has other things to do.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -99,7 +99,9 @@ fn spawn(port: u16, folder: &Path, settings: &[String]) -> Child {
     command.args(["--logfile", "redis.log", "--enable-debug-command", "yes"]).args(settings);
     match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
         Ok(child) => child,
-        Err(error) if error.kind() == ErrorKind::NotFound => panic!("there is no redis-server; scripts/setup installs it"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("there is no redis-server; scripts/setup installs it")
+        }
         Err(error) => panic!("redis-server cannot be started: {error}"),
     }
 }
