@@ -1,5 +1,5 @@
 //! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "what helps tests fails them")]
+#![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "what helps tests fails them")]
 
 mod broken;
 mod child;

@@ -214,7 +214,7 @@ fn size_in_place(file: &File, path: &Path) -> Result<Option<u64>, Error> {
     if !metadata.is_file() {
         return Err(Error::corrupt(path.display().to_string(), "it is not a file"));
     }
-    Ok((!is_replaced(&metadata)).then(|| metadata.len()))
+    Ok((!is_replaced(&metadata)).then_some(metadata.len()))
 }
 
 #[cfg(unix)]

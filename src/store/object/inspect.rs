@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use super::Shared;
 use super::bucket::Query;
 use super::ends::{COMMIT_BYTES_MAX, FOLDS_MAX, lines_of};
-use super::layout::{Commit, DUE, Fold, MARKER, Member, PROBES, commit_key, fold_key, log_of, member};
+use super::layout::{Commit, DUE, EVOLUTION, Fold, MARKER, Member, PROBES, commit_key, fold_key, log_of, member};
 use crate::store::page::split_line;
 use crate::store::{Due, Error, Finding, Header, Name, Queue};
 
@@ -103,7 +103,8 @@ impl Findings<'_> {
 
     /// An object that belongs to no log.
     async fn elsewhere(&mut self, key: &str) -> Result<(), Error> {
-        if key == MARKER {
+        // An evolution log is beside the store, and no part of it.
+        if key == MARKER || key.starts_with(EVOLUTION) {
             return Ok(());
         }
         if key.starts_with(PROBES) {

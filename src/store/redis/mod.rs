@@ -52,8 +52,9 @@ use super::{
     Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched,
 };
 use crate::time::Timestamp;
-use connect::Link;
-use keys::Keys;
+pub(crate) use connect::Link;
+pub(crate) use failure::explain;
+pub(crate) use keys::Keys;
 use script::{Answer, Call, Replicas, Script};
 use watch::Subscriber;
 
