@@ -4,7 +4,37 @@
 //! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
 //! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
 //! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
+//!
+//! ```
+//! use temporal_code::random::ThreadRandom;
+//! use temporal_code::store::{Batch, Due, Error, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token};
+//! use temporal_code::time::Timestamp;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let store = MemoryStore::new(); // or FileStore, RedisStore, BucketStore; see `Address::open`
+//! let run = Name::new(Kind::new("runs"), "order/17")?;
+//! let due = Due { queue: Queue::default(), at: Timestamp::now(), run: run.clone() };
+//!
+//! // A run begins, and somebody is to look at it. Should only the first be done, doing all again does the rest.
+//! let start = Batch::new(Token::new(&ThreadRandom))
+//!     .append(&run, Position::START, vec![Line::new(r#"{"type":"start"}"#)?])
+//!     .put_due(due.clone());
+//! let end = store.apply(&start).await?[0];
+//! assert_eq!(store.apply(&start).await?, [end]); // it is known by its token
+//!
+//! // Of two who go on from there, one does.
+//! let claim = |line| Ok::<_, Error>(Batch::new(Token::new(&ThreadRandom)).append(&run, end, vec![Line::new(line)?]));
+//! store.apply(&claim(r#"{"type":"claim","worker":"a"}"#)?).await?;
+//! let second = store.apply(&claim(r#"{"type":"claim","worker":"b"}"#)?).await;
+//! assert!(matches!(second, Err(Error::Conflict { expected: 1, actual: 2, .. })));
+//!
+//! let page = store.read(&run, 0, 1 << 20).await?;
+//! assert_eq!(page.lines().count(), 2);
+//! # Ok::<(), Error>(())
+//! # }).unwrap();
+//! ```
 
+mod address;
 mod batch;
 pub mod contract;
 mod error;
@@ -27,6 +57,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use address::{Address, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};

@@ -27,6 +27,7 @@ impl Kind {
     ///
     /// # Panics
     /// At compile time when used in a constant: as [`Kind::parse`] gives none.
+    #[allow(clippy::panic, reason = "it stops the compiler, not the program")]
     pub const fn new(word: &str) -> Self {
         match Kind::parse(word) {
             Some(kind) => kind,

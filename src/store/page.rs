@@ -150,6 +150,7 @@ pub(crate) struct Checked {
     pub(crate) first: u64,
 }
 
+#[cfg(any(feature = "redis", feature = "object-store"))]
 /// Checks that the lines at the start of `text` are numbered without a gap, from `first` where it is given. A last line
 /// without newline, and a last append that is not whole, are left out: see [`Checked::bytes`].
 ///

@@ -9,4 +9,5 @@ mod memory;
 mod object;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "object-store", feature = "redis"))]
 mod servers;

@@ -84,13 +84,13 @@ pub(super) fn each_entry(folder: &Path, mut each: impl FnMut(&str)) -> Result<()
 impl Files {
     pub(super) fn list(&self, kind: Kind, start: &str, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, Error> {
         let start = encode(start);
-        let mut smallest = Smallest::new(limit, |a: &Box<str>, b: &Box<str>| compare_keys(a, b));
+        let mut smallest = Smallest::new(limit, |a: &String, b: &String| compare_keys(a, b));
         each_entry(&self.root.join(kind.as_str()), |file| {
             let Some(key) = file.strip_suffix(".jsonl").filter(|key| key.starts_with(&start)) else { return };
             let behind = after.is_none_or(|after| compare_keys(key, after.key()) == Ordering::Greater);
             let wanted = behind && smallest.bound().is_none_or(|bound| compare_keys(key, bound) == Ordering::Less);
             if wanted && is_key(key) {
-                smallest.add(key.into());
+                smallest.add(key.to_owned());
             }
         })?;
         Ok(smallest.into_sorted().iter().filter_map(|key| Name::from_key(kind, key)).collect())

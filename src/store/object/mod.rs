@@ -54,6 +54,7 @@ use crate::time::Timestamp;
 use bucket::Bucket;
 use fold::InHand;
 use known::Memory;
+use read::Begun;
 
 /// How a handle behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,7 @@ struct Shared {
     wakes: Wakes,
     proven: OnceCell<()>,
     hand: Mutex<Option<Arc<InHand>>>,
+    begun: Mutex<Option<Begun>>,
 }
 
 impl fmt::Debug for BucketStore {
@@ -131,6 +133,7 @@ impl BucketStore {
             wakes: Wakes::new(),
             proven: OnceCell::new(),
             hand: Mutex::new(None),
+            begun: Mutex::new(None),
         };
         Ok(BucketStore { shared: Arc::new(shared) })
     }

@@ -1,7 +1,7 @@
 //! Reading: a list, and the objects that it shows, several at a time; folds where there are any.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -66,6 +66,31 @@ impl From<Error> for Trouble {
     }
 }
 
+/// What was read of a page so far.
+#[derive(Debug)]
+struct Part {
+    /// The number of the last line that was read, or the one that the page is behind.
+    cursor: u64,
+    text: Vec<u8>,
+    /// Behind the last line that was read.
+    end: End,
+    spans: Vec<Span>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Part { cursor: 0, text: Vec::new(), end: End::START, spans: Vec::new() }
+    }
+}
+
+/// A page that was begun, and a request failed.
+#[derive(Debug)]
+pub(super) struct Begun {
+    log: Name,
+    after: u64,
+    part: Part,
+}
+
 /// A page that is being read.
 struct Reading<'a> {
     shared: &'a Shared,
@@ -73,12 +98,7 @@ struct Reading<'a> {
     after: u64,
     enough: usize,
     known: Known,
-    /// The number of the last line that was read, or `after`.
-    cursor: u64,
-    text: Vec<u8>,
-    /// Behind the last line that was read.
-    end: End,
-    spans: Vec<Span>,
+    part: Part,
     folds: Arc<[Fold]>,
     bad: HashSet<Fold>,
     list: Option<List>,
@@ -88,23 +108,13 @@ impl Shared {
     /// Reads a page.
     pub(super) async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error> {
         let known = self.memory.of(log);
+        let at_end = known.end.filter(|end| end.number() == after && after > 0);
         let folds = known.folds.clone().unwrap_or_default();
-        let at_end = known.end.filter(|end| end.number() == after);
-        let mut reading = Reading {
-            shared: self,
-            log,
-            after,
-            enough: bytes.clamp(1, PAGE_BYTES_MAX),
-            known,
-            cursor: after,
-            text: Vec::new(),
-            end: End::START,
-            spans: Vec::new(),
-            folds,
-            bad: HashSet::new(),
-            list: None,
-        };
-        if let Some(end) = at_end.filter(|_| after > 0) {
+        let enough = bytes.clamp(1, PAGE_BYTES_MAX);
+        let part = self.begun(log, after).unwrap_or(Part { cursor: after, ..Part::default() });
+        let mut reading =
+            Reading { shared: self, log, after, enough, known, part, folds, bad: HashSet::new(), list: None };
+        if let Some(end) = at_end.filter(|_| reading.part.spans.is_empty()) {
             // Whoever reads at the end that they know mostly finds nothing new: a read tells, and is cheaper than a list.
             if end.end.sealed {
                 return Ok(Page::empty(end.end));
@@ -121,10 +131,27 @@ impl Shared {
         match reading.fill().await {
             Ok(has_more) => reading.finish(has_more).await,
             Err(Trouble::Forgotten) => self.seal(log, after).await,
-            // A fold is looked at once; `fill` goes on without it.
+            // Not reached: a fold is looked at once, and done without then.
             Err(Trouble::Fold) => Err(self.list_is_behind(log)),
-            Err(Trouble::Error(error)) => Err(error),
+            Err(Trouble::Error(error)) => {
+                if error.retryable() && !reading.part.spans.is_empty() {
+                    self.keep_begun(log, after, reading.part);
+                }
+                Err(error)
+            }
         }
+    }
+
+    /// What was read of a page before a request failed. Of many requests some fail, and a log of many appends could not be
+    /// read for ever if each failure were to make all that was read before it void.
+    fn begun(&self, log: &Name, after: u64) -> Option<Part> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.take_if(|begun| begun.log == *log && begun.after == after).map(|begun| begun.part)
+    }
+
+    fn keep_begun(&self, log: &Name, after: u64, part: Part) {
+        let begun = Begun { log: log.clone(), after, part };
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
     }
 
     /// All that is left of a log that was forgotten: its last append.
@@ -159,7 +186,7 @@ fn behind(text: &Bytes, after: u64) -> Bytes {
 
 impl Reading<'_> {
     fn is_full(&self) -> bool {
-        self.text.len() >= self.enough
+        self.part.text.len() >= self.enough
     }
 
     /// Reads until there is enough, or nothing more. Whether there is more.
@@ -169,21 +196,22 @@ impl Reading<'_> {
                 return Ok(self.has_more().await?);
             }
             let plan = self.plan();
-            if !plan.is_empty() {
-                match self.fetch(plan).await {
-                    Ok(()) | Err(Trouble::Fold) => continue,
-                    Err(trouble) => return Err(trouble),
-                }
-            }
-            if !self.look_further().await? && !self.check_end().await? {
-                return Ok(false);
+            let step = match plan.is_empty() {
+                true => self.look_further().await,
+                false => self.fetch(plan).await.map(|()| true),
+            };
+            match step {
+                Ok(true) | Err(Trouble::Fold) => {}
+                Ok(false) if self.check_end().await? => {}
+                Ok(false) => return Ok(false),
+                Err(trouble) => return Err(trouble),
             }
         }
     }
 
     /// Whether there are lines behind those that were read; lists if that is not known.
     async fn has_more(&mut self) -> Result<bool, Error> {
-        let cursor = self.cursor;
+        let cursor = self.part.cursor;
         if self.good_folds().any(|fold| fold.to > cursor) {
             return Ok(true);
         }
@@ -204,9 +232,9 @@ impl Reading<'_> {
     fn plan(&self) -> Vec<Piece> {
         let commits = self.list.as_ref().map_or(&[][..], |list| &list.page.commits);
         let mut plan = Vec::new();
-        let mut bytes = self.text.len() as u64;
+        let mut bytes = self.part.text.len() as u64;
         // The last line before the next object; none if its append has to be read to know.
-        let mut cursor = Some(self.cursor);
+        let mut cursor = Some(self.part.cursor);
         while let Some(at) = cursor.filter(|_| bytes < self.enough as u64 && plan.len() < PLAN_PIECES_MAX) {
             let fold = self.good_folds().filter(|fold| fold.from <= at + 1 && fold.to > at).max_by_key(|fold| fold.to);
             if let Some(fold) = fold {
@@ -268,11 +296,11 @@ impl Reading<'_> {
         }
         let first = commit.first;
         let place = self.shared.bucket.place(&commit_key(self.log, first));
-        if first != self.cursor + 1 {
-            let problem = format!("its number is to be {}: the append before it ends there", self.cursor + 1);
+        if first != self.part.cursor + 1 {
+            let problem = format!("its number is to be {}: the append before it ends there", self.part.cursor + 1);
             return Err(Error::corrupt(place, problem).into());
         }
-        if self.end.sealed {
+        if self.part.end.sealed {
             return Err(Error::corrupt(place, format!("line {first} follows a seal")).into());
         }
         let lines = lines_of(body, first, &place)?;
@@ -288,13 +316,13 @@ impl Reading<'_> {
             Err(error) => return Err(error),
         };
         let Ok(lines) = lines_of(body.clone(), fold.from, "fold") else { return Ok(false) };
-        if lines.boundary.number() != fold.to || self.end.sealed {
+        if lines.boundary.number() != fold.to || self.part.end.sealed {
             return Ok(false);
         }
-        let text = behind(&lines.text, self.cursor);
+        let text = behind(&lines.text, self.part.cursor);
         // As much of it as is enough: a page is not to be longer for there being a fold.
-        let wanted = self.enough - self.text.len();
-        let Ok(checked) = check_until(&text, Some(self.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
+        let wanted = self.enough - self.part.text.len();
+        let Ok(checked) = check_until(&text, Some(self.part.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
         let Some(last) = checked.last else { return Ok(false) };
         let left_out = lines.text.len() - checked.bytes;
         self.take(Piece::Fold(fold), &text.slice(..checked.bytes), End::behind(last), left_out);
@@ -306,16 +334,22 @@ impl Reading<'_> {
 
     /// Adds lines that were checked to the page. `left_out` is how much of the object is not wanted.
     fn take(&mut self, piece: Piece, text: &[u8], end: End, left_out: usize) {
-        let from = self.cursor + 1;
-        self.text.extend_from_slice(text);
-        self.cursor = end.last.number();
-        self.end = end;
-        self.spans.push(Span { piece, from, to: self.cursor, end: self.text.len(), whole: left_out == 0 });
+        let from = self.part.cursor + 1;
+        self.part.text.extend_from_slice(text);
+        self.part.cursor = end.last.number();
+        self.part.end = end;
+        self.part.spans.push(Span {
+            piece,
+            from,
+            to: self.part.cursor,
+            end: self.part.text.len(),
+            whole: left_out == 0,
+        });
     }
 
     /// Lists what comes next. Whether there is anything that was not known.
     async fn look_further(&mut self) -> Result<bool, Trouble> {
-        let cursor = self.cursor;
+        let cursor = self.part.cursor;
         let (after, next) = match &mut self.list {
             // Only a list from the start shows folds.
             None => ((cursor > 0).then_some(cursor), None),
@@ -325,7 +359,7 @@ impl Reading<'_> {
             Some(list) => match list.page.next.take() {
                 None => return Ok(false),
                 // A fold went further than the list.
-                Some(_) if self.spans.last().is_some_and(Span::is_fold) => (Some(cursor), None),
+                Some(_) if self.part.spans.last().is_some_and(Span::is_fold) => (Some(cursor), None),
                 next => (list.after, next),
             },
         };
@@ -351,17 +385,17 @@ impl Reading<'_> {
 
     /// What is listed does not go on where it should.
     async fn bridge(&mut self) -> Result<bool, Trouble> {
-        let next = self.cursor + 1;
+        let next = self.part.cursor + 1;
         match self.shared.append_at(self.log, next, COMMIT_BYTES_MAX).await? {
             Found::Lines(_) => Err(self.shared.list_is_behind(self.log).into()),
             Found::Empty => Err(Trouble::Forgotten),
-            Found::Nothing if self.spans.is_empty() && self.after > 0 => self.begin_inside().await,
+            Found::Nothing if self.part.spans.is_empty() && self.after > 0 => self.begin_inside().await,
             Found::Nothing => Err(self.gap().into()),
         }
     }
 
     fn gap(&self) -> Error {
-        let next = self.cursor + 1;
+        let next = self.part.cursor + 1;
         Error::corrupt(self.shared.bucket.place(&commit_key(self.log, next)), format!("line {next} is missing"))
     }
 
@@ -382,10 +416,10 @@ impl Reading<'_> {
 
     /// Nothing more is listed. Whether there are lines all the same.
     async fn check_end(&mut self) -> Result<bool, Trouble> {
-        if let Some(known) = self.known.end.filter(|known| known.number() > self.cursor) {
+        if let Some(known) = self.known.end.filter(|known| known.number() > self.part.cursor) {
             return Err(self.shared.missing(self.log, known).await.into());
         }
-        if !self.spans.is_empty() || self.after == 0 || self.known_here().is_some() {
+        if !self.part.spans.is_empty() || self.after == 0 || self.known_here().is_some() {
             return Ok(false);
         }
         // Nothing stands behind `after`: it is the end, or inside the last append, or the log was longer once.
@@ -405,24 +439,24 @@ impl Reading<'_> {
     }
 
     fn known_here(&self) -> Option<Boundary> {
-        self.known.end.filter(|known| known.number() == self.cursor)
+        self.known.end.filter(|known| known.number() == self.part.cursor)
     }
 
     async fn finish(mut self, has_more: bool) -> Result<Page, Error> {
-        let Some(last) = self.spans.last() else {
+        let Some(last) = self.part.spans.last() else {
             return Ok(Page::empty(self.known_here().map_or(End::START, |known| known.end)));
         };
         if let (false, Piece::Commit(commit)) = (has_more, last.piece) {
-            self.shared.memory.met(self.log, Boundary { end: self.end, first: commit.first });
+            self.shared.memory.met(self.log, Boundary { end: self.part.end, first: commit.first });
         }
-        let text = Bytes::from(std::mem::take(&mut self.text));
+        let text = Bytes::from(std::mem::take(&mut self.part.text));
         // The log's last append is not folded: it is what a list from behind the folds finds.
-        let spans = &self.spans[..self.spans.len() - usize::from(!has_more)];
+        let spans = &self.part.spans[..self.part.spans.len() - usize::from(!has_more)];
         if !self.bad.is_empty() {
             self.shared.memory.unfold(self.log);
         }
         let folds: Vec<Fold> = self.good_folds().copied().collect();
         self.shared.fold(self.log, &text, spans, folds).await;
-        Ok(Page::new(text, self.end, has_more))
+        Ok(Page::new(text, self.part.end, has_more))
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Fault {
     Late(Duration),
     /// It is delivered twice; the second answer comes back.
     Twice,
-    /// The answer is the one that the same request had before; the first time, its own.
+    /// The answer is the one that the same request had when nothing was done to it; the first time, its own.
     Stale,
     /// Sent elsewhere, where there is an answer.
     Redirect(u16),
@@ -156,16 +156,15 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
     if fault == Fault::Twice {
         answer = forward(upstream, &request).await?;
     }
-    let before = state.lock().unwrap().before.insert(key, answer.clone());
     match fault {
         Fault::CloseAfter => return Ok(()),
-        Fault::Stale => answer = before.unwrap_or(answer),
+        Fault::Stale => answer = state.lock().unwrap().before.entry(key).or_insert(answer).clone(),
         Fault::Slow(delay) => tokio::time::sleep(delay).await,
         Fault::HalfBody => {
             let head = head_end(&answer).unwrap_or(answer.len());
             answer.truncate(head + (answer.len() - head) / 2);
         }
-        _ => {}
+        _ => _ = state.lock().unwrap().before.insert(key, answer.clone()),
     }
     client.write_all(&answer).await?;
     client.shutdown().await
