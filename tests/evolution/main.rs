@@ -10,6 +10,6 @@ mod decide;
 mod ground;
 mod obey;
 
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code)]
 #[path = "../stores/servers/mod.rs"]
 mod servers;
