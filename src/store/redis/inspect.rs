@@ -112,7 +112,8 @@ impl Inspection<'_> {
         let parsed: Result<(u64, Vec<Vec<u8>>), _> = ::redis::from_redis_value(answer);
         let (next, keys) = parsed.map_err(|_| self.store.odd())?;
         // A key of ours is ASCII; what another has of characters is shown so that it is harmless.
-        let shown = |key: Vec<u8>| String::from_utf8(key).unwrap_or_else(|bad| bad.as_bytes().escape_ascii().to_string());
+        let shown =
+            |key: Vec<u8>| String::from_utf8(key).unwrap_or_else(|bad| bad.as_bytes().escape_ascii().to_string());
         Ok((next, keys.into_iter().map(shown).collect()))
     }
 
@@ -154,11 +155,8 @@ impl Inspection<'_> {
         if log.generation() > 1 {
             return Ok(());
         }
-        let entry = Entry {
-            index: self.keys().names(log.kind()),
-            member: sort_key(log.key()),
-            key: self.keys().log(log),
-        };
+        let entry =
+            Entry { index: self.keys().names(log.kind()), member: sort_key(log.key()), key: self.keys().log(log) };
         if !self.is_member(&entry).await? {
             let problem = "no list names this log";
             self.mend(entry.key.clone(), problem, "name it", &entry).await?;

@@ -188,8 +188,7 @@ impl Task {
         match request {
             Request::Add { channel, what, done } => {
                 waiting.push(done);
-                let listening =
-                    self.channels.entry(channel.clone()).or_insert_with(|| Listening { what, watches: 0 });
+                let listening = self.channels.entry(channel.clone()).or_insert_with(|| Listening { what, watches: 0 });
                 listening.watches += 1;
                 (listening.watches == 1).then_some((channel, true))
             }

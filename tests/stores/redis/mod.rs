@@ -1,5 +1,11 @@
 //! Redis: the contract of all stores, and what only a Redis can do to one.
 
+mod access;
+mod cluster;
+mod loss;
+mod odd;
+mod watches;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -53,7 +59,11 @@ async fn push(store: &dyn Store, log: &Name, after: Position, text: &str) -> Pos
 async fn dense(store: &dyn Store, log: &Name) -> Vec<String> {
     let page = store.read(log, 0, usize::MAX).await.unwrap();
     let lines: Vec<_> = page.lines().collect();
-    assert_eq!(lines.iter().map(|(header, _)| header.seq).collect::<Vec<_>>(), (1..=lines.len() as u64).collect::<Vec<_>>());
-    let text = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
+    assert_eq!(
+        lines.iter().map(|(header, _)| header.seq).collect::<Vec<_>>(),
+        (1..=lines.len() as u64).collect::<Vec<_>>()
+    );
+    let text =
+        |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap()["text"].as_str().unwrap().to_owned();
     lines.into_iter().map(|(_, line)| text(line)).collect()
 }

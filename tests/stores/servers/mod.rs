@@ -1,4 +1,4 @@
 //! Real servers, started for a test and stopped with it.
 
 #[cfg(feature = "redis")]
-pub mod redis;
+pub(crate) mod redis;
