@@ -170,11 +170,16 @@ pub struct Header {
 }
 
 impl Header {
-    /// Appends a line and its newline to `out`.
-    pub(crate) fn write(self, body: &Line, out: &mut Vec<u8>) {
+    /// What a line with this number and token begins with.
+    pub(crate) fn write_opening(seq: u64, token: Token, out: &mut Vec<u8>) {
         use std::io::Write as _;
         // Writing to memory does not fail.
-        let _ = write!(out, "{{\"seq\":{},\"token\":\"{}\",", self.seq, self.token);
+        let _ = write!(out, "{{\"seq\":{seq},\"token\":\"{token}\",");
+    }
+
+    /// Appends a line and its newline to `out`.
+    pub(crate) fn write(self, body: &Line, out: &mut Vec<u8>) {
+        Header::write_opening(self.seq, self.token, out);
         if self.more {
             out.extend_from_slice(b"\"more\":true,");
         }
