@@ -68,7 +68,10 @@ impl Address {
             #[cfg(feature = "redis")]
             Address::Redis(address, options) => Ok(Some(Arc::new(super::redis::RedisSite::new(address, options)?))),
             #[cfg(feature = "object-store")]
-            Address::Bucket(..) => Ok(None),
+            Address::Bucket(..) => Err(Error::Invalid {
+                what: "store".into(),
+                problem: "evolution logs in object stores cannot be read or written yet".into(),
+            }),
         }
     }
 }
