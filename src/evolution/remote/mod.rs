@@ -6,6 +6,10 @@
 //! last one that their author knew of. Who only obeys need not read the calls.
 //!
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
+#![cfg_attr(
+    not(any(feature = "redis", feature = "object-store")),
+    allow(dead_code, reason = "a build without servers has nothing that is not a file")
+)]
 
 mod address;
 mod piece;
