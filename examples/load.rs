@@ -1,10 +1,12 @@
 //! Four functions under load, for a log worth looking at; decisions of `tc` are obeyed meanwhile.
 //!
-//! `cargo run --release --example load -- [SECONDS]`, and in another terminal
-//! `tc rollback checkout v2`, `tc weight rank_results v2 50%`, `tc history --follow`
+//! `cargo run --release --example load -- [SECONDS] [STORE]`, and in another terminal
+//! `tc rollback checkout v2`, `tc weight rank_results v2 50%`, `tc history --follow`. STORE is a folder, `redis://…` or
+//! `s3://…`; `evolution_logs` if not said.
 
 use std::time::{Duration, Instant};
 
+use temporal_code::evolution::remote::Address;
 use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Manual, Ramp, days};
 use temporal_code::time::Timestamp;
 use temporal_code::tracker::Tracker;
@@ -27,7 +29,9 @@ fn repeat(running: impl Fn() -> bool, call: impl Fn()) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
-    let tracker = Tracker::options().rotate_at_bytes(64 << 20).open("evolution_logs")?;
+    let store = std::env::args().nth(2).unwrap_or_else(|| "evolution_logs".to_string());
+    let address = Address::parse(&store, std::env::vars())?;
+    let tracker = Tracker::options().rotate_at_bytes(64 << 20).open_at(&address)?;
     let start = Timestamp::now().offset_micros(-3 * 86_400_000_000);
     let rank = Evolving::new("rank_results", |(): &()| work(400.0))
         .variant("v2", |(): &()| work(250.0))

@@ -81,6 +81,7 @@ fn refuse_any_fault(evidence: &[Evidence]) -> Result<()> {
     for log in evidence {
         let name = escape::text(&log.name);
         if let Some(place) = log.places.first() {
+            let name = place.part.as_ref().map_or(name, |part| escape::text(part));
             let at = place.line.map_or_else(|| format!("@{}", place.offset), |line| line.to_string());
             let message = format!("{name}:{at}: {}", place.fault);
             return Err(Failure::new("bad_data", message).hint("without --strict it is skipped and counted").into());

@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::context::Context;
+use super::elsewhere::Elsewhere;
 use super::error::{CONFLICT, DONE, Failure};
-use super::find::{Store, nearest, unknown_function};
+use super::find::{Store, Target, nearest, unknown_function};
 use super::output::escape;
 use super::output::table::Tone;
 use super::output::{Answer, Section};
@@ -92,6 +93,11 @@ pub(crate) fn run(
 ) -> Result<u8> {
     let store = context.store()?;
     let log = store.log_to_append()?;
+    let expected = args.if_last.as_ref().map(|text| expected(context, text, &log)).transpose()?;
+    let mut elsewhere = match &log {
+        Target::Site(site) => Some(Elsewhere::begin(&**site, expected.is_some() && !args.ignore_calls)?),
+        Target::File(_) => None,
+    };
     let (summary, warnings) = status::read(context, &store, &Filter::default())?;
     let found = summary.function(function);
     if found.is_none() && !args.force {
@@ -108,7 +114,6 @@ pub(crate) fn run(
         by: Some(args.by.clone().unwrap_or_else(whoever)),
         reason: args.reason.clone().filter(|reason| !reason.trim().is_empty()),
     };
-    let expected = args.if_last.as_ref().map(|text| expected(context, text)).transpose()?;
     let mut watch = Watch::new(function, args.ignore_calls, expected.is_some());
     // Logs that were put aside are known from the summary; the one that is written to is looked at once more.
     watch.last_time = found.and_then(|found| last_of(found, args.ignore_calls));
@@ -125,18 +130,11 @@ pub(crate) fn run(
         }
     }
     let line = decision.to_line();
-    let unwritable =
-        |cause: std::io::Error| Failure::new("io", format!("cannot append to {}", log.display())).cause(cause);
-    if args.dry_run {
-        if expected.is_some() && log.exists() {
-            each_block(&Source::File(log.clone()), u64::MAX, |lines| watch.lines(lines)).map_err(unwritable)?;
-        }
-        watch.refuse_if_moved(&log, expected)?;
-    } else {
-        append(&log, &line, &mut watch, expected).map_err(|error| match error.downcast::<std::io::Error>() {
-            Ok(cause) => unwritable(cause).into(),
-            Err(other) => other,
-        })?;
+    match (&log, &mut elsewhere) {
+        (Target::File(path), _) => decide_in_file(path, &line, &mut watch, expected, args.dry_run)?,
+        (Target::Site(_), Some(elsewhere)) if args.dry_run => elsewhere.look(&mut watch, expected)?,
+        (Target::Site(_), Some(elsewhere)) => elsewhere.append(&line, &mut watch, expected)?,
+        (Target::Site(_), None) => {}
     }
     let items = || Ok(vec![item(&line, args.dry_run)?]);
     let sections = || {
@@ -144,8 +142,11 @@ pub(crate) fn run(
             return vec![Section::text(escape::text(line.trim_end()).into_owned() + "\n")];
         }
         let effect = escape::text(&format!("{function}: {}.", proposal.effect)).into_owned();
-        let outlook = "Processes that follow the log obey within a second.";
-        vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, outlook))]
+        let outlook = match &log {
+            Target::Site(site) => format!("Processes that follow the log obey within {}.", site.outlook()),
+            Target::File(_) => "Processes that follow the log obey within a second.".to_string(),
+        };
+        vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, &outlook))]
     };
     Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
@@ -208,13 +209,17 @@ fn host() -> Option<String> {
 
 /// The last thing that is to have happened.
 #[derive(Clone, Copy, Debug)]
-enum Expected {
+pub(crate) enum Expected {
     Time(Timestamp),
     Line(u64),
 }
 
-fn expected(context: &Context, text: &str) -> Result<Expected> {
+fn expected(context: &Context, text: &str, log: &Target) -> Result<Expected> {
     match text.parse::<u64>() {
+        Ok(_) if matches!(log, Target::Site(_)) => {
+            let message = format!("--if-last {text}: only the lines of a file are counted through");
+            Err(Failure::new("usage", message).hint("give the time of the last event, as `tc history` shows it").into())
+        }
         Ok(line) => Ok(Expected::Line(line)),
         Err(_) => {
             let at = context.when("if-last", text)?;
@@ -234,11 +239,33 @@ fn last_of(function: &FunctionSummary, ignore_calls: bool) -> Option<Timestamp> 
     }
 }
 
+/// Appends the line to a file, or only looks whether that could be done.
+fn decide_in_file(
+    log: &Path,
+    line: &str,
+    watch: &mut Watch<'_>,
+    expected: Option<Expected>,
+    dry_run: bool,
+) -> Result<()> {
+    let unwritable =
+        |cause: std::io::Error| Failure::new("io", format!("cannot append to {}", log.display())).cause(cause);
+    if dry_run {
+        if expected.is_some() && log.exists() {
+            each_block(&Source::File(log.to_path_buf()), u64::MAX, |lines| watch.take(lines)).map_err(unwritable)?;
+        }
+        return watch.refuse_if_moved(&log.display().to_string(), expected);
+    }
+    append(log, line, watch, expected).map_err(|error| match error.downcast::<std::io::Error>() {
+        Ok(cause) => unwritable(cause).into(),
+        Err(other) => other,
+    })
+}
+
 /// Appends the line, if the log is as expected, in one step with looking at it.
 fn append(log: &Path, line: &str, watch: &mut Watch<'_>, expected: Option<Expected>) -> Result<()> {
     let mut appender = if watch.looks { Appender::new(log) } else { Appender::at_end(log)? };
     let mut session = appender.lock(watch)?;
-    watch.refuse_if_moved(log, expected)?;
+    watch.refuse_if_moved(&log.display().to_string(), expected)?;
     session.write(line.as_bytes(), watch).map_err(|error| error.cause)?;
     drop(session);
     appender.sync()?;
@@ -246,8 +273,8 @@ fn append(log: &Path, line: &str, watch: &mut Watch<'_>, expected: Option<Expect
 }
 
 /// Notes when something last happened to a function.
-struct Watch<'a> {
-    function: &'a str,
+pub(crate) struct Watch<'a> {
+    pub(crate) function: &'a str,
     ignore_calls: bool,
     /// Whether anybody wants to know.
     looks: bool,
@@ -283,12 +310,20 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn refuse_if_moved(&self, log: &Path, expected: Option<Expected>) -> Result<()> {
+    /// Takes in whole lines, if anybody wants to know.
+    pub(crate) fn take(&mut self, lines: &[u8]) {
+        if self.looks {
+            lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| self.line(line));
+        }
+    }
+
+    /// Refuses if more has happened than was expected. `name` is what the log is called.
+    pub(crate) fn refuse_if_moved(&self, name: &str, expected: Option<Expected>) -> Result<()> {
         let conflict = |message: String| {
             let hint = format!("see what happened: tc history {}", self.function);
             Err(Failure { exit: CONFLICT, ..Failure::new("conflict", message).hint(hint) }.into())
         };
-        let (name, function) = (log.display(), self.function);
+        let function = self.function;
         match expected {
             Some(Expected::Line(line)) if self.lines < line => {
                 conflict(format!("{name} has {} lines, not {line}: another log took its place", self.lines))
@@ -307,9 +342,7 @@ impl<'a> Watch<'a> {
 
 impl News for Watch<'_> {
     fn lines(&mut self, lines: &[u8]) {
-        if self.looks {
-            lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| self.line(line));
-        }
+        self.take(lines);
     }
 
     fn replaced(&mut self, _: &std::fs::Metadata) {

@@ -8,8 +8,10 @@ use std::io::{self, Write as _};
 use serde_json::json;
 
 use super::output::escape;
+use crate::evolution::remote;
 use crate::evolution::scan::ScanError;
 use crate::evolution::source::ReadError;
+use crate::store;
 
 /// Done, or the gate passed.
 pub(crate) const DONE: u8 = 0;
@@ -17,6 +19,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const NEGATIVE: u8 = 1;
 /// Usage, unreadable or bad data, I/O.
 pub(crate) const USAGE: u8 = 2;
+/// Credentials refused.
+pub(crate) const DENIED: u8 = 4;
 /// The log moved.
 pub(crate) const CONFLICT: u8 = 5;
 /// Pending or inconclusive.
@@ -70,10 +74,25 @@ pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
     let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| hint_of(error));
     let causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
     print(json, code, &error.to_string(), &causes, hint.as_deref());
-    failure.map_or(USAGE, |failure| failure.exit)
+    match store_error(error) {
+        Some(store::Error::Denied { .. }) => DENIED,
+        Some(store::Error::Conflict { .. }) => CONFLICT,
+        _ => failure.map_or(USAGE, |failure| failure.exit),
+    }
+}
+
+/// What a store said, if that is beneath.
+fn store_error(error: &anyhow::Error) -> Option<&store::Error> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<io::Error>() {
+        Some(io) => remote::store_error(io),
+        None => cause.downcast_ref(),
+    })
 }
 
 fn code_of(error: &anyhow::Error) -> &'static str {
+    if let Some(error) = store_error(error) {
+        return error.code();
+    }
     match error.downcast_ref::<ScanError>() {
         Some(ScanError::Overflow(_)) => "too_large",
         Some(ScanError::Read(_)) => "unreadable",
@@ -83,6 +102,11 @@ fn code_of(error: &anyhow::Error) -> &'static str {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
+    if let Some(store::Error::Denied { .. }) = store_error(error) {
+        let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
+                    or AZURE_";
+        return Some(hint.into());
+    }
     let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
     match io.kind() {
         io::ErrorKind::PermissionDenied => Some("you are not allowed to read it: look at its permissions".into()),

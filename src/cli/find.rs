@@ -1,14 +1,17 @@
-//! From what was asked for to the logs: paths, globs, and the store that is near.
+//! From what was asked for to the logs: paths, globs, addresses, and the store that is near.
 
 use std::cmp::Ordering;
-use std::ffi::OsStr;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::args::{Global, StoreFormat};
 use super::error::Failure;
 use crate::evolution::folder::{self, LOG_NAME};
+use crate::evolution::remote::{Address, Follower, Site};
 use crate::evolution::source::Source;
 
 /// Folders that are looked for, here and then upwards.
@@ -22,15 +25,41 @@ pub(crate) struct Store {
     /// Its logs, in time order.
     pub(crate) sources: Vec<Source>,
     /// What was asked for, to look again.
-    roots: Vec<PathBuf>,
+    roots: Vec<Root>,
     format: StoreFormat,
 }
 
+/// One thing that was asked for.
+#[derive(Clone, Debug)]
+enum Root {
+    Path(PathBuf),
+    Site(Arc<dyn Site>),
+}
+
+/// Where a decision goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    File(PathBuf),
+    Site(Arc<dyn Site>),
+}
+
 impl Store {
-    /// The one log to append to: the file that was named, or the one that is written to in the folder that was.
-    pub(crate) fn log_to_append(&self) -> Result<PathBuf> {
+    /// The one log to append to: the file that was named, the one that is written to in the folder that was, or the one that
+    /// is not a file.
+    pub(crate) fn log_to_append(&self) -> Result<Target> {
+        match self.roots.as_slice() {
+            [Root::Site(site)] => Ok(Target::Site(site.clone())),
+            roots if roots.iter().any(|root| matches!(root, Root::Site(_))) => {
+                let message = format!("{} stores were named: to which of them?", roots.len());
+                Err(Failure::new("usage", message).hint("name one with --store").into())
+            }
+            _ => self.file_to_append().map(Target::File),
+        }
+    }
+
+    fn file_to_append(&self) -> Result<PathBuf> {
         let folder = match self.roots.as_slice() {
-            [root] if root.is_dir() => Some(root),
+            [Root::Path(root)] if root.is_dir() => Some(root),
             _ => None,
         };
         let paths = self.sources.iter().filter_map(Source::path).map(Path::to_path_buf).collect::<Vec<_>>();
@@ -59,8 +88,19 @@ impl Store {
 
     /// Paths of the logs that are there now: new ones may have come.
     pub(crate) fn look_again(&self) -> Vec<PathBuf> {
-        let found = self.roots.iter().filter_map(|root| logs_at(root, self.format).ok()).flatten();
+        let paths = self.roots.iter().filter_map(|root| if let Root::Path(path) = root { Some(path) } else { None });
+        let found = paths.filter_map(|path| logs_at(path, self.format).ok()).flatten();
         found.filter_map(|source| source.path().map(Path::to_path_buf)).collect()
+    }
+
+    /// Those that are not files.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &Arc<dyn Site>> {
+        self.roots.iter().filter_map(|root| if let Root::Site(site) = root { Some(site) } else { None })
+    }
+
+    /// Begins to follow those that are not files.
+    pub(crate) fn followers(&self) -> Result<Vec<(String, Box<dyn Follower>)>> {
+        self.sites().map(|site| Ok((site.location().to_string(), site.follower()?))).collect()
     }
 }
 
@@ -71,24 +111,78 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
     if asked.is_empty() {
         asked.extend(variable());
     }
-    let roots = match asked.is_empty() {
-        false => asked.iter().map(PathBuf::from).collect(),
-        true => vec![near()?],
-    };
+    if asked.is_empty() {
+        asked.push(near()?.into());
+    }
+    let roots = asked.iter().map(root).collect::<Result<Vec<_>>>()?;
     let mut sources = Vec::new();
     // The same log under two names would count twice.
-    let mut known = std::collections::HashSet::new();
+    let mut known = HashSet::new();
     for root in &roots {
-        for source in logs_at(root, global.format)? {
+        let found = match root {
+            Root::Path(path) => logs_at(path, global.format)?,
+            Root::Site(site) => logs_of(&**site)?,
+        };
+        for source in found {
             let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
-            if known.insert(path) {
+            if known.insert(path.map_or_else(|| source.clone(), Source::File)) {
                 sources.push(source);
             }
         }
     }
     folder::in_time_order(&mut sources);
-    let name = roots.iter().map(|root| redacted(&root.to_string_lossy())).collect::<Vec<_>>().join(", ");
+    let name = |root: &Root| match root {
+        Root::Path(path) => path.display().to_string(),
+        Root::Site(site) => site.location().to_string(),
+    };
+    let name = roots.iter().map(name).collect::<Vec<_>>().join(", ");
     Ok(Store { name, sources, roots, format: global.format })
+}
+
+/// What one `--store` is: a path or an address.
+fn root(text: &OsString) -> Result<Root> {
+    let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Root::Path(text.into())) };
+    if !Address::has_scheme(text) {
+        let failure = Failure::new("usage", "the address of a store has `://` behind its first word");
+        return Err(failure.hint("as in redis://HOST or s3://BUCKET/PREFIX").into());
+    }
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    match Address::parse(text, environment)? {
+        Address::Path(path) => Ok(Root::Path(path)),
+        address => match address.site()? {
+            Some(site) => Ok(Root::Site(site)),
+            None => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
+        },
+    }
+}
+
+/// Whether something is, or was to be, an address: then it may hold a password, and is not repeated.
+fn is_address(text: &str) -> bool {
+    const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "s3", "gs", "az"];
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    Address::has_scheme(text) || scheme.is_some_and(|scheme| SCHEMES.contains(&&*scheme) && !Path::new(text).exists())
+}
+
+/// What one `--store` is called in messages, without credentials.
+pub(crate) fn shown(text: &OsString) -> String {
+    match text.to_str().filter(|text| is_address(text)) {
+        Some(address) if Address::has_scheme(address) => {
+            Address::parse(address, []).map_or_else(|_| "…".into(), |address| address.to_string())
+        }
+        Some(_) => "…".into(),
+        None => text.to_string_lossy().into_owned(),
+    }
+}
+
+/// The logs of a store that is not files.
+fn logs_of(site: &dyn Site) -> Result<Vec<Source>> {
+    let logs = site.sources()?;
+    if logs.is_empty() {
+        let hint = "trackers make one there; one with another prefix is another store";
+        return Err(Failure::new("no_log", format!("no evolution log at {}", site.location())).hint(hint).into());
+    }
+    Ok(logs)
 }
 
 fn near() -> Result<PathBuf> {
@@ -112,38 +206,11 @@ fn logs_at(root: &Path, format: StoreFormat) -> Result<Vec<Source>> {
     if root == Path::new("-") {
         return Ok(vec![Source::Stdin]);
     }
-    if let Some((scheme, rest)) = root.to_str().and_then(|text| text.split_once("://")) {
-        return match scheme {
-            "file" => logs_at(Path::new(rest), format),
-            _ => Err(unsupported(scheme, root)),
-        };
-    }
     match std::fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => logs_in(root, format),
         Ok(_) => Ok(vec![Source::File(root.to_path_buf())]),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => logs_like(root),
         Err(error) => Err(Failure::new("unreadable", format!("cannot read {}", root.display())).cause(error).into()),
-    }
-}
-
-fn unsupported(scheme: &str, root: &Path) -> anyhow::Error {
-    let url = redacted(&root.to_string_lossy());
-    match scheme {
-        "redis" | "rediss" | "s3" | "gs" | "az" => {
-            let message = format!("{url}: this version of tc reads files only");
-            Failure::new("unsupported", message)
-                .hint("copy the log here, or pipe it in: … | tc status --store -")
-                .into()
-        }
-        _ => Failure::new("usage", format!("{url}: `{scheme}://` is no kind of store")).into(),
-    }
-}
-
-/// A URL without its user and password.
-fn redacted(url: &str) -> String {
-    match url.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
-        Some((scheme, Some((_, rest)))) => format!("{scheme}://…@{rest}"),
-        _ => url.to_string(),
     }
 }
 
@@ -261,8 +328,21 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        assert_eq!(redacted("redis://user:secret@host:1/0"), "redis://…@host:1/0");
-        assert_eq!(redacted("s3://bucket/prefix"), "s3://bucket/prefix");
+        for text in [
+            "redis://user:hunter2@host:1/0",
+            "redis://user:hunter2/x@host",
+            "redis:user:hunter2@host",
+            "redis:/user:hunter2@host",
+            "s3://key:hunter2@bucket/prefix",
+            "http://user:hunter2@host",
+            "REDIS://user:hunter2@host",
+        ] {
+            assert!(!shown(&text.into()).contains("hunter2"), "{text}");
+            let error = root(&text.into()).map_or_else(|error| format!("{error:?}"), |root| format!("{root:?}"));
+            assert!(!error.contains("hunter2"), "{text}: {error}");
+        }
+        assert_eq!(shown(&"redis://user:secret@host:1/0".into()), "redis://host:1/0");
+        assert_eq!(shown(&"logs/a:b@c".into()), "logs/a:b@c");
     }
 
     #[test]

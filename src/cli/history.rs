@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -17,8 +17,9 @@ use super::output::warnings::Warning;
 use super::output::{Answer, Section, escape};
 use super::status::{self, RangeArgs};
 use crate::evolution::event::{self, Event, Kind, Name};
-use crate::evolution::follow::{Follower, News, Notice, Spot};
-use crate::evolution::source::Source;
+use crate::evolution::follow::{Follower, News, Notice};
+use crate::evolution::remote;
+use crate::evolution::source::{Source, each_block_of_piece};
 use crate::evolution::summary::Filter;
 use crate::evolution::tail::{self, Fit, Found, Query, Tail};
 use crate::json;
@@ -139,6 +140,7 @@ fn item(file: &str, found: &Found) -> String {
             members[at].1 = json::standard(value);
         }
     });
+    let file = found.part.as_deref().unwrap_or(file);
     let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
     let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
     format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
@@ -233,11 +235,15 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         OutputFormat::Table | OutputFormat::Json | OutputFormat::Jsonl => {}
     }
     let mut follower = Follower::at_end(&store.sources, context.threads())?;
+    let mut others = store.followers()?.into_iter().map(|(name, other)| Other::new(name, other)).collect::<Vec<_>>();
     let (mut tail, warnings) = read(context, store, query, count)?;
-    // What is not complete yet, or came since, is for the follower.
-    tail.events.retain(|found| {
-        let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
-        start.is_none_or(|start| found.offset < start)
+    // What is not complete yet, or came since, is for the followers.
+    tail.events.retain(|found| match &found.part {
+        Some(part) => !others.iter().any(|other| other.follower.gives_out(part)),
+        None => {
+            let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
+            start.is_none_or(|start| found.offset < start)
+        }
     });
     let mut printer =
         Printer { context, query, exact: !tail.partial && !tail.events.is_empty(), widths: [0, 0, 0, 6, 7] };
@@ -252,9 +258,86 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         return Ok(DONE);
     }
     loop {
-        follower.poll(&store.look_again(), &mut |spot, news| printer.news(spot, news))?;
+        follower.poll(&store.look_again(), &mut |spot, news| {
+            printer.news(&spot.path.display().to_string(), spot.line, spot.offset, news)
+        })?;
+        for other in &mut others {
+            other.poll(&mut printer)?;
+        }
         std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// Follows a store that is not files, which may be away for a while.
+struct Other {
+    name: String,
+    follower: Box<dyn remote::Follower>,
+    /// Since when it has been away, and when it is tried again.
+    away: Option<Instant>,
+}
+
+/// How long a store that is away is left alone.
+const AWAY: Duration = Duration::from_secs(1);
+
+impl Other {
+    fn new(name: String, follower: Box<dyn remote::Follower>) -> Self {
+        Other { name, follower, away: None }
+    }
+
+    fn poll(&mut self, printer: &mut Printer<'_>) -> Result<()> {
+        if self.away.is_some_and(|tried| tried.elapsed() < AWAY) {
+            return Ok(());
+        }
+        let mut printed = Ok(());
+        let polled = self.follower.poll(&mut |piece| {
+            if printed.is_ok() {
+                printed = print_piece(printer, piece);
+            }
+        });
+        printed?;
+        match polled {
+            Ok(()) if self.away.take().is_some() => printer.warn(&self.name, "is there again".into()),
+            Ok(()) => {}
+            Err(error) if error.retryable() => {
+                if self.away.replace(Instant::now()).is_none() {
+                    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                    printer.warn(&self.name, format!("{error}{cause}; it is tried again"));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Prints the events of a piece.
+fn print_piece(printer: &mut Printer<'_>, piece: remote::Piece) -> Result<()> {
+    let remote::Piece { content, origin, offset, .. } = piece;
+    if let remote::Content::Lost(problem) = &content {
+        printer.warn(origin.name(), problem.clone());
+    }
+    let (mut line, mut at, mut printed) = (0, offset, Ok(()));
+    each_block_of_piece(content, &mut |block| {
+        for text in block.split_inclusive(|byte| *byte == b'\n') {
+            if printed.is_ok() {
+                let spot = origin.spot(line, at);
+                printed = print_line(printer, &spot, text);
+            }
+            (line, at) = (line + 1, at + text.len() as u64);
+        }
+    })?;
+    printed
+}
+
+fn print_line(printer: &mut Printer<'_>, spot: &remote::Spot, text: &[u8]) -> Result<()> {
+    let (mut printed, line) = (Ok(()), spot.line.unwrap_or(0));
+    let read = event::read_records(text, &mut |text, event| {
+        if printed.is_ok() {
+            printed = printer.news(&spot.part, line, spot.offset, News::Event(text, &event));
+        }
+    });
+    printed?;
+    read.or_else(|fault| printer.news(&spot.part, line, spot.offset, News::Notice(Notice::Fault(fault))))
 }
 
 /// Prints events one at a time.
@@ -268,8 +351,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn news(&mut self, spot: &Spot<'_>, news: News<'_>) -> Result<()> {
-        let file = spot.path.display().to_string();
+    fn news(&mut self, file: &str, line: u64, offset: u64, news: News<'_>) -> Result<()> {
         let notice = match news {
             News::Event(text, event) => {
                 match self.query.fit(event) {
@@ -278,24 +360,29 @@ impl Printer<'_> {
                     Some(Fit::Partial) => {}
                     Some(Fit::Exact) => self.exact = true,
                 }
-                let (text, line) = (text.to_string(), Some(spot.line));
-                let found = Found { text, at: event.at, log: 0, offset: spot.offset, line };
-                return self.print(&file, &found, event);
+                let (text, line) = (text.to_string(), Some(line));
+                let found = Found { text, at: event.at, log: 0, part: None, offset, line };
+                return self.print(file, &found, event);
             }
             News::Notice(notice) => notice,
         };
         let message = match notice {
             Notice::Fault(fault) if self.context.global.strict => {
-                return Err(Failure::new("bad_data", format!("{file}:{}: {fault}", spot.line)).into());
+                return Err(Failure::new("bad_data", format!("{file}:{line}: {fault}")).into());
             }
-            Notice::Fault(fault) => format!("line {}: {fault}", spot.line),
+            Notice::Fault(fault) => format!("line {line}: {fault}"),
             Notice::Truncated => "became shorter: reading it from its start".into(),
             Notice::Replaced => "was replaced: reading the new file from its start".into(),
         };
-        if !self.context.global.quiet {
-            super::output::warnings::print(&[Warning { file: Some(file), ..Warning::new(message) }], false);
-        }
+        self.warn(file, message);
         Ok(())
+    }
+
+    fn warn(&self, file: &str, message: String) {
+        if !self.context.global.quiet {
+            let file = Some(file.to_string());
+            super::output::warnings::print(&[Warning { file, ..Warning::new(message) }], false);
+        }
     }
 
     fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {

@@ -5,6 +5,7 @@ mod clean;
 mod confirm;
 mod context;
 mod decide;
+mod elsewhere;
 mod error;
 mod events;
 mod find;
@@ -38,7 +39,7 @@ pub use output::pager::is_paging;
     infer_subcommands = false,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done or passed, 1 negative verdict, 2 usage, bad data or I/O, 5 conflict, 8 pending or \
+    after_help = "Exit codes: 0 done or passed, 1 negative verdict, 2 usage, bad data or I/O, 4 credentials refused, 5 conflict, 8 pending or \
                   inconclusive, 130 interrupted.\nWithout a command, `tc` shows what is in the store and what to type next."
 )]
 struct Cli {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::{DONE, Failure};
+use super::find;
 use super::output::escape;
 use super::output::table::Tone;
 use super::output::{Answer, Section};
@@ -73,7 +74,7 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
 
 /// The commands that make sense now.
 fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary]) -> String {
-    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell_word(&store.to_string_lossy())));
+    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell_word(&find::shown(store))));
     let stores = stores.collect::<String>();
     let mut commands = vec![("tc status".to_string(), "every function and variant")];
     let quoted = |function: &FunctionSummary| shell_word(&function.name);

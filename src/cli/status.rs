@@ -95,6 +95,7 @@ pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<
 fn no_log(store: &Store, warnings: &[Warning]) -> anyhow::Error {
     let failure = Failure::new("bad_data", format!("nothing in {} can be read as an event", store.name));
     let first = warnings.iter().find(|warning| warning.loses).map(|warning| match warning.places.first() {
+        Some(Spot { part: Some(part), problem, .. }) => format!("{part}: {problem}"),
         Some(Spot { line: Some(line), problem, .. }) => format!("line {line}: {problem}"),
         _ => warning.message.clone(),
     });

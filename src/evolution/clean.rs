@@ -17,6 +17,7 @@ use super::decision::{Decision, Lasting};
 use super::event;
 use super::fast::{CALL, FastReader};
 use super::follow::last_line_start;
+use super::remote::Reading;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
 use crate::jsonl::{BlockReader, block_count, read_at, without_mark};
 use crate::time::Timestamp;
@@ -102,7 +103,9 @@ impl Plan {
             stands,
         };
         let progress = Progress::default();
-        match Source::File(plan.path.clone()).open(&progress).map_err(|error| error.cause)? {
+        let opened = Source::File(plan.path.clone()).open(&progress, &Reading::default());
+        match opened.map_err(|error| error.cause)? {
+            Opened::Pieces(_) => Err(io::ErrorKind::Unsupported.into()),
             Opened::Plain { file, size } => plan.look_at_plain(&file, size),
             Opened::Stream(mut stream) => {
                 let mut plan = Plan { compressed: true, ..plan };

@@ -27,6 +27,7 @@ impl Summary {
         options: &scan::Options<'_>,
     ) -> Result<(Summary, Vec<Evidence>), ScanError> {
         let mut ordered = Ordered::default();
+        let options = &scan::Options { since: filter.since, until: filter.until, ..*options };
         let (collectors, evidence) = scan::scan(
             sources,
             options,

@@ -168,6 +168,8 @@ pub enum Fault {
     Torn(Box<Fault>),
     /// More than [`crate::jsonl::LINE_BYTES_MAX`] bytes.
     Overlong,
+    /// From here on the entry or the object could not be read.
+    Lost(String),
 }
 
 impl Fault {
@@ -186,6 +188,7 @@ impl fmt::Display for Fault {
             Fault::Glued => f.write_str("several events on one line, all read"),
             Fault::Torn(fault) => write!(f, "{fault}; whole events beside it were read"),
             Fault::Overlong => write!(f, "longer than {} MiB", crate::jsonl::LINE_BYTES_MAX >> 20),
+            Fault::Lost(problem) => write!(f, "the rest cannot be read: {problem}"),
         }
     }
 }

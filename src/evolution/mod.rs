@@ -16,6 +16,8 @@ pub mod fallback;
 pub(crate) mod fast;
 pub mod folder;
 pub mod follow;
+mod latest;
+pub mod remote;
 pub mod report;
 pub mod scan;
 pub mod sequential;

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::event::{self, Call, Event, Fault};
 use super::fast::FastReader;
+use super::remote::{self, Content, Origin, Piece, Pieces, Reading};
 use super::source::{Opened, Progress, ReadError, Source};
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
+use crate::time::Timestamp;
 
 /// What one thread does with the events it is shown.
 pub trait Visitor: Send {
@@ -48,12 +50,17 @@ pub struct Record<'a> {
 }
 
 /// Where a part that is merged comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct From {
     /// Place of the log among the sources.
     pub log: usize,
-    /// Lines of the log in front of the block; of no meaning when scanning backwards.
+    /// Lines of the log in front of the block; of no meaning when scanning backwards. Of a log that is not a file: lines of the
+    /// piece in front of it.
     pub lines_before: u64,
+    /// Where the lines of the piece come from, if the log is not a file.
+    pub origin: Option<Arc<Origin>>,
+    /// The piece has no block behind this one; always so of files.
+    pub last: bool,
 }
 
 /// How to scan.
@@ -65,21 +72,31 @@ pub struct Options<'p> {
     pub progress: &'p Progress,
     /// Whether every line goes the exact slow path; for tests, which compare the two.
     pub exact_only: bool,
-    /// Blocks of plain files from the last to the first.
+    /// Blocks of plain files, and pieces of logs that are not files, from the last to the first.
     pub backwards: bool,
+    /// What of a log that is not a file is known without reading it to be older may be left out.
+    pub since: Option<Timestamp>,
+    /// Likewise what is not older than this.
+    pub until: Option<Timestamp>,
 }
 
 impl<'p> Options<'p> {
     /// Forwards, on as many threads as there are cores.
     pub fn new(progress: &'p Progress) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Options { threads, progress, exact_only: false, backwards: false }
+        Options { threads, progress, exact_only: false, backwards: false, since: None, until: None }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { backwards: self.backwards, since: self.since, until: self.until }
     }
 }
 
 /// A line that is not as it should be.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// The entry or the object that it is in, if the log is not a file; lines and bytes are counted there.
+    pub part: Option<String>,
     /// Line number from 1; `None` when the log was not read from its front.
     pub line: Option<u64>,
     /// Where the line begins in the (decompressed) log, in bytes.
@@ -105,12 +122,14 @@ pub struct Evidence {
     pub shrunk: bool,
     /// Why the rest of a compressed log could not be read.
     pub damaged: Option<String>,
+    /// Parts of a log that is not a file that could not be read, or not to their end. The first are among the places.
+    pub lost_parts: u64,
 }
 
 impl Evidence {
     /// Whether everything in the log was read.
     pub fn complete(&self) -> bool {
-        self.skipped == 0 && !self.shrunk && self.damaged.is_none()
+        self.skipped == 0 && !self.shrunk && self.damaged.is_none() && self.lost_parts == 0
     }
 }
 
@@ -146,7 +165,7 @@ pub fn scan<V: Visitor>(
     let mut logs = Vec::with_capacity(sources.len());
     let mut units = Vec::with_capacity(sources.len());
     for source in sources {
-        match source.open(options.progress)? {
+        match source.open(options.progress, &options.reading())? {
             Opened::Plain { file, size } => {
                 units.push(Some(jsonl::block_count(size)));
                 logs.push(Log::Plain { file, size });
@@ -155,15 +174,28 @@ pub fn scan<V: Visitor>(
                 units.push(None);
                 logs.push(Log::Stream(Mutex::new(Some(stream))));
             }
+            Opened::Pieces(pieces) => {
+                units.push(None);
+                logs.push(Log::Pieces { rest: Mutex::new((pieces, 0)), ended: AtomicBool::new(false) });
+            }
         }
     }
-    let work = units.iter().map(|blocks| blocks.unwrap_or(1)).sum::<u64>();
+    let has_pieces = logs.iter().any(|log| matches!(log, Log::Pieces { .. }));
+    let work = if has_pieces { u64::MAX } else { units.iter().map(|blocks| blocks.unwrap_or(1)).sum() };
     let evidence = sources.iter().map(|source| Evidence { name: source.name(), ..Evidence::default() }).collect();
     let scan = Scan {
         logs,
         options,
         queue: Mutex::new((0, 0)),
-        merger: Mutex::new(Merger { next: (0, 0), units, pending: BTreeMap::new(), merge, broken: false, evidence }),
+        merger: Mutex::new(Merger {
+            next: (0, 0, 0),
+            lines_before: 0,
+            units,
+            pending: BTreeMap::new(),
+            merge,
+            broken: false,
+            evidence,
+        }),
         stop: AtomicBool::new(false),
         failed: Mutex::new(None),
     };
@@ -190,8 +222,16 @@ pub fn scan<V: Visitor>(
 type Stream<'p> = BlockStream<Box<dyn io::Read + Send + 'p>>;
 
 enum Log<'p> {
-    Plain { file: File, size: u64 },
+    Plain {
+        file: File,
+        size: u64,
+    },
     Stream(Mutex<Option<Stream<'p>>>),
+    /// The rest, and how many were given out.
+    Pieces {
+        rest: Mutex<(Box<dyn Pieces>, u64)>,
+        ended: AtomicBool,
+    },
 }
 
 enum Failure {
@@ -213,7 +253,13 @@ struct Scan<'p, P, M> {
 struct Done<P> {
     part: P,
     found: Found,
+    origin: Option<Arc<Origin>>,
+    /// The unit has no block behind this one.
+    last: bool,
 }
+
+/// Place of a log, of a unit in it, and of a block in that: a plain log's units are its blocks.
+type At = (usize, u64, u64);
 
 #[derive(Default)]
 struct Found {
@@ -224,6 +270,7 @@ struct Found {
     /// (line in the block from 0, offset in the log, fault)
     places: Vec<(u64, u64, Fault)>,
     damaged: Option<String>,
+    lost: bool,
 }
 
 impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
@@ -237,6 +284,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
                     let stream = lock(stream).take();
                     stream.map_or(Ok(()), |stream| self.read_stream(&mut visitor, log, stream))
                 }
+                Log::Pieces { rest, ended } => self.read_piece(&mut visitor, log, rest, ended),
             };
             let overflow = visitor.overflow().map(Failure::Overflow);
             if let Some(failure) = result.err().map(Failure::Io).or(overflow) {
@@ -254,6 +302,9 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             let blocks = match self.logs.get(log)? {
                 Log::Plain { size, .. } => jsonl::block_count(*size),
                 Log::Stream(_) => 1,
+                // Whoever comes takes the next one, until there is none.
+                Log::Pieces { ended, .. } if ended.load(Ordering::Acquire) => 0,
+                Log::Pieces { .. } => u64::MAX,
             };
             if block < blocks {
                 next.1 += 1;
@@ -276,7 +327,77 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let block = reader.read(file, index, size)?;
         let done = self.visit(visitor, &block);
         self.options.progress.add(jsonl::BLOCK_BYTES.min(size - index * jsonl::BLOCK_BYTES));
-        self.submit((log, unit), done);
+        self.submit((log, unit, 0), done);
+        Ok(())
+    }
+
+    fn read_piece<V: Visitor<Part = P>>(
+        &self,
+        visitor: &mut V,
+        log: usize,
+        rest: &Mutex<(Box<dyn Pieces>, u64)>,
+        ended: &AtomicBool,
+    ) -> io::Result<()> {
+        let mut rest = lock(rest);
+        if ended.load(Ordering::Acquire) || self.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let unit = rest.1;
+        let Some(piece) = rest.0.next().map_err(remote::io_error)? else {
+            ended.store(true, Ordering::Release);
+            drop(rest);
+            let flow = lock(&self.merger).end_log(log, unit, self.options.backwards);
+            self.stop_on(flow);
+            return Ok(());
+        };
+        rest.1 += 1;
+        drop(rest);
+        self.options.progress.add(piece.stored_bytes);
+        self.visit_piece(visitor, (log, unit), piece)
+    }
+
+    fn visit_piece<V: Visitor<Part = P>>(
+        &self,
+        visitor: &mut V,
+        (log, unit): (usize, u64),
+        piece: Piece,
+    ) -> io::Result<()> {
+        let Piece { content, offset, origin, .. } = piece;
+        let mut block_number = 0;
+        let mut submit = |done: Done<P>, last| {
+            let done = Done { origin: Some(origin.clone()), last, ..done };
+            self.submit((log, unit, block_number), done);
+            block_number += 1;
+        };
+        let reader = match content {
+            Content::Lines(bytes) => {
+                let block = Block { offset, bytes: &bytes, overlong: false, shrunk: false };
+                submit(self.visit(visitor, &block), true);
+                return Ok(());
+            }
+            Content::Whole(bytes) => super::source::decompressed(io::Cursor::new(bytes)),
+            Content::Stream(stream) => super::source::decompressed(stream),
+            Content::Lost(problem) => Err(io::Error::other(problem)),
+        };
+        let result = reader.and_then(|reader| {
+            let mut stream = BlockStream::new(reader);
+            while let Some((_, block)) = stream.next_block()? {
+                if self.stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                submit(self.visit(visitor, &block), false);
+            }
+            Ok(())
+        });
+        let found = match result {
+            Ok(()) => Found::default(),
+            Err(error) if remote::store_error(&error).is_some() || !is_damage(&error) => return Err(error),
+            Err(error) => {
+                let places = vec![(0, 0, Fault::Lost(error.to_string()))];
+                Found { lost: true, places, ..Found::default() }
+            }
+        };
+        submit(Done { part: visitor.end_block(), found, origin: None, last: true }, true);
         Ok(())
     }
 
@@ -288,13 +409,14 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
                 Ok(None) => break,
                 Err(error) if is_damage(&error) => {
                     let found = Found { damaged: Some(error.to_string()), ..Found::default() };
-                    self.submit((log, unit), Done { part: visitor.end_block(), found });
+                    let done = Done { part: visitor.end_block(), found, origin: None, last: true };
+                    self.submit((log, unit, 0), done);
                     unit += 1;
                     break;
                 }
                 Err(error) => return Err(error),
             };
-            self.submit((log, unit), done);
+            self.submit((log, unit, 0), done);
             unit += 1;
         }
         let flow = lock(&self.merger).end_log(log, unit, self.options.backwards);
@@ -302,7 +424,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         Ok(())
     }
 
-    fn submit(&self, at: (usize, u64), done: Done<P>) {
+    fn submit(&self, at: At, done: Done<P>) {
         let flow = lock(&self.merger).submit(at, done, self.options.backwards);
         self.stop_on(flow);
     }
@@ -343,7 +465,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             found.note(block.offset + bytes.len() as u64, Fault::Overlong);
             found.lines += 1;
         }
-        Done { part: visitor.end_block(), found }
+        Done { part: visitor.end_block(), found, origin: None, last: true }
     }
 }
 
@@ -368,10 +490,12 @@ impl Found {
 }
 
 struct Merger<P, M> {
-    next: (usize, u64),
+    next: At,
+    /// Lines of the next unit that were merged, if its log is not a file.
+    lines_before: u64,
     /// How many units each log has, once known.
     units: Vec<Option<u64>>,
-    pending: BTreeMap<(usize, u64), Done<P>>,
+    pending: BTreeMap<At, Done<P>>,
     merge: M,
     /// `merge` has had enough.
     broken: bool,
@@ -379,7 +503,7 @@ struct Merger<P, M> {
 }
 
 impl<P, M: FnMut(From, P) -> ControlFlow<()>> Merger<P, M> {
-    fn submit(&mut self, at: (usize, u64), done: Done<P>, backwards: bool) -> ControlFlow<()> {
+    fn submit(&mut self, at: At, done: Done<P>, backwards: bool) -> ControlFlow<()> {
         self.pending.insert(at, done);
         self.drain(backwards)
     }
@@ -393,24 +517,38 @@ impl<P, M: FnMut(From, P) -> ControlFlow<()>> Merger<P, M> {
     fn drain(&mut self, backwards: bool) -> ControlFlow<()> {
         while !self.broken {
             while self.units.get(self.next.0).is_some_and(|units| *units == Some(self.next.1)) {
-                self.next = (self.next.0 + 1, 0);
+                self.next = (self.next.0 + 1, 0, 0);
             }
-            let Some(done) = self.pending.remove(&self.next) else { return ControlFlow::Continue(()) };
-            let log = self.next.0;
-            let from = From { log, lines_before: self.evidence[log].lines };
-            self.evidence[log].add(done.found, backwards);
-            self.next.1 += 1;
-            self.broken = (self.merge)(from, done.part).is_break();
+            let Some(Done { part, found, origin, last }) = self.pending.remove(&self.next) else {
+                return ControlFlow::Continue(());
+            };
+            let (log, unit, block) = self.next;
+            let evidence = &mut self.evidence[log];
+            let lines_before = if origin.is_some() { self.lines_before } else { evidence.lines };
+            self.lines_before += found.lines;
+            evidence.add(found, origin.as_deref(), lines_before, backwards);
+            if last {
+                (self.next, self.lines_before) = ((log, unit + 1, 0), 0);
+            } else {
+                self.next = (log, unit, block + 1);
+            }
+            self.broken = (self.merge)(From { log, lines_before, origin, last }, part).is_break();
         }
         ControlFlow::Break(())
     }
 }
 
 impl Evidence {
-    fn add(&mut self, found: Found, backwards: bool) {
-        let places = found.places.into_iter().map(|(line, offset, fault)| {
-            let line = if backwards { None } else { Some(self.lines + line + 1) };
-            Place { line, offset, fault }
+    fn add(&mut self, found: Found, origin: Option<&Origin>, lines_before: u64, backwards: bool) {
+        let places = found.places.into_iter().map(|(line, offset, fault)| match origin {
+            Some(origin) => {
+                let spot = origin.spot(lines_before + line, offset);
+                Place { part: Some(spot.part), line: spot.line, offset: spot.offset, fault }
+            }
+            None => {
+                let line = if backwards { None } else { Some(lines_before + line + 1) };
+                Place { part: None, line, offset, fault }
+            }
         });
         if backwards {
             self.places.splice(0..0, places);
@@ -423,6 +561,7 @@ impl Evidence {
         self.skipped += found.skipped;
         self.glued += found.glued;
         self.shrunk |= found.shrunk;
+        self.lost_parts += u64::from(found.lost);
         self.damaged = self.damaged.take().or(found.damaged);
     }
 }

@@ -1,4 +1,4 @@
-//! Where an evolution log's bytes come from: a file, a compressed file, a pipe, standard input.
+//! Where an evolution log's bytes come from: a file, a compressed file, a pipe, standard input, a store elsewhere.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event;
+use super::remote::{self, Content, Pieces, Reading, Remote};
 use crate::jsonl::{BlockReader, BlockStream};
 use crate::time::Timestamp;
 
@@ -16,6 +17,8 @@ pub enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// A log that is not a file.
+    Remote(Remote),
 }
 
 /// A log could not be opened or read.
@@ -52,6 +55,8 @@ pub(crate) enum Opened<'p> {
     Plain { file: File, size: u64 },
     /// Can be read once, from the front.
     Stream(BlockStream<Box<dyn Read + Send + 'p>>),
+    /// Can be read once, in pieces, by many threads.
+    Pieces(Box<dyn Pieces>),
 }
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -63,6 +68,7 @@ impl Source {
         match self {
             Source::File(path) => path.display().to_string(),
             Source::Stdin => "-".to_string(),
+            Source::Remote(remote) => remote.name().to_string(),
         }
     }
 
@@ -70,12 +76,23 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Source::File(path) => Some(path),
-            Source::Stdin => None,
+            Source::Stdin | Source::Remote(_) => None,
         }
     }
 
-    /// Its size on disk in bytes, if it has one.
+    /// The log, if it is not a file.
+    pub(crate) fn remote(&self) -> Option<&dyn remote::Log> {
+        match self {
+            Source::Remote(remote) => Some(remote.log()),
+            Source::File(_) | Source::Stdin => None,
+        }
+    }
+
+    /// Its size as it is stored, in bytes, if it has one that is known.
     pub fn size(&self) -> Option<u64> {
+        if let Some(remote) = self.remote() {
+            return remote.size();
+        }
         let metadata = std::fs::metadata(self.path()?).ok()?;
         metadata.is_file().then_some(metadata.len())
     }
@@ -85,12 +102,15 @@ impl Source {
     }
 
     /// Opens it; what is read from a stream is added to `progress`.
-    pub(crate) fn open<'p>(&self, progress: &'p Progress) -> Result<Opened<'p>, ReadError> {
-        self.try_open(progress).map_err(|cause| self.failed(cause))
+    pub(crate) fn open<'p>(&self, progress: &'p Progress, reading: &Reading) -> Result<Opened<'p>, ReadError> {
+        self.try_open(progress, reading).map_err(|cause| self.failed(cause))
     }
 
-    fn try_open<'p>(&self, progress: &'p Progress) -> io::Result<Opened<'p>> {
+    fn try_open<'p>(&self, progress: &'p Progress, reading: &Reading) -> io::Result<Opened<'p>> {
         let input: Box<dyn Read + Send> = match self {
+            Source::Remote(remote) => {
+                return remote.log().read(reading).map(Opened::Pieces).map_err(remote::io_error);
+            }
             Source::Stdin => Box::new(io::stdin()),
             Source::File(path) => {
                 let file = File::open(path)?;
@@ -117,22 +137,26 @@ impl Source {
     /// It cannot be opened.
     pub fn open_plain(&self) -> Result<Option<(File, u64)>, ReadError> {
         // Opening a pipe to look at it would take bytes out of it.
-        if self.size().is_none() {
+        if self.path().is_none() || self.size().is_none() {
             return Ok(None);
         }
-        match self.open(&Progress::default())? {
+        match self.open(&Progress::default(), &Reading::default())? {
             Opened::Plain { file, size } => Ok(Some((file, size))),
-            Opened::Stream(_) => Ok(None),
+            Opened::Stream(_) | Opened::Pieces(_) => Ok(None),
         }
     }
 
     /// The time of the first event that has one, looking at the log's first block only. Standard input is not touched.
     pub fn first_time(&self) -> Option<Timestamp> {
+        if let Some(remote) = self.remote() {
+            return remote.first_time();
+        }
         self.size()?;
         let progress = Progress::default();
-        match self.open(&progress).ok()? {
+        match self.open(&progress, &Reading::default()).ok()? {
             Opened::Plain { file, size } => first_time_in(BlockReader::default().read(&file, 0, size).ok()?.bytes),
             Opened::Stream(mut stream) => first_time_in(stream.next_block().ok()??.1.bytes),
+            Opened::Pieces(_) => None,
         }
     }
 
@@ -148,7 +172,7 @@ impl Source {
 /// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
 /// goes.
 pub(crate) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-    match source.open(&Progress::default()).map_err(|error| error.cause)? {
+    match source.open(&Progress::default(), &Reading::default()).map_err(|error| error.cause)? {
         Opened::Plain { file, size } => {
             let mut reader = BlockReader::default();
             let size = size.min(end);
@@ -156,16 +180,46 @@ pub(crate) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8]))
                 each(reader.read(&file, index, size)?.bytes);
             }
         }
-        Opened::Stream(mut stream) => {
-            while let Ok(Some((_, block))) = stream.next_block() {
-                each(block.bytes);
+        Opened::Stream(stream) => each_block_of(stream, &mut each)?,
+        Opened::Pieces(mut pieces) => {
+            while let Some(piece) = pieces.next().map_err(remote::io_error)? {
+                each_block_of_piece(piece.content, &mut each)?;
             }
         }
     }
     Ok(())
 }
 
-fn first_time_in(block: &[u8]) -> Option<Timestamp> {
+fn each_block_of(mut stream: BlockStream<impl Read>, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    loop {
+        match stream.next_block() {
+            Ok(Some((_, block))) => each(block.bytes),
+            Err(error) if remote::store_error(&error).is_some() => return Err(error),
+            Ok(None) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// Hands on a piece of a log in blocks of whole lines, as far as it is not damaged.
+pub(crate) fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    let reader = match content {
+        Content::Lines(lines) => {
+            each(&lines);
+            return Ok(());
+        }
+        Content::Whole(bytes) => decompressed(io::Cursor::new(bytes)),
+        Content::Stream(stream) => decompressed(stream),
+        Content::Lost(_) => return Ok(()),
+    };
+    match reader {
+        Ok(reader) => each_block_of(BlockStream::new(reader), each),
+        Err(error) if remote::store_error(&error).is_some() => Err(error),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The time of the first event that has one.
+pub(crate) fn first_time_in(block: &[u8]) -> Option<Timestamp> {
     block.split(|byte| *byte == b'\n').find_map(time_of)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event::{Event, Kind, Name};
+use super::latest::Latest;
 use super::scan::{self, Evidence, Record, ScanError, Visitor};
 use super::source::{ReadError, Source};
 use crate::time::Timestamp;
@@ -69,6 +70,8 @@ pub struct Found {
     pub at: Option<Timestamp>,
     /// The place of its log among the sources.
     pub log: usize,
+    /// The entry or the object that it is in, if the log is not a file; lines and bytes are counted there.
+    pub part: Option<String>,
     /// Where its line begins in the log, in bytes.
     pub offset: u64,
     /// Its line number from 1, where known.
@@ -87,7 +90,8 @@ pub struct Tail {
 }
 
 /// The last `count` events of `sources` that fit `query`: in the order of the log, and by time between logs. Sources are
-/// in time order. Plain files are read from their end, no further than needed; of rotated logs the last ones first.
+/// in time order. Plain files, and logs that are not files, are read from their end, no further than needed; of rotated logs
+/// the last ones first.
 ///
 /// # Errors
 /// A log cannot be read.
@@ -149,10 +153,11 @@ fn same_rotation(a: &Source, b: &Source) -> bool {
     }
 }
 
+/// Events that were found, in order.
 #[derive(Default)]
-struct Fits {
-    exact: VecDeque<Found>,
-    partial: VecDeque<Found>,
+pub(super) struct Fits {
+    pub(super) exact: VecDeque<Found>,
+    pub(super) partial: VecDeque<Found>,
 }
 
 fn tail_one(
@@ -161,6 +166,18 @@ fn tail_one(
     count: usize,
     options: &scan::Options<'_>,
 ) -> Result<(Fits, Evidence), ScanError> {
+    let (since, until) = (query.since, query.until);
+    if let Some(remote) = source.remote() {
+        let options = scan::Options { backwards: true, since, until, ..*options };
+        let mut latest = Latest::new(count, remote.overlaps());
+        let merge = |from: scan::From, part: Fits| match &from.origin {
+            Some(origin) => latest.take(origin, from.lines_before, part, from.last),
+            None => ControlFlow::Continue(()),
+        };
+        let visitor = || Finder { query, count, numbered: true, fits: Fits::default() };
+        let (_, evidence) = scan::scan(std::slice::from_ref(source), &options, visitor, merge)?;
+        return Ok((latest.finish(), evidence.into_iter().next().unwrap_or_default()));
+    }
     let backwards = source.open_plain()?.is_some();
     let options = scan::Options { backwards, ..*options };
     let mut fits = Fits::default();
@@ -178,7 +195,7 @@ fn tail_one(
         let enough = backwards && fits.exact.len() >= count;
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let visitor = || Finder { query, count, forwards: !backwards, fits: Fits::default() };
+    let visitor = || Finder { query, count, numbered: !backwards, fits: Fits::default() };
     let (_, mut evidence) = scan::scan(std::slice::from_ref(source), &options, visitor, merge)?;
     let evidence = evidence.pop().unwrap_or_default();
     Ok((fits, evidence))
@@ -188,7 +205,8 @@ fn tail_one(
 struct Finder<'a> {
     query: &'a Query,
     count: usize,
-    forwards: bool,
+    /// Whether lines in front of a block are known.
+    numbered: bool,
     fits: Fits,
 }
 
@@ -208,8 +226,8 @@ impl Visitor for Finder<'_> {
             list.pop_front();
         }
         let text = String::from_utf8_lossy(record.text.trim_ascii()).into_owned();
-        let line = self.forwards.then_some(record.line + 1);
-        list.push_back(Found { text, at: event.at, log: 0, offset: record.offset, line });
+        let line = self.numbered.then_some(record.line + 1);
+        list.push_back(Found { text, at: event.at, log: 0, part: None, offset: record.offset, line });
     }
 
     fn end_block(&mut self) -> Fits {

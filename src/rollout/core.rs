@@ -138,7 +138,7 @@ impl Core {
         let listener = Ear { function, variants, strategy, clock };
         match tracker.seat(&self.name, self.variants.clone(), Arc::new(listener)) {
             Ok(seat) => (self.seat, self.trouble) = (Some(seat), None),
-            Err(cause) => self.trouble = Some(OpenError::new(tracker.path(), cause)),
+            Err(cause) => self.trouble = Some(OpenError::new(tracker.location(), cause)),
         }
     }
 

@@ -48,7 +48,7 @@ mod name;
 mod object;
 mod page;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 mod retry;
 mod wakes;
 

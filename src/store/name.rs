@@ -31,15 +31,15 @@ impl Kind {
     pub const fn new(word: &str) -> Self {
         match Kind::parse(word) {
             Some(kind) => kind,
-            None => panic!("a kind is a short word of small letters, and not `due`"),
+            None => panic!("a kind is a short word of small letters, and neither `due` nor `evolution`"),
         }
     }
 
     /// The kind that is called `word`; none if it is empty, longer than [`KIND_BYTES_MAX`], has anything but `a` to `z`, or
-    /// is `due`, which is the index.
+    /// is `due`, which is the index, or `evolution`, where evolution logs are.
     pub const fn parse(word: &str) -> Option<Self> {
         let bytes = word.as_bytes();
-        if bytes.is_empty() || bytes.len() > KIND_BYTES_MAX || matches!(bytes, b"due") {
+        if bytes.is_empty() || bytes.len() > KIND_BYTES_MAX || matches!(bytes, b"due" | b"evolution") {
             return None;
         }
         let mut kind = Kind { word: [0; KIND_BYTES_MAX] };

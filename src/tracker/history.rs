@@ -1,37 +1,10 @@
 //! What the logs have of one function from before it was there.
 
-use std::io;
-use std::path::Path;
-
-use super::news::sources;
 use super::seat::{Listener, LoggedCall};
 use crate::evolution::decision::{Change, Decision, Standing};
 use crate::evolution::event::{self, Kind};
 use crate::evolution::fast::{CALL, FastReader};
-use crate::evolution::source::{Source, each_block};
 use crate::json::push_string;
-
-/// Tells a listener what the logs have of a function: all that was put aside, and the log up to byte `end`. What
-/// follows from the last calls, and was never decided, is decided now.
-pub(super) fn tell(log: &Path, function: &str, listener: &dyn Listener, end: u64) -> io::Result<Option<Decision>> {
-    // It may have been told before, when it had other variants.
-    listener.decision(&beginning(function));
-    if !listener.wants_calls() {
-        return Ok(None);
-    }
-    let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
-    let mut ours = CALL.to_vec();
-    push_string(&mut ours, function);
-    let mut history = History { function, ours, listener, fast, standing, undecided };
-    for source in sources(log)? {
-        each_block(&source, u64::MAX, |lines| history.lines(lines))?;
-    }
-    match each_block(&Source::File(log.to_path_buf()), end, |lines| history.lines(lines)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        result => result?,
-    }
-    Ok(history.undecided)
-}
 
 /// Nothing has been decided, and nothing seen.
 fn beginning(function: &str) -> Decision {
@@ -40,7 +13,7 @@ fn beginning(function: &str) -> Decision {
 }
 
 /// Tells one listener of one function.
-struct History<'a> {
+pub(super) struct History<'a> {
     function: &'a str,
     /// How its calls begin, where a writer left nothing to choose.
     ours: Vec<u8>,
@@ -52,8 +25,36 @@ struct History<'a> {
     undecided: Option<Decision>,
 }
 
-impl History<'_> {
-    fn lines(&mut self, mut lines: &[u8]) {
+impl<'a> History<'a> {
+    /// Begins to tell a listener; none if it wants to know nothing of what was.
+    pub(super) fn begin(function: &'a str, listener: &'a dyn Listener) -> Option<Self> {
+        // It may have been told before, when it had other variants.
+        listener.decision(&beginning(function));
+        if !listener.wants_calls() {
+            return None;
+        }
+        let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
+        let mut ours = CALL.to_vec();
+        push_string(&mut ours, function);
+        Some(History { function, ours, listener, fast, standing, undecided })
+    }
+
+    /// What follows from the last calls, and was never decided.
+    pub(super) fn finish(self) -> Option<Decision> {
+        self.undecided
+    }
+
+    /// The next lines of the log, calls and decisions.
+    pub(super) fn lines(&mut self, lines: &[u8]) {
+        self.read(lines, true);
+    }
+
+    /// The next lines of calls. Decisions among them do not count.
+    pub(super) fn calls(&mut self, lines: &[u8]) {
+        self.read(lines, false);
+    }
+
+    fn read(&mut self, mut lines: &[u8], decisions: bool) {
         let is_plain = self.ours.len() == CALL.len() + self.function.len() + 2;
         while !lines.is_empty() {
             if is_plain && lines.starts_with(CALL) && !lines.starts_with(&self.ours) {
@@ -74,7 +75,8 @@ impl History<'_> {
                         self.call(function, &call);
                     }
                 }
-                _ => self.decision(text),
+                _ if decisions => self.decision(text),
+                _ => {}
             });
             lines = &lines[length..];
         }
@@ -87,11 +89,17 @@ impl History<'_> {
     }
 
     fn decision(&mut self, text: &str) {
-        let ours = |decision: &Decision| decision.function == self.function;
-        if let Some(decision) = Decision::parse(text).filter(ours) {
+        if let Some(decision) = Decision::parse(text) {
+            self.decided(&decision);
+        }
+    }
+
+    /// The next decision of the log, which stands here among its lines.
+    pub(super) fn decided(&mut self, decision: &Decision) {
+        if decision.function == self.function {
             self.undecided = None;
-            self.standing.apply(&decision);
-            self.listener.decision(&decision);
+            self.standing.apply(decision);
+            self.listener.decision(decision);
         }
     }
 }

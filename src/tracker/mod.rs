@@ -5,10 +5,13 @@
 //! process a moment later, and again after a restart.
 
 mod encode;
+mod file;
 mod gate;
 mod history;
+mod medium;
 mod news;
 pub(crate) mod queue;
+mod remote;
 pub(crate) mod seat;
 mod writer;
 
@@ -20,20 +23,31 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::evolution::append::{Appender, Rotation};
+use crate::evolution::append::Rotation;
 use crate::evolution::decision::{Decision, Standing};
 use crate::evolution::folder::LOG_NAME;
+use crate::evolution::remote::Address;
 use crate::evolution::scan;
-use crate::evolution::source::{Progress, Source};
+use crate::evolution::source::Progress;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary};
+use file::FileLog;
 pub use gate::FlushError;
 use gate::{Gate, Round};
+use medium::Medium;
 use news::{Decided, Memory, Reader, Seats};
 use queue::{Pushed, Queue, Record};
 use seat::{Listener, Seat};
 
-/// When what is recorded is safe from a crash of the machine. A crash of the process alone loses only what is still in the
-/// queue, at most a tenth of a second's events.
+/// When what is recorded is safe.
+///
+/// In a file: from a crash of the machine. A crash of the process alone loses only what is still in the queue, at most a
+/// tenth of a second's events.
+///
+/// On Redis: when the server has acknowledged it, and from then on as safe as the server's own settings make it
+/// (`appendfsync`, replicas). All is sent each tenth of a second, whatever is asked for here but [`Durability::EachEvent`].
+///
+/// In an object store: when it has been put there. Each put is paid for, so until then events wait in memory, and a crash of the
+/// process loses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Before the call returns that is recorded. Calls that end at the same time share one write; each waits for it, but
@@ -41,14 +55,16 @@ pub enum Durability {
     EachEvent,
     /// At most so long after it was recorded.
     Every(Duration),
-    /// When the tracker is flushed or closed, or the operating system sees to it.
+    /// When the tracker is flushed or closed, or the operating system sees to it; in an object store after a minute at the
+    /// latest.
     OnClose,
 }
 
 /// How a tracker works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    durability: Durability,
+    durability: Option<Durability>,
+    poll_every: Option<Duration>,
     rotation: Rotation,
     events_max: usize,
     text_bytes_max: usize,
@@ -59,7 +75,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            durability: Durability::Every(Duration::from_secs(1)),
+            durability: None,
+            poll_every: None,
             rotation: Rotation::default(),
             events_max: 1 << 18,
             text_bytes_max: 1 << 24,
@@ -70,18 +87,26 @@ impl Default for Options {
 }
 
 impl Options {
-    /// When what is recorded is safe; every second, if not said.
+    /// When what is recorded is safe. If not said: every second; in an object store every five.
     pub fn durability(self, durability: Durability) -> Self {
-        Options { durability, ..self }
+        Options { durability: Some(durability), ..self }
     }
 
-    /// Puts the log aside before it grows beyond so many bytes, and begins a new one; a single event may be larger.
+    /// How often a log that is not a file is asked for what others wrote: decisions are obeyed so much later. If not said:
+    /// every 200 ms on Redis, every 2 s in an object store, where each time is a request that is paid for. Files are looked
+    /// at each tenth of a second.
+    pub fn poll_every(self, poll_every: Duration) -> Self {
+        Options { poll_every: Some(poll_every), ..self }
+    }
+
+    /// Puts the log aside before it grows beyond so many bytes, and begins a new one; a single event may be larger. Of files
+    /// only.
     pub fn rotate_at_bytes(mut self, bytes_max: u64) -> Self {
         self.rotation.bytes_max = Some(bytes_max);
         self
     }
 
-    /// Puts the log aside when a new day begins, in UTC.
+    /// Puts the log aside when a new day begins, in UTC. Of files only.
     pub fn rotate_daily(mut self) -> Self {
         self.rotation.daily = true;
         self
@@ -119,9 +144,61 @@ impl Options {
         let path = path.as_ref();
         let is_log = path.extension().is_some_and(|extension| extension == "jsonl") && !path.is_dir();
         let path = if is_log { path.to_path_buf() } else { path.join(LOG_NAME) };
-        Tracker::start(self, &path).map_err(|cause| OpenError { path, cause })
+        self.open_file(&path).map_err(|cause| OpenError { log: path.display().to_string(), cause })
     }
 
+    fn open_file(self, path: &Path) -> io::Result<Tracker> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)?;
+        }
+        // A link is followed once: logs are put aside beside the file itself.
+        let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
+        let (name, durability) = (path.display().to_string(), self.durability.unwrap_or(EVERY_SECOND));
+        let log = Box::new(FileLog::new(&path));
+        Tracker::start(self, Place { name, path: Some(path), durability }, log)
+    }
+
+    /// Opens the log at an address. One on Redis or in an object store has to be reachable now, so that what was decided is
+    /// known before the first call; later on it may come and go: events wait for it, as many as [`Options::events_max`]
+    /// allows, and what does not fit is counted.
+    ///
+    /// ```no_run
+    /// use temporal_code::evolution::remote::Address;
+    /// use temporal_code::tracker::Tracker;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let address = Address::parse("redis://cache.example.com/0", std::env::vars())?;
+    /// let tracker = Tracker::options().open_at(&address)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The log cannot be reached, read or written.
+    pub fn open_at(self, address: &Address) -> Result<Tracker, OpenError> {
+        #[allow(irrefutable_let_patterns, reason = "a build without servers has only paths")]
+        if let Address::Path(path) = address {
+            return self.open(path);
+        }
+        let (log, remote) = (address.to_string(), remote::Defaults::of(address));
+        let durability = self.durability.unwrap_or(remote.durability);
+        let opened = remote::RemoteLog::open(address, self.poll_every.unwrap_or(remote.poll_every));
+        let opened = opened.map_err(crate::evolution::remote::io_error).and_then(|remote| {
+            Tracker::start(self, Place { name: log.clone(), path: None, durability }, Box::new(remote))
+        });
+        opened.map_err(|cause| OpenError { log, cause })
+    }
+}
+
+const EVERY_SECOND: Durability = Durability::Every(Duration::from_secs(1));
+
+/// Where a tracker's log is.
+#[derive(Debug)]
+struct Place {
+    name: String,
+    path: Option<PathBuf>,
+    durability: Durability,
+}
+
+impl Place {
     /// How long the writer sleeps when there is nothing to do.
     fn tick(&self) -> Duration {
         const TICK: Duration = Duration::from_millis(100);
@@ -134,17 +211,17 @@ impl Options {
 
 /// Why a log cannot be opened for writing.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the log {}", path.display())]
+#[error("cannot open the log {log}")]
 pub struct OpenError {
-    /// The log.
-    pub path: PathBuf,
+    /// The log: its path, or its address without credentials.
+    pub log: String,
     #[source]
     cause: io::Error,
 }
 
 impl OpenError {
-    pub(crate) fn new(path: &Path, cause: io::Error) -> Self {
-        OpenError { path: path.to_path_buf(), cause }
+    pub(crate) fn new(log: &str, cause: io::Error) -> Self {
+        OpenError { log: log.to_string(), cause }
     }
 }
 
@@ -153,7 +230,8 @@ impl OpenError {
 pub struct Health {
     /// Bytes written to the log.
     pub written_bytes: u64,
-    /// Events that were dropped because the queue was full. The log says so too, once it can be written.
+    /// Events that were dropped because the queue was full. The log says so too, once it can be written. And those that could
+    /// not be written before the tracker was closed.
     pub dropped: u64,
     /// Calls whose event was not safe when they returned, with [`Durability::EachEvent`].
     pub late: u64,
@@ -181,13 +259,13 @@ struct Inner {
 /// What callers and the writer share.
 pub(crate) struct Shared {
     options: Options,
-    path: PathBuf,
+    place: Place,
     queue: Queue,
     seats: Seats,
     decided: RwLock<Decided>,
     /// Decisions to be written.
     decisions: Mutex<Vec<Pending>>,
-    log: Mutex<Log>,
+    log: Mutex<Box<dyn Medium>>,
     gate: Gate,
     awake: AtomicBool,
     closing: AtomicBool,
@@ -206,12 +284,6 @@ struct Pending {
     heard: u64,
 }
 
-/// The log and how far it was read.
-struct Log {
-    appender: Appender,
-    memory: Memory,
-}
-
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tracker").field("options", &self.options).finish_non_exhaustive()
@@ -220,7 +292,7 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     fn reader<'a>(&'a self, memory: &'a mut Memory) -> Reader<'a> {
-        Reader { log: &self.path, seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
+        Reader { seats: &self.seats, decided: &self.decided, decisions: Vec::new(), memory }
     }
 
     /// Makes lines of the decisions that no other process has written meanwhile. In the log they stand behind all that was
@@ -283,17 +355,11 @@ impl Tracker {
         Options::default()
     }
 
-    fn start(options: Options, path: &Path) -> io::Result<Tracker> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)?;
-        }
-        // A link is followed once: logs are put aside beside the file itself.
-        let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path))?;
-        let log = Log { appender: Appender::new(&path), memory: Memory::default() };
+    fn start(options: Options, place: Place, log: Box<dyn Medium>) -> io::Result<Tracker> {
         let shared = Arc::new(Shared {
             queue: Queue::new(options.events_max, options.text_bytes_max),
             options,
-            path,
+            place,
             seats: Seats::default(),
             decided: RwLock::default(),
             decisions: Mutex::default(),
@@ -307,16 +373,29 @@ impl Tracker {
             written_bytes: AtomicU64::new(0),
             writer: std::sync::OnceLock::new(),
         });
-        shared.read_all()?;
+        shared.log.lock().unwrap_or_else(PoisonError::into_inner).start(&shared)?;
         let writer = writer::Writer::new(shared.clone());
         let thread = std::thread::Builder::new().name("tc-tracker".into()).spawn(move || writer.run())?;
         let _ = shared.writer.set(thread.thread().clone());
         Ok(Tracker { inner: Arc::new(Inner { shared, thread: Mutex::new(Some(thread)) }) })
     }
 
-    /// Where the log is.
-    pub fn path(&self) -> &Path {
-        &self.inner.shared.path
+    /// Opens the log at an address: see [`Options::open_at`].
+    ///
+    /// # Errors
+    /// The log cannot be reached, read or written.
+    pub fn open_at(address: &Address, options: Options) -> Result<Tracker, OpenError> {
+        options.open_at(address)
+    }
+
+    /// Where the log is, if it is a file.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.shared.place.path.as_deref()
+    }
+
+    /// Where the log is: its path, or its address without credentials.
+    pub fn location(&self) -> &str {
+        &self.inner.shared.place.name
     }
 
     /// What stands of the decisions that were forced on a function.
@@ -350,8 +429,7 @@ impl Tracker {
     pub fn summary(&self, function: &str) -> io::Result<Option<FunctionSummary>> {
         let shared = &self.inner.shared;
         shared.flush(shared.options.wait_max).map_err(io::Error::other)?;
-        let mut sources = news::sources(&shared.path)?;
-        sources.push(Source::File(shared.path.clone()));
+        let sources = shared.log.lock().unwrap_or_else(PoisonError::into_inner).sources()?;
         let filter = Filter { function: Some(function.to_string()), errors: true, ..Filter::default() };
         let progress = Progress::default();
         let (summary, _) =
@@ -388,7 +466,7 @@ impl Tracker {
 
     /// Whether calls wait until they are safe.
     pub(crate) fn is_synchronous(&self) -> bool {
-        self.inner.shared.options.durability == Durability::EachEvent
+        self.inner.shared.place.durability == Durability::EachEvent
     }
 
     /// Gives a function its place. `listener` hears at once what the log has of it so far, if it wants that.
@@ -403,14 +481,10 @@ impl Tracker {
     ) -> io::Result<Arc<Seat>> {
         let shared = &self.inner.shared;
         let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Log { appender, memory } = &mut *log;
         // From here on nothing is missed, and nothing heard twice.
-        let mut reader = shared.reader(memory);
-        appender.look(&mut reader)?;
-        reader.caught_up();
-        let mut follows = std::mem::take(&mut reader.decisions);
-        follows.extend(history::tell(&shared.path, function, &*listener, appender.seen())?);
-        let follows = shared.pending(&mut follows);
+        let mut follows = log.look(shared)?;
+        let undecided = log.tell(shared, function, &*listener)?;
+        follows.extend(shared.pending(&mut undecided.into_iter().collect()));
         shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
         let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
         let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
@@ -487,18 +561,6 @@ impl Shared {
         let round = self.gate.ask();
         self.unpark();
         self.gate.wait(round, at_most)
-    }
-
-    /// Reads all that the logs have of decisions, and makes the log ready to be written.
-    fn read_all(&self) -> io::Result<()> {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Log { appender, memory } = &mut *log;
-        let mut reader = self.reader(memory);
-        let decided = reader.read_aside()?;
-        *self.decided.write().unwrap_or_else(PoisonError::into_inner) = decided;
-        appender.lock(&mut reader)?;
-        reader.caught_up();
-        Ok(())
     }
 }
 

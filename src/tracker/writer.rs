@@ -1,19 +1,17 @@
 //! The thread that writes: it takes events from the queue, makes lines of them, appends these to the log, and looks at
 //! what others have appended.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::encode::{Encoder, dropped_line};
+use super::medium::{Medium, Work};
 use super::queue::Record;
 use super::seat::Seat;
-use super::{Durability, Log, Pending, Shared};
-use crate::evolution::append::WriteError;
-
-/// How many bytes are written at a time: others are let in between.
-const BATCH_BYTES: usize = 1 << 18;
+use super::{Durability, Pending, Shared};
 
 /// How long nothing is tried after an error.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -32,8 +30,8 @@ pub(super) struct Writer {
     decisions: Vec<Pending>,
     /// Functions from which no calls come after those that are taken.
     closed: Vec<Arc<Seat>>,
-    /// Why the log could not be put aside in this step.
-    rotation_trouble: Option<String>,
+    /// What did not succeed in this step, though the rest did.
+    minor_trouble: Option<String>,
     /// When the last bytes were written that are not safe yet.
     unsafe_since: Option<Instant>,
     synced: Instant,
@@ -41,7 +39,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let (encoder, batch) = (Encoder::default(), Vec::with_capacity(2 * BATCH_BYTES));
+        let (encoder, batch) = (Encoder::default(), Vec::new());
         let (spare, records, decisions) = (Vec::new(), Vec::new(), Vec::new());
         Writer {
             shared,
@@ -53,7 +51,7 @@ impl Writer {
             batch,
             decisions,
             closed: Vec::new(),
-            rotation_trouble: None,
+            minor_trouble: None,
             unsafe_since: None,
             synced: Instant::now(),
         }
@@ -69,13 +67,15 @@ impl Writer {
             let failed = result.is_err();
             match result {
                 Ok(()) => {
-                    self.shared.gate.set_trouble(self.rotation_trouble.take());
+                    self.shared.gate.set_trouble(self.minor_trouble.take());
                     if let Some(round) = round {
                         self.shared.gate.open(round);
                     }
                 }
                 Err(error) => {
-                    self.shared.failures.fetch_add(1, Ordering::Relaxed);
+                    // Where it is too early to try again, nothing was tried.
+                    let tried = error.kind() != ErrorKind::WouldBlock;
+                    self.shared.failures.fetch_add(u64::from(tried), Ordering::Relaxed);
                     self.shared.gate.set_trouble(Some(error.to_string()));
                 }
             }
@@ -86,12 +86,22 @@ impl Writer {
                     break;
                 }
             }
-            let pause = if failed { PAUSE } else { self.shared.options.tick() };
+            let pause = if failed { PAUSE } else { self.shared.place.tick() };
             if failed || !self.shared.awake.swap(false, Ordering::AcqRel) {
                 std::thread::park_timeout(pause);
             }
         }
+        self.count_what_is_left();
         self.shared.gate.close();
+    }
+
+    /// Counts what will not be written any more.
+    fn count_what_is_left(&mut self) {
+        let shared = self.shared.clone();
+        let log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.queue.drain(&mut self.spare, &mut self.records);
+        let lines = memchr::memchr_iter(b'\n', &self.batch).count() + self.records.len() - self.encoded;
+        shared.dropped.fetch_add(lines as u64 + log.held_lines(), Ordering::Relaxed);
     }
 
     /// A step that a panic in a strategy, which hears what others write, does not end for good.
@@ -105,31 +115,33 @@ impl Writer {
         let shared = self.shared.clone();
         let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
         // What was left by a step that failed goes first, and is not all there is.
-        self.write_all(&mut log)?;
+        self.write_all(&mut **log)?;
         self.collect();
         if !self.has_work() {
-            self.look(&mut log)?;
+            self.decisions.append(&mut log.look(&shared)?);
         }
-        self.write_all(&mut log)?;
+        self.write_all(&mut **log)?;
         self.forget_closed();
         let since = self.unsafe_since.map(|_| self.synced.elapsed());
-        let due = match (shared.options.durability, since) {
+        let due = match (shared.place.durability, since) {
             (_, None) => false,
             (Durability::EachEvent, _) => true,
             (Durability::Every(span), Some(since)) => make_safe || since >= span,
             (Durability::OnClose, _) => make_safe,
         };
         if due {
-            log.appender.sync()?;
+            let result = log.sync(&shared);
+            shared.written_bytes.store(log.written_bytes(), Ordering::Relaxed);
+            result?;
             self.unsafe_since = None;
             self.synced = Instant::now();
         }
         Ok(())
     }
 
-    fn write_all(&mut self, log: &mut Log) -> std::io::Result<()> {
+    fn write_all(&mut self, log: &mut dyn Medium) -> std::io::Result<()> {
         while self.has_work() {
-            self.fill_batch();
+            self.fill_batch(log.batch_bytes_max(&self.shared));
             self.write_batch(log)?;
         }
         Ok(())
@@ -202,51 +214,27 @@ impl Writer {
         self.encoded += 1;
     }
 
-    fn fill_batch(&mut self) {
-        // A log must not grow beyond its limit by a whole batch.
-        let limit = self.shared.options.rotation.bytes_max.map_or(BATCH_BYTES, |max| BATCH_BYTES.min(max as usize / 2));
-        while self.encoded < self.records.len() && self.batch.len() <= limit {
+    fn fill_batch(&mut self, bytes_max: usize) {
+        while self.encoded < self.records.len() && self.batch.len() <= bytes_max {
             self.encode_next();
         }
     }
 
-    fn write_batch(&mut self, log: &mut Log) -> std::io::Result<()> {
-        let Log { appender, memory } = log;
-        let mut news = self.shared.reader(memory);
-        let now = self.shared.options.clock.now();
-        let mut session = appender.lock(&mut news)?;
-        news.caught_up();
-        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
-        if let Err(error) = session.rotate_if_due(&self.shared.options.rotation, self.batch.len(), now, &mut news) {
-            // A log that grows is better than one that is not written.
+    fn write_batch(&mut self, log: &mut dyn Medium) -> std::io::Result<()> {
+        let is_last = self.encoded == self.records.len();
+        let before = log.written_bytes();
+        let mut trouble = None;
+        let (lines, decisions) = (&mut self.batch, &mut self.decisions);
+        let result = log.write(&self.shared, &mut Work { lines, decisions, is_last, trouble: &mut trouble });
+        if trouble.is_some() {
             self.shared.failures.fetch_add(1, Ordering::Relaxed);
-            self.rotation_trouble = Some(format!("the log cannot be put aside: {error}"));
+            self.minor_trouble = trouble;
         }
-        if self.encoded == self.records.len() {
-            self.shared.settle(&mut self.decisions, &mut self.batch);
-        }
-        let result = session.write(&self.batch, &mut news);
-        drop(session);
-        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
-        let written = match &result {
-            Ok(()) => self.batch.len(),
-            Err(WriteError { written, .. }) => *written,
-        };
-        if written > 0 {
+        if log.written_bytes() > before || log.held_lines() > 0 {
             self.unsafe_since.get_or_insert_with(Instant::now);
-            self.shared.written_bytes.fetch_add(written as u64, Ordering::Relaxed);
         }
-        self.batch.drain(..written);
-        result.map_err(|error| error.cause)
-    }
-
-    fn look(&mut self, log: &mut Log) -> std::io::Result<()> {
-        let Log { appender, memory } = log;
-        let mut news = self.shared.reader(memory);
-        appender.look(&mut news)?;
-        news.caught_up();
-        self.decisions.append(&mut self.shared.pending(&mut news.decisions));
-        Ok(())
+        self.shared.written_bytes.store(log.written_bytes(), Ordering::Relaxed);
+        result
     }
 }
 

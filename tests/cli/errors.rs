@@ -194,19 +194,18 @@ fn stores_that_are_not_there() {
     "#]],
     );
     check(
-        &["status", "-s", "redis://me:secret@localhost/0"],
+        &["status", "-s", "redis://me:secret@/0"],
         expect![[r#"
-        ! error: redis://…@localhost/0: this version of tc reads files only
-        ! hint: copy the log here, or pipe it in: … | tc status --store -
-        [exit 2]
-    "#]],
+            ! error: invalid address of a Redis: empty host
+            [exit 2]
+        "#]],
     );
     check(
         &["status", "-s", "ftp://localhost/x"],
         expect![[r#"
-        ! error: ftp://localhost/x: `ftp://` is no kind of store
-        [exit 2]
-    "#]],
+            ! error: invalid store: `ftp://` is no kind of store
+            [exit 2]
+        "#]],
     );
 }
 

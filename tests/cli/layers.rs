@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::root;
 
 /// Modules from the top down: each may use what stands behind it, and itself.
-const LAYERS: [&str; 9] = ["cli", "rollout", "tracker", "evolution", "jsonl", "json", "clock", "random", "time"];
+const LAYERS: [&str; 10] =
+    ["cli", "rollout", "tracker", "evolution", "store", "jsonl", "json", "clock", "random", "time"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {

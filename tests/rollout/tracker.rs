@@ -114,7 +114,7 @@ fn a_log_may_be_named_and_a_folder_made() {
     let log = folder.path().join("deep/er/mine.jsonl");
     let tracker = Tracker::open(&log).expect("a log");
     Evolving::new("f", |_: &()| ()).tracker(&tracker).call(&()).expect("an answer");
-    assert_eq!(tracker.path(), log);
+    assert_eq!(tracker.path(), Some(&*log));
     tracker.close().expect("closed");
     assert!(std::fs::read_to_string(log).expect("a log").starts_with(r#"{"event": "call""#));
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::escape;
 use super::figures::counted;
+use crate::evolution::event::Fault;
 use crate::evolution::scan::{Evidence, Place};
 
 /// Something that an answer leaves out, or that a reader should know of.
@@ -26,6 +27,9 @@ pub(crate) struct Warning {
 /// Where a line is, and what is wrong with it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Spot {
+    /// The entry or the object, if the log is not a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) part: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) line: Option<u64>,
     pub(crate) offset: u64,
@@ -34,7 +38,7 @@ pub(crate) struct Spot {
 
 impl From<&Place> for Spot {
     fn from(place: &Place) -> Self {
-        Spot { line: place.line, offset: place.offset, problem: place.fault.to_string() }
+        Spot { part: place.part.clone(), line: place.line, offset: place.offset, problem: place.fault.to_string() }
     }
 }
 
@@ -53,17 +57,23 @@ pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for log in evidence {
         let mut add = |warning: Warning| warnings.push(Warning { file: Some(log.name.clone()), ..warning });
-        let spots = |loses: bool| {
-            let places = log.places.iter().filter(|place| place.fault.loses() == loses);
+        let spots = |is_meant: fn(&Fault) -> bool| {
+            let places = log.places.iter().filter(|place| is_meant(&place.fault));
             places.map(Spot::from).collect::<Vec<_>>()
         };
+        let is_lost = |fault: &Fault| matches!(fault, Fault::Lost(_));
         if log.skipped > 0 {
             let message = format!("{} skipped", counted(log.skipped, "line", "lines"));
-            add(Warning { count: Some(log.skipped), places: spots(true), ..Warning::lost(message) });
+            let places = spots(|fault| fault.loses() && !matches!(fault, Fault::Lost(_)));
+            add(Warning { count: Some(log.skipped), places, ..Warning::lost(message) });
         }
         if log.glued > 0 {
             let message = format!("{} with several events, all read", counted(log.glued, "line", "lines"));
-            add(Warning { count: Some(log.glued), places: spots(false), ..Warning::new(message) });
+            add(Warning { count: Some(log.glued), places: spots(|fault| !fault.loses()), ..Warning::new(message) });
+        }
+        if log.lost_parts > 0 {
+            let message = format!("{} could not be read to the end", counted(log.lost_parts, "object", "objects"));
+            add(Warning { count: Some(log.lost_parts), places: spots(is_lost), ..Warning::lost(message) });
         }
         if log.shrunk {
             add(Warning::lost("the file became shorter while it was read"));
@@ -87,7 +97,8 @@ pub(crate) fn print(warnings: &[Warning], verbose: bool) {
         let shown = if verbose { warning.places.len() } else { PLACES_SHOWN };
         for place in warning.places.iter().take(shown) {
             let at = place.line.map_or_else(|| format!("byte {}", place.offset), |line| format!("line {line}"));
-            text += &format!("  {at}: {}\n", escape::text(&place.problem));
+            let part = place.part.as_ref().map(|part| format!("{} ", escape::text(part))).unwrap_or_default();
+            text += &format!("  {part}{at}: {}\n", escape::text(&place.problem));
         }
         let named = warning.places.len().min(shown) as u64;
         if let Some(count) = warning.count.filter(|count| named > 0 && *count > named) {

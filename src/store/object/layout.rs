@@ -21,6 +21,9 @@ pub(super) const MARKER: &str = "store.json";
 /// What the keys of objects that only try out the bucket begin with. It is no kind, for the dot.
 pub(super) const PROBES: &str = "store.probe/";
 
+/// What the keys of an evolution log begin with.
+pub(crate) const EVOLUTION: &str = "evolution/";
+
 /// What the keys of the due index begin with.
 pub(super) const DUE: &str = "due/";
 

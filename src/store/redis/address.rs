@@ -94,6 +94,11 @@ impl RedisAddress {
         &self.prefix
     }
 
+    /// Whether it has a user name or a password in it.
+    pub fn has_credentials(&self) -> bool {
+        self.username.is_some() || self.password.is_some()
+    }
+
     /// The number of the database.
     pub fn database(&self) -> u32 {
         self.database

@@ -26,7 +26,7 @@ const MOVES_MAX: usize = 4;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The way to one Redis.
-pub(super) struct Link {
+pub(crate) struct Link {
     login: RedisConnectionInfo,
     certificates: Option<TlsCertificates>,
     connect_timeout: Duration,
@@ -45,7 +45,7 @@ struct Current {
 
 impl Link {
     /// The way to `address`, which is not gone yet.
-    pub(super) fn new(address: &RedisAddress, options: &RedisOptions) -> Result<Self, Error> {
+    pub(crate) fn new(address: &RedisAddress, options: &RedisOptions) -> Result<Self, Error> {
         let username = options.username.as_ref().or(address.username.as_ref()).filter(|name| !name.is_empty());
         let password = options.password.as_ref().or(address.password.as_ref()).filter(|text| !text.is_empty());
         if username.is_some() && password.is_none() {
@@ -70,7 +70,7 @@ impl Link {
     }
 
     /// Sends a command and waits for its answer.
-    pub(super) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+    pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let mut moves = 0;
         loop {
             let shared = self.connection().await?;
@@ -83,7 +83,7 @@ impl Link {
     }
 
     /// Sends commands at once and waits for all answers, of which none may be an error.
-    pub(super) async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
         let mut moves = 0;
         loop {
             let shared = self.connection().await?;

@@ -74,7 +74,7 @@ pub(super) fn breaks_connection(error: &RedisError) -> bool {
 }
 
 /// The error of a store that says what happened while `doing`, at `location`.
-pub(super) fn explain(error: &RedisError, doing: &str, location: &str) -> Error {
+pub(crate) fn explain(error: &RedisError, doing: &str, location: &str) -> Error {
     let doing = format!("{doing} at {location}");
     let said = Said::new(error);
     let unfit = |problem: String| Error::Unfit { place: location.to_owned(), problem };

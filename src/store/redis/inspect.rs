@@ -128,14 +128,14 @@ impl Inspection<'_> {
                 continue;
             };
             self.has_store |= matches!(key, Key::Store);
-            self.has_others |= !matches!(key, Key::Store);
+            self.has_others |= !matches!(key, Key::Store | Key::Stream | Key::Writer);
             if let Some(problem) = type_problem(&key, &found) {
                 self.find(name.clone(), problem);
                 continue;
             }
             match key {
-                // It was looked at first of all.
-                Key::Store => {}
+                // It was looked at first of all; and an evolution log is no part of the store.
+                Key::Store | Key::Stream | Key::Writer => {}
                 Key::Log(log) => self.look_at_log(&log).await?,
                 Key::Names(kind) => self.look_at_names(kind).await?,
                 Key::Due(queue) => self.look_at_due(&queue).await?,

@@ -4,9 +4,14 @@
 
 use crate::store::{Kind, Name, Queue};
 
+/// Keys of an evolution log, behind the prefix.
+const EVOLUTION: &str = "evolution";
+const DECISIONS: &str = "evolution:decisions";
+const WRITERS: &str = "evolution:writer:";
+
 /// The keys of one store.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// `{prefix}:`
     root: String,
 }
@@ -24,6 +29,10 @@ pub(super) enum Key {
     Names(Kind),
     /// The entries of a queue.
     Due(Queue),
+    /// A stream of an evolution log, which is beside the store and no part of it.
+    Stream,
+    /// What a writer of an evolution log wrote last.
+    Writer,
 }
 
 impl Key {
@@ -33,12 +42,14 @@ impl Key {
             Key::Store => "hash",
             Key::Log(_) => "list",
             Key::Queues | Key::Names(_) | Key::Due(_) => "zset",
+            Key::Stream => "stream",
+            Key::Writer => "string",
         }
     }
 }
 
 impl Keys {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str) -> Self {
         Keys { root: format!("{{{prefix}}}:") }
     }
 
@@ -52,7 +63,14 @@ impl Keys {
 
     /// The lines of a log, and the channel on which appends to it are announced.
     pub(super) fn log(&self, log: &Name) -> String {
-        format!("{}log:{}/{}", self.root, log.kind(), log.stem())
+        let mut key = String::with_capacity(self.root.len() + log.key().len() + 32);
+        for part in [&self.root, "log:", log.kind().as_str(), "/", log.key()] {
+            key.push_str(part);
+        }
+        if log.generation() > 1 {
+            key.push_str(&format!(",{}", log.generation()));
+        }
+        key
     }
 
     pub(super) fn names(&self, kind: Kind) -> String {
@@ -64,10 +82,29 @@ impl Keys {
         format!("{}due:{}", self.root, queue.key())
     }
 
+    /// The calls of an evolution log.
+    pub(crate) fn evolution(&self) -> String {
+        format!("{}{EVOLUTION}", self.root)
+    }
+
+    /// The decisions of an evolution log.
+    pub(crate) fn decisions(&self) -> String {
+        format!("{}{DECISIONS}", self.root)
+    }
+
+    /// The number and the place of what a writer of an evolution log wrote last.
+    pub(crate) fn writer(&self, id: &str) -> String {
+        format!("{}{WRITERS}{id}", self.root)
+    }
+
     /// What the key is for; none if no store of ours has such a key.
     pub(super) fn read(&self, key: &str) -> Option<Key> {
         let rest = key.strip_prefix(&self.root)?;
+        if matches!(rest, EVOLUTION | DECISIONS) {
+            return Some(Key::Stream);
+        }
         match rest.split_once(':') {
+            _ if rest.starts_with(WRITERS) => Some(Key::Writer),
             None if rest == "store" => Some(Key::Store),
             None if rest == "queues" => Some(Key::Queues),
             Some(("names", kind)) => Some(Key::Names(Kind::parse(kind)?)),
@@ -97,12 +134,16 @@ mod tests {
         let name = Name::new(kind, "}{../é\n").unwrap().in_generation(2);
         let queue = Queue::new("a:b").unwrap();
         assert_eq!(keys.log(&name), "{shop:eu}:log:runs/=7D=7B..=2F=C3=A9=0A,2");
+        assert_eq!(keys.log(&name), format!("{{shop:eu}}:log:runs/{}", name.stem()));
         assert_eq!(keys.due(&queue), "{shop:eu}:due:a=3Ab");
         assert!(matches!(keys.read(&keys.log(&name)), Some(Key::Log(found)) if found == name));
         assert!(matches!(keys.read(&keys.due(&queue)), Some(Key::Due(found)) if found == queue));
         assert!(matches!(keys.read(&keys.names(kind)), Some(Key::Names(found)) if found == kind));
         assert!(matches!(keys.read(&keys.store()), Some(Key::Store)));
         assert!(matches!(keys.read(&keys.queues()), Some(Key::Queues)));
+        assert!(matches!(keys.read(&keys.evolution()), Some(Key::Stream)));
+        assert!(matches!(keys.read(&keys.decisions()), Some(Key::Stream)));
+        assert!(matches!(keys.read(&keys.writer("1f")), Some(Key::Writer)));
         for other in ["", "{shop:eu}:", "{shop}:store", "{shop:eu}:log:runs", "{shop:eu}:log:runs/a,1", "{shop:eu}:x:y"]
         {
             assert!(keys.read(other).is_none(), "{other}");

@@ -1,0 +1,151 @@
+//! What is handed to the threads of a scan: some whole lines, and where each comes from.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Place;
+use crate::store::Error;
+use crate::time::Timestamp;
+
+/// Pieces of a log, in its order or backwards.
+pub(crate) trait Pieces: Send {
+    /// The next one; none at the end.
+    fn next(&mut self) -> Result<Option<Piece>, Error>;
+}
+
+/// Some of a log.
+pub(crate) struct Piece {
+    pub(crate) content: Content,
+    /// Bytes of the object in front of it; 0 of anything else.
+    pub(crate) offset: u64,
+    pub(crate) origin: Arc<Origin>,
+    /// Bytes as they were stored, for those who watch.
+    pub(crate) stored_bytes: u64,
+}
+
+/// The bytes of a piece.
+#[allow(dead_code, reason = "a stream has lines only; objects have the others")]
+pub(crate) enum Content {
+    /// Whole lines, each with its newline.
+    Lines(Vec<u8>),
+    /// An object, compressed or not.
+    Whole(Bytes),
+    /// An object that is too large to be held, compressed or not.
+    Stream(Box<dyn Read + Send>),
+    /// It was there and cannot be read: why.
+    Lost(String),
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// Where the lines of a piece come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The key or the object.
+    name: Box<str>,
+    /// The entries of a stream: the number of the line in the piece, and of the byte, with which each begins. None of an
+    /// object.
+    entries: Vec<(u64, u64, Place)>,
+    /// How many lines are in front of the piece is not known.
+    uncounted: bool,
+    /// Neither it nor what stands in front of it in the log has a later event.
+    latest: Option<Timestamp>,
+}
+
+impl Origin {
+    /// An object from its front.
+    pub(crate) fn object(name: &str) -> Self {
+        Origin { name: name.into(), entries: Vec::new(), uncounted: false, latest: None }
+    }
+
+    /// An object from somewhere on.
+    #[allow(dead_code, reason = "a stream has no objects")]
+    pub(crate) fn rest_of_object(name: &str) -> Self {
+        Origin { uncounted: true, ..Origin::object(name) }
+    }
+
+    /// The same, where neither it nor what stands in front of it in the log has an event later than this.
+    #[allow(dead_code, reason = "a stream has no objects")]
+    pub(crate) fn until(self, latest: Timestamp) -> Self {
+        Origin { latest: Some(latest), ..self }
+    }
+
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
+        self.latest
+    }
+
+    /// Entries of a stream, in order: (line in the piece, byte in the piece, id).
+    pub(crate) fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
+        Origin { entries, ..Origin::object(name) }
+    }
+
+    /// Where line `line` of the piece stands, which begins at byte `offset` of the object, or of the piece where that has
+    /// entries; both from 0.
+    pub fn spot(&self, line: u64, offset: u64) -> Spot {
+        let behind = self.entries.partition_point(|(first, ..)| *first <= line);
+        match behind.checked_sub(1).and_then(|at| self.entries.get(at)) {
+            Some((first, start, place)) => Spot {
+                part: format!("{} entry {}-{}", self.name, place.0, place.1),
+                line: Some(line - first + 1),
+                offset: offset.saturating_sub(*start),
+            },
+            None => Spot { part: self.name.to_string(), line: (!self.uncounted).then_some(line + 1), offset },
+        }
+    }
+
+    /// The place of the entry that line `line` of the piece, from 0, stands in.
+    #[allow(dead_code, reason = "whoever deletes events by their place needs it")]
+    pub(crate) fn place(&self, line: u64) -> Option<Place> {
+        let behind = self.entries.partition_point(|(first, ..)| *first <= line);
+        Some(self.entries.get(behind.checked_sub(1)?)?.2)
+    }
+
+    /// The key or the object.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A line's place in its entry or object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The entry or the object.
+    pub part: String,
+    /// Its number there, from 1, where known.
+    pub line: Option<u64>,
+    /// Where it begins there, in (decompressed) bytes.
+    pub offset: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_numbered_in_their_entry() {
+        let origin = Origin::entries("r k", vec![(0, 0, Place(5, 0)), (2, 30, Place(5, 1)), (3, 40, Place(7, 0))]);
+        let spot = |line, offset| {
+            let spot = origin.spot(line, offset);
+            (spot.part, spot.line, spot.offset)
+        };
+        assert_eq!(spot(1, 12), ("r k entry 5-0".into(), Some(2), 12));
+        assert_eq!(spot(2, 30), ("r k entry 5-1".into(), Some(1), 0));
+        assert_eq!(spot(9, 100), ("r k entry 7-0".into(), Some(7), 60));
+        assert_eq!(origin.place(2), Some(Place(5, 1)));
+    }
+
+    #[test]
+    fn lines_of_an_object_are_numbered_from_its_front_only() {
+        let spot = Origin::object("s3://b/k").spot(2, 30);
+        assert_eq!((spot.line, spot.offset), (Some(3), 30));
+        let spot = Origin::rest_of_object("s3://b/k").spot(2, 1_030);
+        assert_eq!((spot.line, spot.offset), (None, 1_030));
+    }
+}

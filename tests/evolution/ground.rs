@@ -1,0 +1,142 @@
+//! A place for one evolution log, on one of the servers, and `tc` and trackers that use it.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use temporal_code::evolution::remote::Address;
+use temporal_code::tracker::{Options, Tracker};
+
+use crate::servers::redis::{RedisServer, Setup};
+
+/// How long something may take that is promised to be soon, on a machine that does a hundred other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a log is.
+pub(crate) struct Ground {
+    pub(crate) url: String,
+    environment: Vec<(String, String)>,
+    server: Server,
+}
+
+enum Server {
+    Redis(RedisServer),
+}
+
+impl Ground {
+    /// A Redis that keeps what it acknowledged.
+    pub(crate) fn redis() -> Self {
+        Ground::on(Setup::new().with("appendfsync", "always"))
+    }
+
+    pub(crate) fn on(setup: Setup) -> Self {
+        let server = setup.start();
+        let url = format!("redis://127.0.0.1:{}", server.port());
+        Ground { url, environment: Vec::new(), server: Server::Redis(server) }
+    }
+
+    /// Every kind of place.
+    pub(crate) fn all() -> impl Iterator<Item = Ground> {
+        [Ground::redis as fn() -> Ground].into_iter().map(|make| make())
+    }
+
+    pub(crate) fn server(&self) -> &RedisServer {
+        let Server::Redis(server) = &self.server;
+        server
+    }
+
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.environment.iter().cloned()
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        Address::parse(&self.url, self.environment.clone()).expect("an address")
+    }
+
+    /// A tracker that is quick to obey.
+    pub(crate) fn tracker(&self) -> Tracker {
+        self.open(Tracker::options())
+    }
+
+    pub(crate) fn open(&self, options: Options) -> Tracker {
+        options.poll_every(Duration::from_millis(100)).open_at(&self.address()).expect("a log")
+    }
+
+    /// `tc` on this log.
+    pub(crate) fn tc(&self, arguments: &[&str]) -> Command {
+        let mut command = tc(arguments);
+        command.envs(self.environment.iter().cloned()).env("TC_STORE", &self.url);
+        command
+    }
+
+    /// Writes a log's lines as writers would, decisions where they belong: some entries or objects.
+    pub(crate) fn write(&self, log: &str) {
+        let is_call = |line: &&str| {
+            !["promotion", "rollback", "weight_change", "release"]
+                .iter()
+                .any(|kind| line.contains(&format!("\"event\": \"{kind}\"")))
+        };
+        let calls = log.lines().filter(is_call).map(|line| format!("{line}\n")).collect::<Vec<_>>();
+        let decisions = log.lines().filter(|line| !is_call(line)).map(|line| format!("{line}\n")).collect::<Vec<_>>();
+        match &self.server {
+            Server::Redis(server) => {
+                let mut connection = server.admin();
+                let mut add = |key: &str, lines: &str| {
+                    let mut command = ::redis::cmd("XADD");
+                    command.arg(key).arg("*").arg("lines").arg(lines);
+                    command.query::<String>(&mut connection).expect("added");
+                };
+                calls.chunks(97).for_each(|chunk| add("{tc}:evolution", &chunk.concat()));
+                decisions.iter().for_each(|line| add("{tc}:evolution:decisions", line));
+            }
+        }
+    }
+}
+
+/// `tc` with no setting of the machine's own.
+pub(crate) fn tc(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tc"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+/// What a run printed, and its exit code.
+pub(crate) fn seen(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}[exit {:?}]", text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Output {
+    command.output().expect("tc starts")
+}
+
+/// The JSON that a run printed.
+#[track_caller]
+pub(crate) fn json(command: &mut Command) -> Value {
+    let output = run(command);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", seen(&output)))
+}
+
+/// The exit code of a run.
+#[track_caller]
+pub(crate) fn exit(command: &mut Command) -> i32 {
+    run(command).status.code().expect("an exit code")
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what} takes too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A log of the fixtures.
+pub(crate) fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    std::fs::read_to_string(path).expect("a fixture")
+}

@@ -1,0 +1,15 @@
+//! Evolution logs that are not files: on Redis and in object stores, with real servers, through `tc` and the library.
+
+#![cfg(all(feature = "redis", feature = "object-store"))]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "what helps tests fails them")]
+
+mod agree;
+mod child;
+mod crash;
+mod decide;
+mod ground;
+mod obey;
+
+#[allow(dead_code)]
+#[path = "../stores/servers/mod.rs"]
+mod servers;
