@@ -352,6 +352,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_a_panic_or_an_error_that_repeats_it(before in ".{0,20}", behind in ".{0,20}") {
+            for text in [
+                format!("{before}hunter2{behind}"),
+                format!("redis://{before}:hunter2{behind}@h"),
+                format!("rediss://u:hunter2@{before}/{behind}"),
+                format!("unix://{before}hunter2?{behind}"),
+            ] {
+                if let Err(error) = RedisAddress::parse(&text) {
+                    assert!(!format!("{error} {error:?}").contains("hunter2"), "{text}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn options_are_not_shown_with_what_is_secret() {
         let secret = || Some("hunter2".to_owned());

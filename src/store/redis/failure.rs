@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -105,7 +106,11 @@ pub(crate) fn explain(error: &RedisError, doing: &str, location: &str) -> Error 
 fn response_error(error: &RedisError, doing: String, said: &Said, unfit: impl Fn(String) -> Error) -> Error {
     let text = error.to_string();
     let has = |part: &str| text.contains(part);
-    if has("no permission") {
+    // Some versions say without a code that a script lacks a right.
+    if ["no permission", "can't run this command", "can't access at least one of the keys", "ACL failure in script"]
+        .into_iter()
+        .any(has)
+    {
         return Error::denied(doing, Said::new(error));
     }
     if has("refused to switch database") {
@@ -125,7 +130,9 @@ enum Tls {
 
 /// What TLS found wrong that time does not heal.
 fn tls_failure(error: &RedisError) -> Option<Tls> {
-    let io: &std::io::Error = error.source()?.downcast_ref()?;
+    // What the client shows as the source is the pointer that it shares the error by.
+    let shared: &Arc<dyn std::error::Error + Send + Sync> = error.source()?.downcast_ref()?;
+    let io: &std::io::Error = (**shared).downcast_ref()?;
     let tls: &rustls::Error = io.get_ref()?.downcast_ref()?;
     Some(match tls {
         rustls::Error::InvalidCertificate(why) => Tls::Unfit(format!("its certificate is not trusted: {why}")),
@@ -150,6 +157,14 @@ mod tests {
             ("NOAUTH Authentication required.", "denied"),
             ("WRONGPASS invalid username-password pair or user is disabled.", "denied"),
             ("NOPERM this user has no permissions to run the 'evalsha' command", "denied"),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: f, on @user_script:1.",
+                "denied",
+            ),
+            (
+                "ERR ACL failure in script: User default has no permissions to run the 'zadd' command script: f",
+                "denied",
+            ),
             ("READONLY You can't write against a read only replica.", "unfit"),
             ("LOADING Redis is loading the dataset in memory", "unavailable"),
             ("BUSY Redis is busy running a script.", "unavailable"),

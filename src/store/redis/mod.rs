@@ -7,7 +7,7 @@
 //! # What is kept
 //! | key | type | holds |
 //! | --- | --- | --- |
-//! | `{tc}:store` | hash | `schema`, `id` (random, given by the first write), `writes` (counted) |
+//! | `{tc}:store` | hash | `schema`, `id` (random, given by the first write), `writes` (how many batches came the long way) |
 //! | `{tc}:log:KIND/KEY`, `…,GENERATION` | list | the lines of a log |
 //! | `{tc}:names:KIND` | sorted set | the keys of all logs of a kind, each with a `/` behind |
 //! | `{tc}:due:QUEUE` | sorted set | the entries of a queue, in the order of their times |
@@ -24,8 +24,9 @@
 //!
 //! Such a loss is noticed. Every handle remembers the store's id and the highest count of writes that it has seen, and sends
 //! both with every call; a server that has another id or a lower count is refused with [`Error::Lost`] before it shows or
-//! writes anything. So is a log that ends before the line that the caller knows, or has another line there. A server that
-//! is set to evict keys when its memory is full is refused for writing.
+//! writes anything. So is a log that ends before the line that the caller knows, or has another line there. (An append to an
+//! end that is known needs no other evidence than that this line is there, and is not counted; so most appends take the
+//! short way of `append.lua`.) A server that is set to evict keys when its memory is full is refused for writing.
 
 mod address;
 mod connect;
@@ -239,7 +240,14 @@ impl RedisStore {
         call.number(BATCH_BYTES_MAX as u64);
         let mut answer = self.run(&script::READ, &call, &format!("reading {log}")).await?;
         match answer.word.as_str() {
-            "ok" => parse_piece(&mut answer).ok_or_else(|| self.odd()),
+            "ok" => {
+                let (piece, lines) = parse_piece(&mut answer).ok_or_else(|| self.odd())?;
+                // An element of the list is a line: one with a newline in it would be taken for two.
+                if memchr::memchr_iter(b'\n', &piece.text).count() as u64 != lines {
+                    return Err(Error::corrupt(self.inner.keys.log(log), "one of its lines has a newline in it"));
+                }
+                Ok(piece)
+            }
             "missing" => Err(missing(log, answer.second_number())),
             _ => Err(self.damaged(log, answer)),
         }
@@ -251,7 +259,7 @@ impl RedisStore {
         problem.map_or_else(|| self.odd(), |problem| Error::corrupt(self.inner.keys.log(log), problem))
     }
 
-    /// Members of a sorted set, in the order of their bytes, at most `limit` and some.
+    /// Members of a sorted set, in the order of their bytes, at most `limit`.
     async fn range(&self, key: &str, min: Vec<u8>, max: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
         let mut call = self.call(Some(key.to_owned()));
         call.bytes(min);
@@ -386,10 +394,11 @@ fn missing(log: &Name, count: Option<u64>) -> Error {
     Error::Lost { place: log.to_string(), problem }
 }
 
-fn parse_piece(answer: &mut Answer) -> Option<Piece> {
+/// Lines and how many there should be.
+fn parse_piece(answer: &mut Answer) -> Option<(Piece, u64)> {
     let seq = answer.number()?;
     if seq == 0 {
-        return Some(Piece { end: End::START, first: 1, text: Vec::new() });
+        return Some((Piece { end: End::START, first: 1, text: Vec::new() }, 0));
     }
     let token = Token::parse(answer.bytes()?.as_slice().try_into().ok()?)?;
     let sealed = answer.number()? == 1;
@@ -397,9 +406,7 @@ fn parse_piece(answer: &mut Answer) -> Option<Piece> {
     if lines > 0 {
         text.push(b'\n');
     }
-    // An element of the list is a line: one with a newline in it would be taken for two.
-    let whole = memchr::memchr_iter(b'\n', &text).count() as u64 == lines;
-    whole.then(|| Piece { end: End::behind(Header { seq, token, more: false, sealed }), first, text })
+    Some((Piece { end: End::behind(Header { seq, token, more: false, sealed }), first, text }, lines))
 }
 
 /// The end of a range that begins behind `member`.
