@@ -106,15 +106,7 @@ impl Store {
 
 /// The store that `--store` or `TC_STORE` names, else the one that is near.
 pub(crate) fn store(global: &Global) -> Result<Store> {
-    let variable = || std::env::var_os("TC_STORE").filter(|value| !value.is_empty());
-    let mut asked = global.store.clone();
-    if asked.is_empty() {
-        asked.extend(variable());
-    }
-    if asked.is_empty() {
-        asked.push(near()?.into());
-    }
-    let roots = asked.iter().map(root).collect::<Result<Vec<_>>>()?;
+    let roots = asked(global)?.iter().map(root).collect::<Result<Vec<_>>>()?;
     let mut sources = Vec::new();
     // The same log under two names would count twice.
     let mut known = HashSet::new();
@@ -139,16 +131,33 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
     Ok(Store { name, sources, roots, format: global.format })
 }
 
-/// What one `--store` is: a path or an address.
-fn root(text: &OsString) -> Result<Root> {
-    let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Root::Path(text.into())) };
+/// What `--store` or `TC_STORE` says, else the store that is near.
+pub(crate) fn asked(global: &Global) -> Result<Vec<OsString>> {
+    let variable = || std::env::var_os("TC_STORE").filter(|value| !value.is_empty());
+    let mut asked = global.store.clone();
+    if asked.is_empty() {
+        asked.extend(variable());
+    }
+    if asked.is_empty() {
+        asked.push(near()?.into());
+    }
+    Ok(asked)
+}
+
+/// What one `--store` is: a path or an address, with what the environment has of the way there.
+pub(crate) fn address(text: &OsString) -> Result<Address> {
+    let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Address::Path(text.into())) };
     if !Address::has_scheme(text) {
         let failure = Failure::new("usage", "the address of a store has `://` behind its first word");
         return Err(failure.hint("as in redis://HOST or s3://BUCKET/PREFIX").into());
     }
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    match Address::parse(text, environment)? {
+    Ok(Address::parse(text, environment)?)
+}
+
+fn root(text: &OsString) -> Result<Root> {
+    match address(text)? {
         Address::Path(path) => Ok(Root::Path(path)),
         address => match address.site()? {
             Some(site) => Ok(Root::Site(site)),

@@ -9,6 +9,7 @@ mod elsewhere;
 mod error;
 mod events;
 mod find;
+mod fsck;
 mod generate;
 mod history;
 mod output;
@@ -61,6 +62,7 @@ enum Command {
     Rollback(rollback::RollbackArgs),
     Weight(weight::WeightArgs),
     Clean(clean::CleanArgs),
+    Fsck(fsck::FsckArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -91,6 +93,7 @@ fn dispatch(context: &Context, command: Option<Command>) -> anyhow::Result<u8> {
         Some(Command::Rollback(args)) => rollback::run(context, &args),
         Some(Command::Weight(args)) => weight::run(context, &args),
         Some(Command::Clean(args)) => clean::run(context, &args),
+        Some(Command::Fsck(args)) => fsck::run(context, &args),
         Some(Command::Completions(args)) => generate::completions(Cli::command(), &args),
         Some(Command::Man(args)) => generate::man(Cli::command(), &args),
     }

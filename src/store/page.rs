@@ -178,6 +178,8 @@ pub(crate) fn check_until(
     let mut expected = first;
     let mut at = 0;
     let mut sealed = false;
+    // The append that goes on.
+    let mut open: Option<Token> = None;
     while let Some((line, _)) = split_line(&text[at..]) {
         let offset = bytes_before + at as u64;
         let Some(header) = Header::parse(line) else {
@@ -192,6 +194,11 @@ pub(crate) fn check_until(
                 format!("line {} at byte {offset} follows a seal", header.seq),
             ));
         }
+        if open.is_some_and(|open| open != header.token) {
+            let problem = format!("line {} at byte {offset} is of another append than the line before", header.seq);
+            return Err(Error::corrupt(place.to_string(), problem + ", which says that its own goes on"));
+        }
+        open = header.more.then_some(header.token);
         if checked.first == 0 {
             checked.first = header.seq;
         }

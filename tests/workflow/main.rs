@@ -6,9 +6,11 @@
 mod cut;
 mod fixtures;
 mod folds;
+mod format;
 mod fsck;
 mod model;
 mod protocol;
 mod random;
+mod refused;
 mod scenario;
 mod support;

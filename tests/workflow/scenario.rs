@@ -4,7 +4,7 @@ use temporal_code::random::SeededRandom;
 use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
-use temporal_code::workflow::fsck::{Options, Summary, fsck};
+use temporal_code::workflow::fsck::{News, Options, Summary, fsck};
 use temporal_code::workflow::{
     Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, history,
     inbox_due, inbox_log, run_log,
@@ -199,11 +199,21 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
 
 /// What `fsck` finds, as text, and its summary.
 pub(crate) async fn look(store: &dyn Store, repair: bool, now: Timestamp) -> (Vec<Finding>, Summary) {
+    look_with(store, &Options { repair, pause_ms: 0, ..Options::new(now) }).await
+}
+
+/// The same with other options.
+pub(crate) async fn look_with(store: &dyn Store, options: &Options) -> (Vec<Finding>, Summary) {
     let mut findings = Vec::new();
-    let options = Options { repair, ..Options::new(now) };
     let random = SeededRandom::new(7);
-    let summary = fsck(store, &options, &random, &mut |finding| findings.push(finding)).await.expect("a search");
-    assert_eq!(summary.findings, findings.len() as u64);
+    let mut runs = 0;
+    let mut report = |news: News| match news {
+        News::Found(finding) => findings.push(finding),
+        News::Run => runs += 1,
+    };
+    let summary = fsck(store, options, &random, &mut report).await.expect("a search");
+    assert_eq!((summary.findings, summary.runs), (findings.len() as u64, runs));
+    assert_eq!(summary.repaired, findings.iter().filter(|finding| finding.repaired).count() as u64);
     (findings, summary)
 }
 

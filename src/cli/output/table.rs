@@ -134,6 +134,12 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Columns of a terminal that it takes with nothing cut.
+    pub(crate) fn width(&self) -> usize {
+        let (kept, widths) = self.fit(None);
+        widths.iter().sum::<usize>() + GAP * kept.len().saturating_sub(1)
+    }
+
     /// The table as text of at most `width` columns, if that can be, with a line that names the columns left out.
     pub(crate) fn render(&self, width: Option<usize>, colours: bool) -> String {
         let (kept, widths) = self.fit(width);

@@ -29,6 +29,7 @@ impl Files {
         }
         self.inspect_due(&mut findings)?;
         findings.truncate(FINDINGS_MAX);
+        findings.sort_by(|a, b| (&a.place, &a.problem).cmp(&(&b.place, &b.problem)));
         Ok(findings)
     }
 

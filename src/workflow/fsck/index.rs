@@ -13,6 +13,9 @@ const PAGE: usize = 1_000;
 /// Most entries of one run that are kept in mind. If there are more, the next search finds those behind them.
 const ENTRIES_MAX: usize = 16;
 
+/// Most names without a run that are kept in mind, in one stretch. If there are more, the others are counted.
+const STRAYS_MAX: usize = 10_000;
+
 /// The runs between two names, and the inboxes there that have no run.
 pub(super) struct Stretch {
     /// The last run of the stretch before.
@@ -21,6 +24,8 @@ pub(super) struct Stretch {
     pub(super) last: Option<Name>,
     pub(super) runs: Vec<Name>,
     pub(super) orphans: Vec<Name>,
+    /// How many more such inboxes there are.
+    pub(super) surplus: u64,
 }
 
 impl Stretch {
@@ -38,7 +43,7 @@ impl Stretch {
             }
         }
         let last = if runs.len() < limit { None } else { runs.last().cloned() };
-        let mut stretch = Stretch { after: after.cloned(), last, runs, orphans: Vec::new() };
+        let mut stretch = Stretch { after: after.cloned(), last, runs, orphans: Vec::new(), surplus: 0 };
         stretch.find_orphans(store).await?;
         Ok(stretch)
     }
@@ -52,8 +57,10 @@ impl Stretch {
                 if !self.holds(&run) {
                     return Ok(());
                 }
-                if self.runs.binary_search(&run).is_err() {
-                    self.orphans.push(inbox.clone());
+                match self.runs.binary_search(&run) {
+                    Ok(_) => {}
+                    Err(_) if self.orphans.len() < STRAYS_MAX => self.orphans.push(inbox.clone()),
+                    Err(_) => self.surplus += 1,
                 }
             }
             after = page.last().cloned();
@@ -72,6 +79,9 @@ impl Stretch {
 /// The due entries of runs, by the key of the run, the earliest first.
 pub(super) struct Entries {
     by_key: HashMap<String, Vec<Due>>,
+    strays: usize,
+    /// How many more entries there are that lead to no run.
+    pub(super) surplus: u64,
 }
 
 impl Entries {
@@ -82,7 +92,7 @@ impl Entries {
         stretch: &Stretch,
         wanted: Option<&HashSet<String>>,
     ) -> Result<Self, Error> {
-        let mut entries = Entries { by_key: HashMap::new() };
+        let mut entries = Entries { by_key: HashMap::new(), strays: 0, surplus: 0 };
         for queue in store.queues().await? {
             let mut after: Option<Due> = None;
             loop {
@@ -94,7 +104,7 @@ impl Entries {
                         && wanted.is_none_or(|wanted| wanted.contains(due.run.key()))
                         && stretch.holds(&due.run.of_kind(RUNS))
                 };
-                page.into_iter().filter(mine).for_each(|due| entries.add(due));
+                page.into_iter().filter(mine).for_each(|due| entries.add(stretch, due));
                 if !full {
                     break;
                 }
@@ -103,14 +113,21 @@ impl Entries {
         Ok(entries)
     }
 
-    fn add(&mut self, due: Due) {
+    fn add(&mut self, stretch: &Stretch, due: Due) {
         if let Some(known) = self.by_key.get_mut(due.run.key()) {
             if known.len() < ENTRIES_MAX {
                 known.push(due);
             }
-        } else {
-            self.by_key.insert(due.run.key().to_owned(), vec![due]);
+            return;
         }
+        if stretch.runs.binary_search(&due.run.of_kind(RUNS)).is_err() {
+            if self.strays >= STRAYS_MAX {
+                self.surplus += 1;
+                return;
+            }
+            self.strays += 1;
+        }
+        self.by_key.insert(due.run.key().to_owned(), vec![due]);
     }
 
     /// The entries of a run.

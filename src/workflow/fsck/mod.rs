@@ -1,18 +1,19 @@
 //! Whether a store's runs, inboxes and due entries are as the protocol leaves them, and what can be done where they are not.
 //!
-//! It may be run while workers are at work: what looks wrong is looked at a second time, and told only if nothing has moved
-//! there meanwhile. It goes through the store in the order of names, in stretches, so that its memory does not grow with the
+//! It may be run while workers are at work: what looks wrong is looked at a second time, a little later, and told only if
+//! nothing has moved there meanwhile. It goes through the store in the order of names, in stretches, so that its memory does not grow with the
 //! number of runs.
 
 mod index;
 mod run;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
 use self::index::{Entries, Stretch};
-use self::run::{Checked, check_run};
+use self::run::{Checked, check_run, unless_damaged};
 use super::batches::DraftError;
 use super::{INBOX, RUNS};
 use crate::random::Random;
@@ -33,13 +34,31 @@ pub struct Options {
     pub runs_at_a_time: usize,
     /// How many runs are read at the same time.
     pub reads_at_a_time: usize,
+    /// How long to wait before what looks wrong is looked at again, in milliseconds: somebody may be in the middle of a batch.
+    pub pause_ms: u64,
 }
 
 impl Options {
     /// A look at `now` that changes nothing.
     pub fn new(now: Timestamp) -> Self {
-        Options { repair: false, now, dead_after_us: 60 * 1_000_000, runs_at_a_time: 20_000, reads_at_a_time: 16 }
+        Options {
+            repair: false,
+            now,
+            dead_after_us: 60 * 1_000_000,
+            runs_at_a_time: 20_000,
+            reads_at_a_time: 16,
+            pause_ms: 1_000,
+        }
     }
+}
+
+/// What a search tells as it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something is not as it should be.
+    Found(Finding),
+    /// One more run was looked at.
+    Run,
 }
 
 /// What was looked at.
@@ -55,6 +74,8 @@ pub struct Summary {
     pub findings: u64,
     /// What was repaired.
     pub repaired: u64,
+    /// A list or a queue is damaged, so there may be runs that were not looked at.
+    pub cut_short: bool,
 }
 
 /// Something that is not as it should be, and the batch that would set it right.
@@ -83,31 +104,32 @@ impl Suspect {
 /// Looks through a store and reports what it finds. `random` makes the tokens of repairs.
 ///
 /// # Errors
-/// What stopped the search; what it found is not an error.
+/// What stopped the search; what it found is not an error, and neither is damage.
 pub async fn fsck(
     store: &dyn Store,
     options: &Options,
     random: &dyn Random,
-    report: &mut (dyn FnMut(Finding) + Send),
+    report: &mut (dyn FnMut(News) + Send),
 ) -> Result<Summary, Error> {
     let mut search = Search { store, options, random, report, summary: Summary::default(), told: HashSet::new() };
     search.medium().await?;
-    let mut after = None;
-    loop {
-        let stretch = Stretch::next(store, after.as_ref(), options.runs_at_a_time).await?;
-        search.stretch(&stretch).await?;
-        after = stretch.last;
-        if after.is_none() {
-            return Ok(search.summary);
+    match search.runs().await {
+        Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
+            search.summary.cut_short = true;
+            if !search.told.contains(&problem) {
+                search.tell(Finding::new(&place, &problem));
+            }
         }
+        result => result?,
     }
+    Ok(search.summary)
 }
 
 struct Search<'a> {
     store: &'a dyn Store,
     options: &'a Options,
     random: &'a dyn Random,
-    report: &'a mut (dyn FnMut(Finding) + Send),
+    report: &'a mut (dyn FnMut(News) + Send),
     summary: Summary,
     /// What the medium's own search has told, which need not be told again.
     told: HashSet<String>,
@@ -122,16 +144,29 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Goes through all runs, inboxes and due entries.
+    async fn runs(&mut self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let stretch = Stretch::next(self.store, after.as_ref(), self.options.runs_at_a_time).await?;
+            self.stretch(&stretch).await?;
+            after = stretch.last;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     fn tell(&mut self, finding: Finding) {
         self.summary.findings += 1;
         self.summary.repaired += u64::from(finding.repaired);
-        (self.report)(finding);
+        (self.report)(News::Found(finding));
     }
 
     async fn stretch(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let mut first = Vec::new();
         let entries = Entries::within(self.store, stretch, None).await?;
-        for (name, checked) in self.check(&stretch.runs, &entries).await? {
+        for (name, checked) in self.check(&stretch.runs, &entries, true).await? {
             self.summary.runs += 1;
             self.summary.ended += u64::from(checked.ended);
             if let Some((finding, why)) = checked.corrupt {
@@ -143,26 +178,37 @@ impl Search<'_> {
                 first.push((name, checked.mark));
             }
         }
+        let more = [(entries.surplus, "due entries that lead to no run"), (stretch.surplus, "inboxes without a run")];
+        for (surplus, what) in more.into_iter().filter(|(surplus, _)| *surplus > 0) {
+            self.tell(Finding::new(&self.store.location(), &format!("there are {surplus} more {what}")));
+        }
         let orphans: HashSet<&str> = stretch.orphans.iter().map(Name::key).collect();
         let mut strays: Vec<Name> = entries.of_no_run(stretch).filter(|name| !orphans.contains(name.key())).collect();
         strays.extend(stretch.orphans.iter().cloned());
         strays.sort_by(|a, b| a.of_kind(RUNS).cmp(&b.of_kind(RUNS)));
         drop(entries);
         if !first.is_empty() || !strays.is_empty() {
+            if self.options.pause_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(self.options.pause_ms)).await;
+            }
             self.look_again(stretch, &first, &strays).await?;
         }
         Ok(())
     }
 
-    async fn check(&self, runs: &[Name], entries: &Entries) -> Result<Vec<(Name, Checked)>, Error> {
+    async fn check(&mut self, runs: &[Name], entries: &Entries, first: bool) -> Result<Vec<(Name, Checked)>, Error> {
+        let (store, options, random) = (self.store, self.options, self.random);
         let looks = runs.iter().map(|name| async move {
-            let checked = check_run(self.store, self.options, self.random, name, entries.of(name)).await?;
+            let checked = check_run(store, options, random, name, entries.of(name)).await?;
             Ok((name.clone(), checked))
         });
-        let mut found = futures_util::stream::iter(looks).buffered(self.options.reads_at_a_time.max(1));
+        let mut found = futures_util::stream::iter(looks).buffered(options.reads_at_a_time.max(1));
         let mut all = Vec::with_capacity(runs.len());
         while let Some(checked) = found.next().await {
             all.push(checked?);
+            if first {
+                (self.report)(News::Run);
+            }
         }
         Ok(all)
     }
@@ -172,7 +218,7 @@ impl Search<'_> {
         let runs: Vec<Name> = first.iter().map(|(name, _)| name.clone()).collect();
         let wanted: HashSet<String> = runs.iter().chain(strays).map(|name| name.key().to_owned()).collect();
         let entries = Entries::within(self.store, stretch, Some(&wanted)).await?;
-        for ((_, checked), (_, mark)) in self.check(&runs, &entries).await?.into_iter().zip(first) {
+        for ((_, checked), (_, mark)) in self.check(&runs, &entries, false).await?.into_iter().zip(first) {
             if checked.mark == *mark && checked.corrupt.is_none() {
                 for suspect in checked.suspects {
                     self.settle(suspect).await?;
@@ -187,7 +233,8 @@ impl Search<'_> {
 
     /// Something that belongs to a run which is not there.
     async fn stray(&mut self, name: &Name, entries: &Entries) -> Result<(), Error> {
-        if self.store.end(&name.of_kind(RUNS)).await?.last.number() > 0 {
+        let history = unless_damaged(self.store.end(&name.of_kind(RUNS)).await)?;
+        if history.is_none_or(|end| end.last.number() > 0) {
             return Ok(());
         }
         for due in entries.of(name) {
@@ -195,9 +242,12 @@ impl Search<'_> {
                 format!("the due index leads to it at {} in queue {}, and there is no such run", due.at, due.queue);
             self.tell(Finding::new(&due.run, &problem));
         }
-        if name.kind() == INBOX {
-            let lines = self.store.end(name).await?.last.number();
-            self.tell(Finding::new(name, &format!("it is an inbox of {lines} lines, and there is no such run")));
+        if name.kind() == INBOX
+            && let Some(end) = unless_damaged(self.store.end(name).await)?
+        {
+            let lines = if end.last.number() == 1 { "line" } else { "lines" };
+            let problem = format!("it is an inbox of {} {lines}, and there is no such run", end.last.number());
+            self.tell(Finding::new(name, &problem));
         }
         Ok(())
     }
@@ -209,6 +259,8 @@ impl Search<'_> {
                 Ok(_) => finding.repaired = true,
                 // Somebody is at it.
                 Err(Error::Conflict { .. } | Error::Sealed { .. }) => return Ok(()),
+                // What is damaged there is told where it is looked at.
+                Err(Error::Corrupt { .. } | Error::Lost { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

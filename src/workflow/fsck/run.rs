@@ -59,6 +59,32 @@ pub(super) async fn check_run(
     name: &Name,
     dues: &[Due],
 ) -> Result<Checked, Error> {
+    match look_at(store, options, random, name, dues).await {
+        Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
+            let finding = Finding::new(&place, &problem);
+            Ok(Checked { corrupt: Some((finding, problem)), ..Checked::default() })
+        }
+        result => result,
+    }
+}
+
+/// What a store says of another log than that which is looked at; none if that is damaged, which is told where it is looked
+/// at itself.
+pub(super) fn unless_damaged<T>(said: Result<T, Error>) -> Result<Option<T>, Error> {
+    match said {
+        Ok(said) => Ok(Some(said)),
+        Err(Error::Corrupt { .. } | Error::Lost { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn look_at(
+    store: &dyn Store,
+    options: &Options,
+    random: &dyn Random,
+    name: &Name,
+    dues: &[Due],
+) -> Result<Checked, Error> {
     let (fold, mut suspects) = match last_generation(store, random, name).await? {
         Chain::Sound(fold, suspects) => (fold, suspects),
         Chain::Corrupt(checked) => return Ok(checked),
@@ -209,7 +235,7 @@ fn tell(
 
 /// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
 async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<bool, Error> {
-    let (log, _) = history::latest(store, &run_log(parent)?).await?;
+    let Some((log, _)) = unless_damaged(history::latest(store, &run_log(parent)?).await)? else { return Ok(true) };
     let fold = history::fold(store, &log).await?;
     let state = fold.state();
     let waits = state.problem().is_none()
@@ -322,10 +348,11 @@ impl Look<'_> {
                 self.suspect(&format!("the child of {} has a name that no run can have", step.call()));
                 continue;
             };
-            if self.store.end(&log).await? == End::START {
+            let Some(end) = unless_damaged(self.store.end(&log).await)? else { continue };
+            if end == End::START {
                 self.begin(step, child, &log);
             } else if !unread.children.iter().any(|told| *told == *child.run())
-                && let Some(ending) = ending_of(self.store, &log).await?
+                && let Some(ending) = unless_damaged(ending_of(self.store, &log).await)?.flatten()
             {
                 let inbox = end_of(&unread.reader, &self.begun.queue);
                 let batch = tell(self.options, self.random, child.run(), step.call(), ending, &inbox);
