@@ -25,6 +25,9 @@ _tc() {
             tc,events)
                 cmd="tc__subcmd__events"
                 ;;
+            tc,fsck)
+                cmd="tc__subcmd__fsck"
+                ;;
             tc,history)
                 cmd="tc__subcmd__history"
                 ;;
@@ -56,7 +59,7 @@ _tc() {
 
     case "${cmd}" in
         tc)
-            opts="-s -o -v -q -h -V --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help --version status history events summary report promote rollback weight clean completions man"
+            opts="-s -o -v -q -h -V --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help --version status history events summary report promote rollback weight clean fsck completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,6 +231,56 @@ _tc() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -W "relative iso" -- "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tc__subcmd__fsck)
+            opts="-y -s -o -v -q -h --repair --yes --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

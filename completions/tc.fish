@@ -55,6 +55,7 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "promote" -d 'Give a variant a
 complete -c tc -n "__fish_tc_needs_command" -f -a "rollback" -d 'Take a variant\'s traffic away'
 complete -c tc -n "__fish_tc_needs_command" -f -a "weight" -d 'Set a variant\'s share of traffic'
 complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
+complete -c tc -n "__fish_tc_needs_command" -f -a "fsck" -d 'Look whether workflow runs are sound, and repair what loses nothing'
 complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c tc -n "__fish_tc_needs_command" -f -a "man" -d 'Print a manual page: of tc, or of one of its commands'
 complete -c tc -n "__fish_tc_using_subcommand status" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
@@ -289,6 +290,29 @@ complete -c tc -n "__fish_tc_using_subcommand clean" -l strict -d 'Fail on the f
 complete -c tc -n "__fish_tc_using_subcommand clean" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand clean" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'"
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l repair -d 'Repair what can be repaired without losing anything, after showing it'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"

@@ -256,9 +256,13 @@ fn list(context: &Context, findings: &[(String, Finding)]) -> String {
         let (remedy, tone) = remedy(finding);
         let lines = [(Tone::Strong, "", &*finding.place), (Tone::Plain, "  ", &finding.problem), (tone, "  ", &remedy)];
         let line = |(tone, indent, text): (Tone, &str, &str)| {
-            let width = textwrap::Options::new(context.width().unwrap_or(usize::MAX));
+            let wrap = textwrap::Options::new(context.width().unwrap_or(usize::MAX))
+                .initial_indent(indent)
+                .subsequent_indent(indent)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
             let text = escape::text(text);
-            let lines = textwrap::wrap(&text, width.initial_indent(indent).subsequent_indent(indent));
+            let lines = textwrap::wrap(&text, wrap);
             lines.iter().map(|line| tone.paint(line, context.colours) + "\n").collect::<String>()
         };
         lines.map(line).concat() + "\n"

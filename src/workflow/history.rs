@@ -45,7 +45,7 @@ pub async fn go_on(store: &dyn Store, fold: &mut Fold) -> Result<(), Error> {
 fn found(error: Error, seq: u64) -> Result<Problem, Error> {
     match error {
         Error::Corrupt { problem, .. } | Error::Lost { problem, .. } => {
-            Ok(Problem { seq, kind: ProblemKind::Corrupt, what: problem })
+            Ok(Problem { seq, kind: ProblemKind::Damaged, what: problem })
         }
         error => Err(error),
     }

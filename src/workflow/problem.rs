@@ -8,11 +8,10 @@ const QUOTED_MAX: usize = 60;
 
 /// Why a history or an inbox cannot be as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {seq}: {what}")]
 pub struct Problem {
-    /// The number of the line.
+    /// The number of the line; of what a store cannot read, that of the first line that was to be read.
     pub seq: u64,
-    /// Whether it is wrong, or only new.
+    /// Whether it is wrong, only new, or cannot be read.
     pub kind: ProblemKind,
     /// What is wrong, harmless on a terminal.
     pub what: String,
@@ -25,6 +24,17 @@ pub enum ProblemKind {
     Corrupt,
     /// A newer version of the format, which this library does not read.
     Newer,
+    /// The store cannot read it.
+    Damaged,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ProblemKind::Corrupt | ProblemKind::Newer => write!(f, "line {}: {}", self.seq, self.what),
+            ProblemKind::Damaged => write!(f, "it cannot be read from line {} on: {}", self.seq, self.what),
+        }
+    }
 }
 
 /// A problem whose place is not known yet.

@@ -19,7 +19,7 @@ fn completions_are_up_to_date() {
 
 #[test]
 fn every_command_has_a_manual_page() {
-    for command in ["status", "history", "events", "summary", "report", "clean", "completions", "man"] {
+    for command in ["status", "history", "events", "summary", "report", "clean", "fsck", "completions", "man"] {
         let page = seen(&run(&mut tc(&["man", command])));
         assert!(page.contains(&format!(".TH tc-{command} 1")), "{page}");
         assert!(page.contains(".SH SYNOPSIS") && page.contains("\\fBtc "), "{page}");

@@ -6,6 +6,7 @@
 mod clean;
 mod decide;
 mod errors;
+mod fsck;
 mod generated;
 mod hostile;
 mod layers;

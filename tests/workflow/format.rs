@@ -120,7 +120,7 @@ fn entries_are_called_as_it_says() {
 
 #[test]
 fn limits_are_those_of_the_program() {
-    let text = document();
+    let text = document().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains(&format!("All of it is version {VERSION}.")));
     assert!(text.contains(&format!("is nested at most {VALUE_DEPTH_MAX} deep")));
     assert!(text.contains(&format!("it waits for, at most {WAIT_EVENTS_MAX};")));

@@ -1,10 +1,9 @@
 //! What `fsck` says of stores that are not as they should be.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use temporal_code::store::{
     Batch, Due, FileOptions, FileStore, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token,
 };
@@ -12,63 +11,9 @@ use temporal_code::workflow::batches::{self, Hold, Stamp};
 use temporal_code::workflow::fsck::Options;
 use temporal_code::workflow::{Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, history, inbox_log, run_log};
 
+use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
 use crate::scenario::{empty_inbox, entry, look, look_with, text};
 use crate::support::at;
-
-/// A store into which lines are put as they are, good or bad.
-struct Damaged {
-    store: MemoryStore,
-    tokens: AtomicUsize,
-}
-
-impl Damaged {
-    fn new() -> Self {
-        Damaged { store: MemoryStore::new(), tokens: AtomicUsize::new(0) }
-    }
-
-    fn token(&self) -> Token {
-        Token::from_bits(self.tokens.fetch_add(1, Ordering::Relaxed) as u64)
-    }
-
-    async fn append(&self, log: &Name, bodies: &[&str], sealed: bool) {
-        let end = self.store.end(log).await.expect("an end").last;
-        let body = |(number, body): (usize, &&str)| {
-            let second = end.number() + number as u64 + 1;
-            let line = format!("{{\"at\":\"2026-11-22T04:00:{second:02}Z\",{}", &body[1..]);
-            Line::new(&line).expect("a line")
-        };
-        let lines: Vec<Line> = bodies.iter().enumerate().map(body).collect();
-        let batch = Batch::new(self.token());
-        let batch = if sealed { batch.seal(log, end, lines) } else { batch.append(log, end, lines) };
-        self.store.apply(&batch).await.expect("it lands");
-    }
-
-    async fn run(&self, run: &str, bodies: &[&str], sealed: bool) {
-        let start = format!(
-            r#"{{"type":"start","v":1,"run":{},"workflow":"greet","queue":"default","input":null}}"#,
-            serde_json::to_string(run).expect("JSON")
-        );
-        let bodies: Vec<&str> = std::iter::once(&*start).chain(bodies.iter().copied()).collect();
-        self.append(&run_log(run).expect("a name"), &bodies, sealed).await;
-    }
-
-    async fn due(&self, log: &Name, second: i64) {
-        self.due_in("default", log, second).await;
-    }
-
-    async fn due_in(&self, queue: &str, log: &Name, second: i64) {
-        let due = Due { queue: Queue::new(queue).expect("a queue"), at: at(second), run: log.clone() };
-        self.store.apply(&Batch::new(self.token()).put_due(due)).await.expect("it lands");
-    }
-
-    async fn check(&self, expected: Expect) {
-        expected.assert_eq(&text(&look(&self.store, false, at(30)).await.0));
-    }
-}
-
-const CLAIM: &str = r#"{"type":"claim","claim":1,"worker":"w1","until":"2026-11-22T04:00:20Z"}"#;
-const RELEASE: &str = r#"{"type":"release","claim":1}"#;
-const WAIT: &str = r#"{"type":"wait","claim":1,"step":"by","n":1,"for":["by"]}"#;
 
 #[tokio::test]
 async fn histories_that_cannot_be_are_told_with_the_place() {
@@ -95,7 +40,7 @@ async fn histories_that_cannot_be_are_told_with_the_place() {
         inbox/sound: line 2: its type is `spam`, which this program does not know: a newer one may be needed
     "#]])
         .await;
-    let (_, summary) = look(&damaged.store, true, at(30)).await;
+    let (_, summary) = look(&*damaged.store, true, at(30)).await;
     assert_eq!((summary.runs, summary.corrupt, summary.repaired), (5, 5, 0), "what is corrupt is left alone");
 }
 
@@ -142,7 +87,7 @@ async fn runs_that_nothing_leads_to_are_told_and_found_again() {
         runs/mail: it is sleeping, has to be looked at by 2026-11-22T05:00:00.000004Z, and nothing leads to it -> put an entry at 2026-11-22T05:00:00.000004Z in queue default
         runs/pending: it is pending, has to be looked at by 2026-11-22T04:00:01.000001Z, and nothing leads to it -> put an entry at 2026-11-22T04:00:01.000001Z in queue default
     "#]]).await;
-    let (repaired, summary) = look(&damaged.store, true, at(30)).await;
+    let (repaired, summary) = look(&*damaged.store, true, at(30)).await;
     assert_eq!(summary.repaired, 6, "{}", text(&repaired));
     damaged
         .check(expect![[r#"
@@ -182,7 +127,7 @@ async fn messages_that_nobody_would_notice_are_told() {
         runs/turned: line 1 of its inbox is the message `by` that it waits for, and nothing leads to it -> put an entry at 2026-11-22T04:00:00.000001Z in queue default
         runs/waits: line 2 of its inbox is the message `by` that it waits for, and nothing leads to it -> put an entry at 2026-11-22T04:00:01.000002Z in queue default
     "#]]).await;
-    look(&damaged.store, true, at(30)).await;
+    look(&*damaged.store, true, at(30)).await;
     damaged.check(expect![[""]]).await;
 }
 
@@ -211,7 +156,7 @@ async fn what_has_no_run_and_what_a_store_lost_is_for_a_person_to_decide() {
     damaged.due(&run_log("odd").unwrap(), 0).await;
     damaged
         .check(expect![[r#"
-            inbox/took: line 3: it ends at line 1, and had line 2 before
+            inbox/took: it cannot be read from line 3 on: it ends at line 1, and had line 2 before
             runs/generations: the due index knows its generation 3, and the last that is there is 1: something was lost
             runs/odd: line 4 is odd: it wakes s#1 before its time, 2026-11-22T05:00:00Z
             runs/gone: the due index leads to it at 2026-11-22T04:00:05Z in queue default, and there is no such run
@@ -219,7 +164,7 @@ async fn what_has_no_run_and_what_a_store_lost_is_for_a_person_to_decide() {
             inbox/nobody: it is an inbox of 1 line, and there is no such run
         "#]])
         .await;
-    let (_, summary) = look(&damaged.store, true, at(30)).await;
+    let (_, summary) = look(&*damaged.store, true, at(30)).await;
     assert_eq!(summary.repaired, 0);
 }
 
@@ -228,11 +173,11 @@ async fn dead_claims_are_told() {
     let damaged = Damaged::new();
     damaged.run("dead", &[CLAIM], false).await;
     damaged.due(&run_log("dead").unwrap(), 0).await;
-    assert_eq!(text(&look(&damaged.store, false, at(79)).await.0), "");
+    assert_eq!(text(&look(&*damaged.store, false, at(79)).await.0), "");
     expect![[r#"
         runs/dead: claim 1 by `w1` was over at 2026-11-22T04:00:20Z, and nobody took the run
     "#]]
-    .assert_eq(&text(&look(&damaged.store, false, at(81)).await.0));
+    .assert_eq(&text(&look(&*damaged.store, false, at(81)).await.0));
 }
 
 #[tokio::test]
@@ -278,7 +223,7 @@ async fn stretches_meet() {
     for runs_at_a_time in [1, 2, 3, 7, 19, 20, 21, 1_000] {
         for reads_at_a_time in [1, 8] {
             let options = Options { runs_at_a_time, reads_at_a_time, pause_ms: 0, ..Options::new(at(30)) };
-            let (mut findings, summary) = look_with(&damaged.store, &options).await;
+            let (mut findings, summary) = look_with(&*damaged.store, &options).await;
             assert_eq!((summary.runs, summary.findings), (20, 10 + 10 + 10 + 2));
             findings.sort_by(|a, b| (&a.place, &a.problem).cmp(&(&b.place, &b.problem)));
             told.push(text(&findings));

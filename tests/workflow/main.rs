@@ -4,13 +4,21 @@
 #![allow(clippy::panic)]
 
 mod cut;
+mod damage;
+mod damaged;
 mod fixtures;
 mod folds;
 mod format;
 mod fsck;
 mod model;
+#[cfg(all(feature = "cli", feature = "redis", feature = "object-store"))]
+mod program;
 mod protocol;
 mod random;
 mod refused;
 mod scenario;
+#[cfg(any(feature = "redis", feature = "object-store"))]
+#[allow(dead_code, reason = "not every test program needs all of it")]
+#[path = "../stores/servers/mod.rs"]
+mod servers;
 mod support;
