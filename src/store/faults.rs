@@ -43,6 +43,9 @@ pub enum Call<'a> {
 
 type Plan = dyn Fn(u64, Call<'_>) -> Fault + Send + Sync;
 
+/// A queue, and behind which entry of it was looked.
+type Asked = (Queue, Option<Due>);
+
 /// A store in front of another, whose calls fail as planned.
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
@@ -50,7 +53,7 @@ pub struct FaultyStore {
     calls: AtomicU64,
     crashed: AtomicBool,
     lists: Mutex<HashMap<String, Vec<Name>>>,
-    dues: Mutex<HashMap<(Queue, Option<Due>), Vec<Due>>>,
+    dues: Mutex<HashMap<Asked, Vec<Due>>>,
 }
 
 impl fmt::Debug for FaultyStore {

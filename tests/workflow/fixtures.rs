@@ -425,7 +425,14 @@ fn corrupt(sound: &BTreeMap<PathBuf, Vec<u8>>) -> BTreeMap<PathBuf, Vec<u8>> {
     made
 }
 
+/// One after another: what the first may write the others read.
 #[tokio::test]
+async fn version_1_stays_as_it_is() {
+    version_1_is_written_as_it_was().await;
+    version_1_is_read_as_it_was().await;
+    corrupt_twins_are_told_apart().await;
+}
+
 async fn version_1_is_written_as_it_was() {
     let made = tempfile::tempdir().expect("a folder");
     make(made.path()).await;
@@ -446,7 +453,6 @@ async fn opened(name: &str) -> (tempfile::TempDir, FileStore) {
     (copy, store)
 }
 
-#[tokio::test]
 async fn version_1_is_read_as_it_was() {
     let (_copy, store) = opened("v1").await;
     let mut said = String::new();
@@ -466,7 +472,6 @@ async fn version_1_is_read_as_it_was() {
     assert_eq!(summary.runs, seen.len() as u64);
 }
 
-#[tokio::test]
 async fn corrupt_twins_are_told_apart() {
     let (copy, store) = opened("v1-corrupt").await;
     let (findings, summary) = look(&store, false, at(10)).await;

@@ -1,7 +1,7 @@
 //! Durable runs: the formats of their histories and inboxes, the fold, the protocol's batches, and what `fsck` says of a
 //! store. Expected texts are rewritten with `UPDATE_EXPECT=1 cargo test --test workflow`.
 
-#![allow(clippy::panic)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "what helps tests fails them")]
 
 mod cut;
 mod damage;

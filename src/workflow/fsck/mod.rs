@@ -185,7 +185,7 @@ impl Search<'_> {
         let orphans: HashSet<&str> = stretch.orphans.iter().map(Name::key).collect();
         let mut strays: Vec<Name> = entries.of_no_run(stretch).filter(|name| !orphans.contains(name.key())).collect();
         strays.extend(stretch.orphans.iter().cloned());
-        strays.sort_by(|a, b| a.of_kind(RUNS).cmp(&b.of_kind(RUNS)));
+        strays.sort_by_key(|stray| stray.of_kind(RUNS));
         drop(entries);
         if !first.is_empty() || !strays.is_empty() {
             if self.options.pause_ms > 0 {

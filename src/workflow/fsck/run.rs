@@ -1,5 +1,7 @@
 //! Whether one run is as the protocol leaves it.
 
+use std::collections::HashSet;
+
 use super::index::leads_to;
 use super::{Options, Suspect, token};
 use crate::random::Random;
@@ -48,7 +50,7 @@ struct Unread {
     /// The first line that the run has use for at once: number, time, what it is, and the inbox it is in.
     wanted: Option<(u64, Timestamp, String, Name)>,
     /// The children whose ends are told there, among those that are open.
-    children: Vec<String>,
+    children: HashSet<String>,
 }
 
 /// Looks at the run whose history's first generation is `name`.
@@ -123,14 +125,12 @@ async fn look_at(
 }
 
 fn mark_of(token: Token) -> u64 {
-    use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-    token.hash(&mut hasher);
-    hasher.finish()
+    use std::hash::BuildHasher as _;
+    foldhash::fast::FixedState::default().hash_one(token)
 }
 
 enum Chain {
-    Sound(Fold, Vec<Suspect>),
+    Sound(Box<Fold>, Vec<Suspect>),
     Corrupt(Checked),
 }
 
@@ -142,13 +142,13 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
         if let Some(problem) = state.problem() {
             return Ok(Chain::Corrupt(Checked::corrupt(state.log(), problem)));
         }
-        let Some(next) = state.next_log() else { return Ok(Chain::Sound(fold, Vec::new())) };
+        let Some(next) = state.next_log() else { return Ok(Chain::Sound(Box::new(fold), Vec::new())) };
         if store.end(&next).await? == End::START {
             let problem = format!("the run goes on in generation {}, which is not there", next.generation());
             let batch = batches::finish_generation(token(random), state);
             let suspect =
                 Suspect::new(state.log(), &problem).with_remedy("begin it with the line that the seal carries", batch);
-            return Ok(Chain::Sound(fold, vec![suspect]));
+            return Ok(Chain::Sound(Box::new(fold), vec![suspect]));
         }
         let following = history::fold(store, &next).await?;
         if following.state().problem().is_none() && !begins_as_told(store, state, &next).await? {
@@ -174,14 +174,14 @@ async fn begins_as_told(store: &dyn Store, sealed: &RunState, next: &Name) -> Re
 
 async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
     let inbox = state.log().of_kind(INBOX);
-    let (mut wanted, mut children) = (None, Vec::<String>::new());
+    let open: HashSet<&str> = state.open_children().map(|(_, child)| child.run()).collect();
+    let (mut wanted, mut children) = (None, HashSet::<String>::new());
     let reader = history::read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
         let InboxEntry { at, body } = &entry;
-        if let InboxBody::ChildEnd { run, .. } = body {
-            let open = state.open_children().any(|(_, child)| child.run() == &**run);
-            if open && !children.iter().any(|known| **known == **run) {
-                children.push(run.clone().into_owned());
-            }
+        if let InboxBody::ChildEnd { run, .. } = body
+            && open.contains(&**run)
+        {
+            children.insert(run.clone().into_owned());
         }
         let (at, what) = (*at, describe(body));
         if wanted.is_none() && state.wants(&entry.event(seq, None, false)) {
@@ -245,7 +245,7 @@ async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) ->
         return Ok(true);
     }
     let unread = unread(store, state).await?;
-    Ok(unread.reader.problem().is_some() || unread.children.iter().any(|told| told == child))
+    Ok(unread.reader.problem().is_some() || unread.children.contains(child))
 }
 
 fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
@@ -351,7 +351,7 @@ impl Look<'_> {
             let Some(end) = unless_damaged(self.store.end(&log).await)? else { continue };
             if end == End::START {
                 self.begin(step, child, &log);
-            } else if !unread.children.iter().any(|told| *told == *child.run())
+            } else if !unread.children.contains(child.run())
                 && let Some(ending) = unless_damaged(ending_of(self.store, &log).await)?.flatten()
             {
                 let inbox = end_of(&unread.reader, &self.begun.queue);
