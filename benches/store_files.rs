@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use temporal_code::random::ThreadRandom;
-use temporal_code::store::{Batch, FileOptions, FileStore, Kind, Line, Name, Position, Store, Token};
+use temporal_code::store::{Batch, FileOptions, FileStore, Kind, LIST_PAGE, Line, Name, Position, Store, Token};
 
 const RUNS: Kind = Kind::new("runs");
 const BODY: &str =
@@ -157,7 +157,7 @@ async fn listing(folder: &Path) {
         let start = Instant::now();
         let (mut last, mut count) = (None, 0);
         loop {
-            let page = store.list(Kind::new("listed"), "", last.as_ref(), 10_000).await.expect("a page");
+            let page = store.list(Kind::new("listed"), "", last.as_ref(), LIST_PAGE).await.expect("a page");
             count += page.len();
             match page.last() {
                 Some(name) => last = Some(name.clone()),

@@ -74,6 +74,9 @@ pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;
 
+/// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.
+pub const LIST_PAGE: usize = 10_000;
+
 /// A medium that holds logs.
 ///
 /// No method looks at a clock: what is due is due at the time that the caller gives. Every method may be called again after
@@ -107,6 +110,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The names of logs of one kind whose id begins with `start`, behind `after`, at most `limit`, in order. Each is
     /// given in its first generation.
+    ///
+    /// Each call may go through all names that there are, as on files: who wants all of them asks for [`LIST_PAGE`] at a time.
     ///
     /// # Errors
     /// What the medium says.
