@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::is_ours;
-use crate::store::{Due, Error, Kind, Name, Store};
+use crate::store::{Due, Error, Kind, LIST_PAGE, Name, Store};
 use crate::time::Timestamp;
 use crate::workflow::{INBOX, RUNS};
 
-/// How many names or entries are asked for at a time.
-const PAGE: usize = 1_000;
+/// How many due entries are asked for at a time.
+const DUE_PAGE: usize = 10_000;
 
 /// Most entries of one run that are kept in mind. If there are more, the next search finds those behind them.
 const ENTRIES_MAX: usize = 16;
@@ -34,7 +34,7 @@ impl Stretch {
         let limit = limit.max(1);
         let mut runs: Vec<Name> = Vec::new();
         while runs.len() < limit {
-            let asked = PAGE.min(limit - runs.len());
+            let asked = LIST_PAGE.min(limit - runs.len());
             let page = store.list(RUNS, "", runs.last().or(after), asked).await?;
             let ended = page.len() < asked;
             runs.extend(page);
@@ -51,7 +51,7 @@ impl Stretch {
     async fn find_orphans(&mut self, store: &dyn Store) -> Result<(), Error> {
         let mut after = self.after.as_ref().map(|after| after.of_kind(INBOX));
         loop {
-            let page = store.list(INBOX, "", after.as_ref(), PAGE).await?;
+            let page = store.list(INBOX, "", after.as_ref(), LIST_PAGE).await?;
             for inbox in &page {
                 let run = inbox.of_kind(RUNS);
                 if !self.holds(&run) {
@@ -64,7 +64,7 @@ impl Stretch {
                 }
             }
             after = page.last().cloned();
-            if page.len() < PAGE {
+            if page.len() < LIST_PAGE {
                 return Ok(());
             }
         }
@@ -96,8 +96,8 @@ impl Entries {
         for queue in store.queues().await? {
             let mut after: Option<Due> = None;
             loop {
-                let page = store.due_after(&queue, after.as_ref(), Timestamp::MAX, PAGE).await?;
-                let full = page.len() >= PAGE;
+                let page = store.due_after(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
+                let full = page.len() >= DUE_PAGE;
                 after = page.last().cloned();
                 let mine = |due: &Due| {
                     is_ours(due.run.kind())
