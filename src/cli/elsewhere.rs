@@ -52,7 +52,7 @@ impl Elsewhere {
     pub(crate) fn look(&mut self, watch: &mut Watch<'_>, expected: Option<Expected>) -> Result<()> {
         if let Some(follower) = &mut self.follower {
             let mut read = Ok(());
-            follower.poll(&mut |piece| {
+            follower.poll_now(&mut |piece| {
                 if read.is_ok() {
                     read = each_block_of_piece(piece.content, &mut |lines| watch.take(lines));
                 }
@@ -66,7 +66,7 @@ impl Elsewhere {
     fn send(&mut self, line: &str) -> Result<Decide, Error> {
         let mut tries = 1;
         loop {
-            match self.writer.decide(self.known.last, line) {
+            match self.writer.decide(&self.known, line) {
                 Err(error) if error.retryable() && tries < TRIES_MAX => {
                     std::thread::sleep(WAIT_FIRST * 2u32.pow(tries - 1));
                     tries += 1;

@@ -43,16 +43,6 @@ pub(crate) enum Target {
     Site(Arc<dyn Site>),
 }
 
-impl Target {
-    /// What it is called in messages.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Target::File(path) => path.display().to_string(),
-            Target::Site(site) => site.location().to_string(),
-        }
-    }
-}
-
 impl Store {
     /// The one log to append to: the file that was named, the one that is written to in the folder that was, or the one that
     /// is not a file.

@@ -162,10 +162,13 @@ impl Source {
 
     /// The time of the last event that has one, looking at the last block only; `None` for compressed logs.
     pub fn last_time(&self) -> Option<Timestamp> {
+        if let Some(remote) = self.remote() {
+            return remote.last_time();
+        }
         let (file, size) = self.open_plain().ok()??;
         let mut reader = BlockReader::default();
         let block = reader.read(&file, crate::jsonl::block_count(size).checked_sub(1)?, size).ok()?;
-        block.bytes.rsplit(|byte| *byte == b'\n').find_map(time_of)
+        last_time_in(block.bytes)
     }
 }
 
@@ -221,6 +224,11 @@ pub(crate) fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])
 /// The time of the first event that has one.
 pub(crate) fn first_time_in(block: &[u8]) -> Option<Timestamp> {
     block.split(|byte| *byte == b'\n').find_map(time_of)
+}
+
+/// The time of the last event that has one.
+pub(crate) fn last_time_in(block: &[u8]) -> Option<Timestamp> {
+    block.rsplit(|byte| *byte == b'\n').find_map(time_of)
 }
 
 fn time_of(line: &[u8]) -> Option<Timestamp> {

@@ -68,7 +68,9 @@ impl Address {
             #[cfg(feature = "redis")]
             Address::Redis(address, options) => Ok(Some(Arc::new(super::redis::RedisSite::new(address, options)?))),
             #[cfg(feature = "object-store")]
-            Address::Bucket(..) => Ok(None),
+            Address::Bucket(address, settings, options) => {
+                Ok(Some(Arc::new(super::object::BucketSite::new(address, settings, options)?)))
+            }
         }
     }
 }

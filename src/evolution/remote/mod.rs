@@ -8,6 +8,8 @@
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
 
 mod address;
+#[cfg(feature = "object-store")]
+mod object;
 mod piece;
 #[cfg(feature = "redis")]
 mod redis;
@@ -65,19 +67,19 @@ pub(crate) trait Writer: Send {
     /// Lines that are held back.
     fn held_lines(&self) -> u64;
 
-    /// Appends one decision behind `after`, where the decisions must end. After an error it may have landed or not: the same
-    /// again tells.
-    fn decide(&mut self, after: Place, line: &str) -> Result<Decide, Error>;
+    /// Appends one decision behind those that are known, where the decisions must end. After an error it may have landed or
+    /// not: the same again tells.
+    fn decide(&mut self, known: &Known, line: &str) -> Result<Decide, Error>;
 
     /// Hands on the decisions that are not known yet, and notes that they are: after an error, those that were handed on.
     fn decisions(&mut self, known: &mut Known, each: &mut dyn FnMut(Heard<'_>)) -> Result<(), Error>;
 
     /// Hands on whole lines of calls that others wrote since the last time; nothing before [`Writer::history`].
-    fn calls(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+    fn calls(&mut self, now: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// Hands on whole lines of all calls that were written up to where [`Writer::calls`] is, which is now if it was not
     /// called for. Calls from before `since` may be left out.
-    fn history(&mut self, since: Option<Timestamp>, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+    fn history(&mut self, since: Option<Timestamp>, now: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// Nobody wants calls any more.
     fn forget_calls(&mut self);
@@ -85,8 +87,13 @@ pub(crate) trait Writer: Send {
 
 /// Follows a log.
 pub(crate) trait Follower {
-    /// Gives out what was written since the last time.
+    /// Gives out what was written since the last time; nothing, if that was a moment ago and asking costs.
     fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error>;
+
+    /// Gives out what was written since the last time.
+    fn poll_now(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
+        self.poll(each)
+    }
 
     /// Whether this entry or object is one of those that [`Follower::poll`] gives out, or has.
     fn gives_out(&self, part: &str) -> bool;
@@ -103,8 +110,8 @@ pub(crate) struct NotAll {
 /// What became of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decide {
-    /// It stands here.
-    Done(Place),
+    /// It is the last one of those that are known now.
+    Done(Known),
     /// Somebody else decided something first.
     Moved,
 }
@@ -146,6 +153,11 @@ pub(crate) trait Log: Send + Sync {
         None
     }
 
+    /// When its last event was, where that is cheap to tell.
+    fn last_time(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Whether its parts overlap in time: then the last events are found by their time, not by their place.
     fn overlaps(&self) -> bool {
         false
@@ -170,6 +182,11 @@ impl Remote {
     #[cfg(any(feature = "redis", feature = "object-store"))]
     pub(crate) fn new(log: impl Log + 'static) -> Self {
         Remote(Arc::new(log))
+    }
+
+    #[cfg(feature = "object-store")]
+    pub(crate) fn shared(log: Arc<impl Log + 'static>) -> Self {
+        Remote(log)
     }
 
     /// What it is called in messages: an address without credentials, and what stands there.

@@ -97,12 +97,6 @@ impl Origin {
         }
     }
 
-    /// The place of the entry that line `line` of the piece, from 0, stands in.
-    pub(crate) fn place(&self, line: u64) -> Option<Place> {
-        let behind = self.entries.partition_point(|(first, ..)| *first <= line);
-        Some(self.entries.get(behind.checked_sub(1)?)?.2)
-    }
-
     /// The key or the object.
     pub fn name(&self) -> &str {
         &self.name
@@ -134,7 +128,6 @@ mod tests {
         assert_eq!(spot(1, 12), ("r k entry 5-0".into(), Some(2), 12));
         assert_eq!(spot(2, 30), ("r k entry 5-1".into(), Some(1), 0));
         assert_eq!(spot(9, 100), ("r k entry 7-0".into(), Some(7), 60));
-        assert_eq!(origin.place(2), Some(Place(5, 1)));
     }
 
     #[test]
