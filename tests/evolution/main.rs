@@ -5,6 +5,7 @@
 
 mod agree;
 mod child;
+mod clean;
 mod crash;
 mod decide;
 mod ground;

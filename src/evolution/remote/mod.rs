@@ -8,6 +8,7 @@
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
 
 mod address;
+pub(crate) mod clean;
 #[cfg(feature = "object-store")]
 mod object;
 mod piece;
@@ -47,6 +48,12 @@ pub(crate) trait Site: Send + Sync + fmt::Debug {
 
     /// Begins to follow all that is written from now on.
     fn follower(&self) -> Result<Box<dyn Follower>, Error>;
+
+    /// Looks at what can be deleted: all or, with `older_than`, what is from before that time.
+    fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<clean::Plan>, Error>;
+
+    /// Deletes what a plan says.
+    fn cleaner(&self) -> &dyn clean::Cleaner;
 }
 
 /// Writes a log, and follows what others write.

@@ -44,10 +44,14 @@ pub(super) struct Segments {
     parts: VecDeque<Part>,
     found: VecDeque<Listed>,
     known: Known,
+    /// Those that were known already.
+    copies: Vec<Listed>,
     /// Those of this writer are left out.
     not_of: Option<u64>,
     /// And these.
     without: HashSet<SegmentId>,
+    /// And those that have an event of this time or later.
+    older_than: Option<Timestamp>,
 }
 
 /// Segments that were seen, the last ones.
@@ -93,7 +97,7 @@ impl Segments {
 
     fn of_parts(shared: &Arc<Shared>, reading: Reading, parts: VecDeque<Part>) -> Self {
         let (found, known, without) = (VecDeque::new(), Known::default(), HashSet::new());
-        Segments { shared: shared.clone(), reading, parts, found, known, not_of: None, without }
+        Segments { shared: shared.clone(), reading, parts, found, known, copies: Vec::new(), not_of: None, without, older_than: None }
     }
 
     /// Those that were put from this time on, until now: in the order of their keys.
@@ -111,9 +115,19 @@ impl Segments {
         Segments { not_of: Some(writer), ..self }
     }
 
+    /// Only those whose last event is older.
+    pub(super) fn older_than(self, limit: Timestamp) -> Self {
+        Segments { older_than: Some(limit), ..self }
+    }
+
     /// Without these.
     pub(super) fn without(self, segments: impl Iterator<Item = SegmentId>) -> Self {
         Segments { without: segments.collect(), ..self }
+    }
+
+    /// Segments that were found a second time.
+    pub(super) fn into_copies(self) -> impl Iterator<Item = Listed> {
+        self.copies.into_iter()
     }
 
     /// The next one.
@@ -123,9 +137,13 @@ impl Segments {
                 let id = found.segment.id;
                 let is_wanted = found.segment.may_hold(self.reading.since, self.reading.until)
                     && self.not_of != Some(id.writer)
+                    && self.older_than.is_none_or(|limit| found.segment.last < limit)
                     && !self.without.contains(&id);
                 if is_wanted && self.known.insert(id) {
                     return Ok(Some(found));
+                }
+                if is_wanted {
+                    self.copies.push(found);
                 }
                 continue;
             }

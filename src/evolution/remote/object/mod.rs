@@ -1,6 +1,7 @@
 //! An evolution log in an object store: segments that each writer names for itself, so that nothing contends, and decisions
 //! that are numbered and created only where there is none. Beside them, copies of logs, whatever they are called.
 
+mod clean;
 mod fetch;
 mod follow;
 mod list;
@@ -13,11 +14,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clean::{Cleaner, Plan};
 use super::worker::Worker;
 use super::{Follower, Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::object::{Bucket, Query};
 use crate::store::{BucketAddress, BucketOptions, BucketStore, Error};
+use crate::time::Timestamp;
 use fetch::{Fetcher, patiently};
 use follow::BucketFollower;
 use read::{DecisionLog, SegmentLog};
@@ -141,5 +144,13 @@ impl Site for BucketSite {
 
     fn follower(&self) -> Result<Box<dyn Follower>, Error> {
         Ok(Box::new(BucketFollower::begin(&self.shared)?))
+    }
+
+    fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
+        clean::plans(&self.shared, older_than)
+    }
+
+    fn cleaner(&self) -> &dyn Cleaner {
+        self
     }
 }

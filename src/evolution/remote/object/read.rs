@@ -74,6 +74,11 @@ impl SegmentPieces {
         SegmentPieces { shared: shared.clone(), segments, ahead, coming: VecDeque::new() }
     }
 
+    /// Segments that were found a second time.
+    pub(super) fn copies(self) -> impl Iterator<Item = Listed> {
+        self.segments.into_copies()
+    }
+
     /// The next segment and what it holds.
     pub(super) fn next_segment(&mut self) -> Result<Option<(Listed, Content)>, Error> {
         while self.coming.len() < self.ahead {

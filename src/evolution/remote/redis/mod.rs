@@ -1,5 +1,6 @@
 //! An evolution log on Redis, or what speaks its protocol: two streams, one of calls and one of decisions.
 
+mod clean;
 mod follow;
 mod page;
 mod read;
@@ -10,11 +11,13 @@ use std::sync::Arc;
 
 use ::redis::{Cmd, Pipeline, Value, cmd, pipe};
 
+use super::clean::{Cleaner, Plan};
 use super::worker::Worker;
 use super::{Follower, Place, Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::redis::{Keys, Link, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
+use crate::time::Timestamp;
 use follow::RedisFollower;
 use read::RedisLog;
 use write::RedisWriter;
@@ -77,6 +80,14 @@ impl Site for RedisSite {
 
     fn follower(&self) -> Result<Box<dyn Follower>, Error> {
         Ok(Box::new(RedisFollower::begin(&self.shared)?))
+    }
+
+    fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
+        clean::plans(&self.shared, older_than)
+    }
+
+    fn cleaner(&self) -> &dyn Cleaner {
+        self
     }
 }
 
