@@ -48,10 +48,10 @@ impl Store {
     /// is not a file.
     pub(crate) fn log_to_append(&self) -> Result<Target> {
         match self.roots.as_slice() {
-            [Root::Site(site)] => return Ok(Target::Site(site.clone())),
+            [Root::Site(site)] => Ok(Target::Site(site.clone())),
             roots if roots.iter().any(|root| matches!(root, Root::Site(_))) => {
                 let message = format!("{} stores were named: to which of them?", roots.len());
-                return Err(Failure::new("usage", message).hint("name one with --store").into());
+                Err(Failure::new("usage", message).hint("name one with --store").into())
             }
             _ => self.file_to_append().map(Target::File),
         }
@@ -142,6 +142,10 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
 /// What one `--store` is: a path or an address.
 fn root(text: &OsString) -> Result<Root> {
     let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Root::Path(text.into())) };
+    if !Address::has_scheme(text) {
+        let failure = Failure::new("usage", "the address of a store has `://` behind its first word");
+        return Err(failure.hint("as in redis://HOST or s3://BUCKET/PREFIX").into());
+    }
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match Address::parse(text, environment)? {
@@ -163,7 +167,10 @@ fn is_address(text: &str) -> bool {
 /// What one `--store` is called in messages, without credentials.
 pub(crate) fn shown(text: &OsString) -> String {
     match text.to_str().filter(|text| is_address(text)) {
-        Some(address) => Address::parse(address, []).map_or_else(|_| "…".into(), |address| address.to_string()),
+        Some(address) if Address::has_scheme(address) => {
+            Address::parse(address, []).map_or_else(|_| "…".into(), |address| address.to_string())
+        }
+        Some(_) => "…".into(),
         None => text.to_string_lossy().into_owned(),
     }
 }

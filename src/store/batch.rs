@@ -206,7 +206,7 @@ impl Batch {
             if append.lines.is_empty() {
                 return invalid(format!("nothing to append to {}", append.log));
             }
-            if !logs.insert(&append.log) {
+            if self.ops.len() > 1 && !logs.insert(&append.log) {
                 return invalid(format!("two appends to {}", append.log));
             }
             bytes += append.lines.iter().map(|line| line.as_str().len() + HEADER_BYTES_MAX).sum::<usize>();

@@ -170,11 +170,16 @@ pub struct Header {
 }
 
 impl Header {
-    /// Appends a line and its newline to `out`.
-    pub(crate) fn write(self, body: &Line, out: &mut Vec<u8>) {
+    /// What a line with this number and token begins with.
+    pub(crate) fn write_opening(seq: u64, token: Token, out: &mut Vec<u8>) {
         use std::io::Write as _;
         // Writing to memory does not fail.
-        let _ = write!(out, "{{\"seq\":{},\"token\":\"{}\",", self.seq, self.token);
+        let _ = write!(out, "{{\"seq\":{seq},\"token\":\"{token}\",");
+    }
+
+    /// Appends a line and its newline to `out`.
+    pub(crate) fn write(self, body: &Line, out: &mut Vec<u8>) {
+        Header::write_opening(self.seq, self.token, out);
         if self.more {
             out.extend_from_slice(b"\"more\":true,");
         }
@@ -194,7 +199,8 @@ impl Header {
     /// A header as stores write it, without `sealed`: nearly every one.
     #[inline]
     fn parse_plain(line: &[u8]) -> Option<Self> {
-        let mut rest = line.strip_prefix(b"{\"seq\":")?;
+        // Arrays of known length are compared in place, where slices would be by a call.
+        let (b"{\"seq\":", mut rest) = line.split_first_chunk::<7>()? else { return None };
         let mut seq = 0u64;
         let mut digits = 0;
         while let [digit @ b'0'..=b'9', more @ ..] = rest {
@@ -203,13 +209,15 @@ impl Header {
             rest = more;
             digits += 1;
         }
-        let (token, rest) = rest.strip_prefix(b",\"token\":\"")?.split_first_chunk::<16>()?;
-        let (rest, more) = match rest.strip_prefix(b"\",\"more\":true,\"") {
-            Some(rest) => (rest, true),
-            None => (rest.strip_prefix(b"\",\"")?, false),
-        };
+        let (b",\"token\":\"", rest) = rest.split_first_chunk::<10>()? else { return None };
+        let (token, rest) = rest.split_first_chunk::<16>()?;
+        let (b"\",\"", mut rest) = rest.split_first_chunk::<3>()? else { return None };
+        let mut more = false;
+        if let Some((b"more\":true,\"", behind)) = rest.split_first_chunk::<12>() {
+            (rest, more) = (behind, true);
+        }
         // What may be more of the header, or another key.
-        if matches!(rest, [b'm' | b's', ..]) || !rest.ends_with(b"}") || seq == 0 || digits > 19 {
+        if matches!(rest, [b'm' | b's', ..]) || !matches!(rest, [.., b'}']) || seq == 0 || digits > 19 {
             return None;
         }
         Some(Header { seq, token: Token::parse(token)?, more, sealed: false })

@@ -52,6 +52,10 @@ impl Wakes {
 
     /// All that a batch changes has changed.
     pub(crate) fn announce(&self, batch: &Batch) {
+        // Nobody watches. Who begins to just now reads what is there afterwards.
+        if self.shared.changes.receiver_count() == 0 {
+            return;
+        }
         for op in batch.ops() {
             match op {
                 Op::Append(append) => self.wake(&Watched::Log(append.log.clone())),

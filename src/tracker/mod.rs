@@ -174,6 +174,7 @@ impl Options {
     /// # Errors
     /// The log cannot be reached, read or written.
     pub fn open_at(self, address: &Address) -> Result<Tracker, OpenError> {
+        #[allow(irrefutable_let_patterns, reason = "a build without servers has only paths")]
         if let Address::Path(path) = address {
             return self.open(path);
         }

@@ -119,7 +119,7 @@ fn of_those_who_decide_at_once_each_has_seen_the_one_before_or_is_refused() {
         let made = decisions(&ground);
         assert_eq!(made.len(), 1 + winners);
         for (number, exit) in exits.iter().enumerate() {
-            let stands = made[1..].iter().filter(|decision| decision["by"] == number.to_string()).count();
+            let stands = made[1..].iter().filter(|decision| decision["by"] == number.to_string().as_str()).count();
             assert_eq!(stands, usize::from(*exit == Some(0)), "{number}");
         }
     }

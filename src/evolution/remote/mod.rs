@@ -6,6 +6,10 @@
 //! last one that their author knew of. Who only obeys need not read the calls.
 //!
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
+#![cfg_attr(
+    not(any(feature = "redis", feature = "object-store")),
+    allow(dead_code, reason = "a build without servers has nothing that is not a file")
+)]
 
 mod address;
 pub(crate) mod clean;
@@ -182,6 +186,7 @@ pub(crate) struct Reading {
     /// Parts that can hold no event from this time on may be left out.
     pub(crate) since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
+    #[allow(dead_code, reason = "a log in one stream has no parts to leave out; one of many objects has")]
     pub(crate) until: Option<Timestamp>,
 }
 

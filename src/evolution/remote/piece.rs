@@ -27,6 +27,7 @@ pub(crate) struct Piece {
 }
 
 /// The bytes of a piece.
+#[allow(dead_code, reason = "a stream has lines only; objects have the others")]
 pub(crate) enum Content {
     /// Whole lines, each with its newline.
     Lines(Vec<u8>),
@@ -65,11 +66,13 @@ impl Origin {
     }
 
     /// An object from somewhere on.
+    #[allow(dead_code, reason = "a stream has no objects")]
     pub(crate) fn rest_of_object(name: &str) -> Self {
         Origin { uncounted: true, ..Origin::object(name) }
     }
 
     /// The same, where neither it nor what stands in front of it in the log has an event later than this.
+    #[allow(dead_code, reason = "a stream has no objects")]
     pub(crate) fn until(self, latest: Timestamp) -> Self {
         Origin { latest: Some(latest), ..self }
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -18,7 +19,7 @@ use crate::store::{Append, End, Error, Name, Page};
 const OPEN_TRIES: usize = 100;
 
 /// How much is read first to find the end of a log, in bytes.
-const TAIL_BYTES: u64 = 4 * 1024;
+const TAIL_BYTES: u64 = 2 * 1024;
 
 /// Least that is read at a time, in bytes.
 const READ_BYTES_MIN: usize = 16 * 1024;
@@ -44,10 +45,10 @@ struct Locked {
 
 impl Files {
     /// Writes `append` if its place is the end, and makes it durable.
-    pub(super) fn append(&self, append: &Append, token: Token) -> Result<(), Error> {
+    pub(super) fn append(&self, append: &Append, token: Token, lock_wait: Duration) -> Result<(), Error> {
         let create = append.after.number() == 0;
         let path = self.log_path(&append.log);
-        let Some(log) = self.open_locked(&append.log, &path, create)? else {
+        let Some(log) = self.open_locked(&append.log, &path, create, lock_wait)? else {
             return Err(lost(&append.log, append.after.number(), 0));
         };
         let token_of =
@@ -89,7 +90,7 @@ impl Files {
     }
 
     /// Opens and locks the file that is at `path` once it is locked; none if there is none.
-    fn open_locked(&self, log: &Name, path: &Path, create: bool) -> Result<Option<Locked>, Error> {
+    fn open_locked(&self, log: &Name, path: &Path, create: bool, lock_wait: Duration) -> Result<Option<Locked>, Error> {
         if create {
             self.make_folder(&self.root.join(log.kind().as_str()))?;
         }
@@ -101,17 +102,14 @@ impl Files {
                 Err(error) if is_stale(&error) => continue,
                 Err(error) => return Err(failed("opening", path, error)),
             };
-            check_is_file(&file, path)?;
-            match self.disk.lock(&file, true, self.options.lock_wait_max) {
+            match self.disk.lock(&file, true, lock_wait) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.lock_is_held(path)),
                 Err(error) if is_stale(&error) => continue,
                 Err(error) => return Err(no_locks(path, &error)),
             }
-            if is_replaced(&file).map_err(|e| failed("looking at", path, e))? {
-                continue;
-            }
-            let tail = tail_of(&file, path)?;
+            let Some(size) = size_in_place(&file, path)? else { continue };
+            let tail = tail_of(&file, path, size)?;
             return Ok(Some(Locked { file, tail }));
         }
         Err(Error::unavailable(doing("opening", path), "it was replaced again and again"))
@@ -131,7 +129,6 @@ impl Files {
                 Err(error) if is_stale(&error) => continue,
                 Err(error) => return Err(failed("opening", path, error)),
             };
-            check_is_file(&file, path)?;
             // The lock is held until what was written is durable: nobody must act on a line that a crash may take back.
             // It is let go of at once; what is in front of the end does not change.
             match self.disk.lock(&file, false, self.options.lock_wait_max) {
@@ -141,10 +138,8 @@ impl Files {
                 // Where there are no locks there are no writers of ours either.
                 Err(_) => {}
             }
-            if is_replaced(&file).map_err(|e| failed("looking at", path, e))? {
-                continue;
-            }
-            let tail = tail_of(&file, path)?;
+            let Some(size) = size_in_place(&file, path)? else { continue };
+            let tail = tail_of(&file, path, size)?;
             let _ = file.unlock();
             return Ok(Some((file, tail)));
         }
@@ -178,7 +173,9 @@ impl Files {
     /// Replaces a sealed log by its last append, the one with the seal.
     pub(super) fn forget(&self, log: &Name) -> Result<(), Error> {
         let path = self.log_path(log);
-        let Some(locked) = self.open_locked(log, &path, false)? else { return Err(not_sealed(log)) };
+        let Some(locked) = self.open_locked(log, &path, false, self.options.lock_wait_max)? else {
+            return Err(not_sealed(log));
+        };
         let Tail { end, bytes, .. } = locked.tail;
         if !end.sealed {
             return Err(not_sealed(log));
@@ -201,7 +198,7 @@ impl Files {
     /// Cuts off what a crash left behind the last whole append; how many bytes that were.
     pub(super) fn mend(&self, log: &Name) -> Result<u64, Error> {
         let path = self.log_path(log);
-        let Some(locked) = self.open_locked(log, &path, false)? else { return Ok(0) };
+        let Some(locked) = self.open_locked(log, &path, false, self.options.lock_wait_max)? else { return Ok(0) };
         let Tail { bytes, size, .. } = locked.tail;
         if size > bytes {
             locked.file.set_len(bytes).map_err(|e| failed("mending", &path, e))?;
@@ -211,21 +208,23 @@ impl Files {
     }
 }
 
-fn check_is_file(file: &File, path: &Path) -> Result<(), Error> {
+/// The size of a log, in bytes; none if another file is in its place, or none.
+fn size_in_place(file: &File, path: &Path) -> Result<Option<u64>, Error> {
     let metadata = file.metadata().map_err(|e| failed("looking at", path, e))?;
-    if metadata.is_file() { Ok(()) } else { Err(Error::corrupt(path.display().to_string(), "it is not a file")) }
+    if !metadata.is_file() {
+        return Err(Error::corrupt(path.display().to_string(), "it is not a file"));
+    }
+    Ok((!is_replaced(&metadata)).then_some(metadata.len()))
 }
 
-/// Another file is in its place, or none.
 #[cfg(unix)]
-fn is_replaced(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    Ok(file.metadata()?.nlink() == 0)
+fn is_replaced(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
 }
 
 #[cfg(not(unix))]
-fn is_replaced(_: &File) -> io::Result<bool> {
-    Ok(false)
+fn is_replaced(_: &fs::Metadata) -> bool {
+    false
 }
 
 /// The file is gone on the server that had it.
@@ -239,8 +238,7 @@ fn no_locks(path: &Path, error: &io::Error) -> Error {
 }
 
 /// Where the whole appends of a file end.
-fn tail_of(file: &File, path: &Path) -> Result<Tail, Error> {
-    let size = file.metadata().map_err(|e| failed("looking at", path, e))?.len();
+fn tail_of(file: &File, path: &Path, size: u64) -> Result<Tail, Error> {
     let mut bytes = size;
     // An append that is not whole is at most the last line, and lines before it that say that there is more.
     loop {

@@ -10,6 +10,7 @@ mod due;
 mod inspect;
 mod list;
 mod log;
+mod pace;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -20,11 +21,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use self::disk::{Disk, System};
+use self::pace::Pace;
 use super::wakes::Wakes;
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Store, Watch, Watched};
 use crate::time::Timestamp;
@@ -78,6 +80,7 @@ struct Files {
     durable: Mutex<HashSet<PathBuf>>,
     /// The latest time that was asked for what is due, in microseconds.
     latest_now: AtomicI64,
+    pace: Pace,
 }
 
 /// Most folders that are remembered as durable.
@@ -137,6 +140,7 @@ impl Files {
             poison: OnceLock::new(),
             durable: Mutex::default(),
             latest_now: AtomicI64::new(i64::MIN),
+            pace: Pace::default(),
         }
     }
 
@@ -236,19 +240,21 @@ impl Files {
         self.root.join(log.kind().as_str()).join(format!("{}.jsonl", log.stem()))
     }
 
-    /// All parts of a batch, in order.
-    fn apply(&self, batch: &Batch) -> Result<Vec<Position>, Error> {
+    /// All parts of a batch, in order. A log's lock is waited for as long as `lock_wait`.
+    fn apply(&self, batch: &Batch, lock_wait: Duration) -> Result<Vec<Position>, Error> {
         batch.check()?;
+        let started = Instant::now();
         for op in batch.ops() {
             if let Some(reason) = self.poison.get() {
                 return Err(self.unfit(&format!("{reason}; it has to be opened anew")));
             }
             match op {
-                Op::Append(append) => self.append(append, batch.token())?,
+                Op::Append(append) => self.append(append, batch.token(), lock_wait)?,
                 Op::PutDue(due) => self.put_due(due)?,
                 Op::DropDue(due) => self.drop_due(due)?,
             }
         }
+        self.pace.took(started.elapsed(), batch.ops().len());
         self.wakes.announce(batch);
         Ok(batch.ends())
     }
@@ -261,8 +267,16 @@ impl Store for FileStore {
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Vec<Position>, Error> {
+        let turn = self.files.pace.turn();
+        if turn.is_worth_no_thread(batch) {
+            match self.files.apply(batch, Duration::ZERO) {
+                // Somebody holds a lock, or something else takes longer: the same again where waiting harms nobody.
+                Err(error) if error.retryable() => {}
+                result => return result,
+            }
+        }
         let batch = batch.clone();
-        self.blocking(move |files| files.apply(&batch)).await
+        self.blocking(move |files| files.apply(&batch, files.options.lock_wait_max)).await
     }
 
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error> {

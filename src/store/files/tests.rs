@@ -94,12 +94,18 @@ fn arm() -> (Arm, Position) {
     let files = Files::new(folder.path().join("store"), FileOptions::default(), Box::new(failing.clone()));
     files.create().unwrap();
     let log = Name::new(Kind::new("runs"), "a").unwrap();
-    let end = files.apply(&batch(&log, Position::START, 1)).unwrap()[0];
+    let end = files.do_all(&batch(&log, Position::START, 1)).unwrap()[0];
     (Arm { _folder: folder, failing, files, log }, end)
 }
 
 fn batch(log: &Name, after: Position, token: u64) -> Batch {
     Batch::new(Token::from_bits(token)).append(log, after, vec![Line::new("{\"a\":1}").unwrap()])
+}
+
+impl Files {
+    fn do_all(&self, batch: &Batch) -> Result<Vec<Position>, Error> {
+        self.apply(batch, self.options.lock_wait_max)
+    }
 }
 
 fn end(arm: &Arm) -> Position {
@@ -122,9 +128,9 @@ fn a_file_that_a_server_forgot_is_opened_again() {
     }
     arm.failing.open.store(2, Ordering::SeqCst);
     arm.failing.lock.store(2, Ordering::SeqCst);
-    assert_eq!(arm.files.apply(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
+    assert_eq!(arm.files.do_all(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
     arm.failing.open.store(usize::MAX, Ordering::SeqCst);
-    let error = arm.files.apply(&batch(&arm.log, after, 3)).unwrap_err();
+    let error = arm.files.do_all(&batch(&arm.log, after, 3)).unwrap_err();
     assert!(error.retryable(), "{error:?}");
 }
 
@@ -133,7 +139,7 @@ fn a_file_system_without_locks_is_not_written_to() {
     let (arm, after) = arm();
     arm.failing.errno.store(ENOLCK, Ordering::SeqCst);
     arm.failing.lock.store(1, Ordering::SeqCst);
-    let error = arm.files.apply(&batch(&arm.log, after, 2)).unwrap_err();
+    let error = arm.files.do_all(&batch(&arm.log, after, 2)).unwrap_err();
     assert!(matches!(&error, Error::Unfit { problem, .. } if problem.contains("locked")), "{error:?}");
     // It can be read.
     arm.failing.lock.store(1, Ordering::SeqCst);
@@ -149,12 +155,12 @@ fn what_a_full_disk_left_of_an_append_is_taken_back() {
     for written in [0, 1, 20, 1_000] {
         arm.failing.written.store(written, Ordering::SeqCst);
         arm.failing.write.store(1, Ordering::SeqCst);
-        let error = arm.files.apply(&batch(&arm.log, after, 2)).unwrap_err();
+        let error = arm.files.do_all(&batch(&arm.log, after, 2)).unwrap_err();
         assert!(error.retryable() && error.to_string().contains("a.jsonl"), "{error:?}");
         assert_eq!(fs::read(&path).unwrap(), before);
         assert_eq!(end(&arm), after);
     }
-    assert_eq!(arm.files.apply(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
+    assert_eq!(arm.files.do_all(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
 }
 
 #[test]
@@ -162,13 +168,13 @@ fn after_a_sync_that_failed_nothing_is_appended_until_the_store_is_opened_anew()
     let (arm, after) = arm();
     arm.failing.errno.store(EIO, Ordering::SeqCst);
     arm.failing.sync.store(1, Ordering::SeqCst);
-    assert!(arm.files.apply(&batch(&arm.log, after, 2)).unwrap_err().retryable());
+    assert!(arm.files.do_all(&batch(&arm.log, after, 2)).unwrap_err().retryable());
     // The same again is not believed, although the disk now says that all is well.
-    let error = arm.files.apply(&batch(&arm.log, after, 2)).unwrap_err();
+    let error = arm.files.do_all(&batch(&arm.log, after, 2)).unwrap_err();
     assert!(matches!(&error, Error::Unfit { problem, .. } if problem.contains("opened anew")), "{error:?}");
     let other = well(&arm);
     assert_eq!(end(&arm), after, "nobody sees the line that may not be on the disk");
-    assert_eq!(other.apply(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
+    assert_eq!(other.do_all(&batch(&arm.log, after, 2)).unwrap()[0].number(), 2);
 }
 
 #[test]
@@ -177,12 +183,12 @@ fn a_folder_that_is_not_durable_takes_no_line() {
     arm.failing.errno.store(EIO, Ordering::SeqCst);
     let fresh = Name::new(Kind::new("runs"), "fresh").unwrap();
     arm.failing.sync_folder.store(1, Ordering::SeqCst);
-    assert!(arm.files.apply(&batch(&fresh, Position::START, 2)).is_err());
+    assert!(arm.files.do_all(&batch(&fresh, Position::START, 2)).is_err());
     assert_eq!(fs::read(arm.files.log_path(&fresh)).unwrap(), b"");
-    assert!(matches!(arm.files.apply(&batch(&fresh, Position::START, 2)), Err(Error::Unfit { .. })));
+    assert!(matches!(arm.files.do_all(&batch(&fresh, Position::START, 2)), Err(Error::Unfit { .. })));
     let other = well(&arm);
     assert!(matches!(other.read(&fresh, 0, 1), Ok(page) if page.text().is_empty()));
-    assert_eq!(other.apply(&batch(&fresh, Position::START, 3)).unwrap()[0].number(), 1);
+    assert_eq!(other.do_all(&batch(&fresh, Position::START, 3)).unwrap()[0].number(), 1);
 }
 
 #[test]
@@ -191,13 +197,13 @@ fn an_entry_is_put_again_when_its_folder_vanished() {
     let due = Due { queue: Queue::default(), at: Timestamp::from_micros(5), run: arm.log.clone() };
     arm.failing.errno.store(ENOENT, Ordering::SeqCst);
     arm.failing.touch.store(2, Ordering::SeqCst);
-    arm.files.apply(&Batch::new(Token::from_bits(1)).put_due(due.clone())).unwrap();
+    arm.files.do_all(&Batch::new(Token::from_bits(1)).put_due(due.clone())).unwrap();
     assert_eq!(arm.files.due(&due.queue, due.at, 9).unwrap(), std::slice::from_ref(&due));
     // Served long after its hour, it takes the folder with it.
     arm.files.due(&due.queue, Timestamp::from_micros(1_800_000_000_000_000), 9).unwrap();
-    arm.files.apply(&Batch::new(Token::from_bits(2)).drop_due(due.clone())).unwrap();
+    arm.files.do_all(&Batch::new(Token::from_bits(2)).drop_due(due.clone())).unwrap();
     assert!(!arm.files.queue_folder(&due.queue).join("1970-01-01T00").exists());
-    arm.files.apply(&Batch::new(Token::from_bits(3)).put_due(due.clone())).unwrap();
+    arm.files.do_all(&Batch::new(Token::from_bits(3)).put_due(due.clone())).unwrap();
     assert_eq!(arm.files.due(&due.queue, due.at, 9).unwrap(), [due]);
 }
 
@@ -208,11 +214,12 @@ fn a_lock_that_is_not_let_go_of_is_not_waited_for_without_end() {
     let impatient = Files::new(arm.files.root.clone(), options, Box::new(System));
     let file = File::open(arm.files.log_path(&arm.log)).unwrap();
     file.lock().unwrap();
-    for error in [impatient.apply(&batch(&arm.log, after, 2)).unwrap_err(), impatient.read(&arm.log, 0, 1).unwrap_err()]
+    for error in
+        [impatient.do_all(&batch(&arm.log, after, 2)).unwrap_err(), impatient.read(&arm.log, 0, 1).unwrap_err()]
     {
         let told = std::error::Error::source(&error).unwrap().to_string();
         assert!(error.retryable() && told.contains("another process"), "{told}");
     }
     file.unlock().unwrap();
-    impatient.apply(&batch(&arm.log, after, 2)).unwrap();
+    impatient.do_all(&batch(&arm.log, after, 2)).unwrap();
 }

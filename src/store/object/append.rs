@@ -15,17 +15,13 @@ impl Shared {
     /// not sealed: such a place stays what it is, whatever others do meanwhile. That nobody else takes the number, the
     /// store sees to.
     pub(super) async fn append(&self, append: &Append, token: Token) -> Result<(), Error> {
-        let body = append.framed(token);
-        if body.len() as u64 > COMMIT_BYTES_MAX {
-            let problem = format!("it has {} bytes as it is stored, more than {COMMIT_BYTES_MAX}", body.len());
-            return Err(Error::invalid("batch", problem));
-        }
         let known = self.memory.of(&append.log).end;
         if !follows(append, known) && self.verify(append, token, known).await? == Admission::Landed {
             return Ok(());
         }
         let first = append.after.number().saturating_add(1);
-        match self.bucket.create(&commit_key(&append.log, first), body.into()).await? {
+        let body = append.framed(token).into();
+        match self.bucket.create(&commit_key(&append.log, first), body).await? {
             Created::Done => {
                 let end = End { last: append.end(token), sealed: append.seal };
                 self.memory.met(&append.log, Boundary { end, first });
@@ -51,7 +47,7 @@ impl Shared {
             found = self.token_at(append).await?;
         }
         let end = end.map_or(End::START, |boundary| boundary.end);
-        if end.last.number() < expected {
+        if end.last.number() < expected && !end.sealed {
             // Before it is said that something was lost, it is made sure that the list is not just behind.
             let next = commit_key(log, end.last.number().saturating_add(1));
             if self.bucket.has(&next).await? {

@@ -253,10 +253,12 @@ impl Bucket {
         let doing = || format!("listing {}", self.place(&query.start));
         match self.client.lists.list_paginated(Some(&prefix), options).await {
             Ok(page) => self.listed(query, page),
-            Err(object_store::Error::InvalidPath { .. }) => Err(Error::corrupt(
-                self.place(&query.start),
-                "there is an object whose name no store gives, with an empty part or a control character",
-            )),
+            // One such name spoils the page: it is read as a whole.
+            Err(object_store::Error::InvalidPath { source }) => {
+                let said = self.client.secrets.clean(&source.to_string()).escape_default().to_string();
+                let problem = format!("there is an object with a name that no store gives: {said}");
+                Err(Error::corrupt(self.place(&query.start), problem))
+            }
             Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
                 Meaning::Absent => Err(self.no_bucket()),
                 Meaning::Exists => Err(self.unexpected(&doing())),

@@ -9,8 +9,8 @@ use super::layout::{Commit, Fold, Member, commit_key, log_start, member};
 use crate::store::page::{check_lines, split_line};
 use crate::store::{BATCH_BYTES_MAX, End, Error, Header, Name, Token};
 
-/// Longest object of an append: a batch, with what the store puts in front of its lines.
-pub(super) const COMMIT_BYTES_MAX: u64 = 2 * BATCH_BYTES_MAX as u64;
+/// Longest object of an append: a batch, in which headers are counted.
+pub(super) const COMMIT_BYTES_MAX: u64 = BATCH_BYTES_MAX as u64;
 
 /// Most folds of a log that are looked at. What more there are is not needed for anything.
 pub(super) const FOLDS_MAX: usize = 4_096;

@@ -222,11 +222,12 @@ impl<'a> Log<'a> {
             findings.add(key, format!("the log was sealed before, by line {sealed}"), None);
             return Ok(());
         }
-        if let Some(expected) = self.expected.filter(|expected| *expected != first) {
-            let problem = if expected < first {
-                format!("lines {expected} to {} are missing before it", first - 1)
-            } else {
-                format!("the append before it goes to line {}", expected - 1)
+        let expected = self.expected;
+        if let Some(expected) = expected.filter(|expected| *expected != first) {
+            let problem = match first.checked_sub(expected) {
+                None => format!("the append before it goes to line {}", expected - 1),
+                Some(1) => format!("line {expected} is missing before it"),
+                Some(_) => format!("lines {expected} to {} are missing before it", first - 1),
             };
             self.damaged(key, problem, findings);
         }
@@ -246,7 +247,7 @@ impl<'a> Log<'a> {
                     findings.add(key, "it holds more than one append".to_owned(), None);
                 }
                 let last = lines.boundary.number();
-                self.expected = Some(last.saturating_add(1));
+                self.expected = Some(last.saturating_add(1).max(expected.unwrap_or(0)));
                 self.sealed = lines.boundary.end.sealed.then_some(last);
                 self.compare(first, &lines.text, findings).await?;
             }

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::layout::Fold;
 use crate::store::{End, Name};
 
-/// Half of so many logs at least are remembered, those that were met last.
-const LOGS_MAX: usize = 8_192;
+/// The ends of so many logs are remembered.
+const ENDS_MAX: usize = 8_192;
+
+/// The folds of so many logs are remembered.
+const FOLDS_OF_MAX: usize = 256;
 
 /// The end of an append.
 ///
@@ -35,65 +38,81 @@ pub(super) struct Known {
     pub(super) folds: Option<Arc<[Fold]>>,
 }
 
-#[derive(Debug, Default)]
-struct Halves {
-    young: HashMap<Name, Known>,
-    old: HashMap<Name, Known>,
+/// Values of the logs that were met last: of half of `max` logs at least.
+#[derive(Debug)]
+struct Recent<V> {
+    young: HashMap<Name, V>,
+    old: HashMap<Name, V>,
+    max: usize,
+}
+
+impl<V: Clone> Recent<V> {
+    fn new(max: usize) -> Self {
+        Recent { young: HashMap::new(), old: HashMap::new(), max }
+    }
+
+    fn get(&self, log: &Name) -> Option<V> {
+        self.young.get(log).or_else(|| self.old.get(log)).cloned()
+    }
+
+    fn set(&mut self, log: &Name, value: V) {
+        self.old.remove(log);
+        if self.young.len() >= self.max / 2 && !self.young.contains_key(log) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(log.clone(), value);
+    }
+
+    fn remove(&mut self, log: &Name) {
+        self.young.remove(log);
+        self.old.remove(log);
+    }
 }
 
 /// What is known of the logs that were met last.
-#[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<Halves>);
+#[derive(Debug)]
+pub(super) struct Memory {
+    ends: Mutex<Recent<Boundary>>,
+    folds: Mutex<Recent<Arc<[Fold]>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { ends: Mutex::new(Recent::new(ENDS_MAX)), folds: Mutex::new(Recent::new(FOLDS_OF_MAX)) }
+    }
+}
+
+/// Nothing is left half done by a panic here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Memory {
-    fn halves(&self) -> MutexGuard<'_, Halves> {
-        // Nothing is left half done by a panic here.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn of(&self, log: &Name) -> Known {
-        let halves = self.halves();
-        halves.young.get(log).or_else(|| halves.old.get(log)).cloned().unwrap_or_default()
-    }
-
-    fn change(&self, log: &Name, change: impl FnOnce(&mut Known)) {
-        let mut halves = self.halves();
-        if !halves.young.contains_key(log) {
-            let known = halves.old.remove(log).unwrap_or_default();
-            if halves.young.len() >= LOGS_MAX / 2 {
-                halves.old = std::mem::take(&mut halves.young);
-            }
-            halves.young.insert(log.clone(), known);
-        }
-        if let Some(known) = halves.young.get_mut(log) {
-            change(known);
-        }
+        Known { end: lock(&self.ends).get(log), folds: lock(&self.folds).get(log) }
     }
 
     /// An append was met that ends there.
     pub(super) fn met(&self, log: &Name, boundary: Boundary) {
-        self.change(log, |known| {
-            if known.end.is_none_or(|end| end.number() < boundary.number()) {
-                known.end = Some(boundary);
-            }
-        });
+        let mut ends = lock(&self.ends);
+        let furthest = ends.get(log).filter(|end| end.number() >= boundary.number());
+        ends.set(log, furthest.unwrap_or(boundary));
     }
 
     /// A list from the log's start showed these folds.
     pub(super) fn folded(&self, log: &Name, folds: Arc<[Fold]>) {
-        self.change(log, |known| known.folds = Some(folds));
+        lock(&self.folds).set(log, folds);
     }
 
     /// The folds are others by now.
     pub(super) fn unfold(&self, log: &Name) {
-        self.change(log, |known| known.folds = None);
+        lock(&self.folds).remove(log);
     }
 
     /// Something that was known is not so: the store has lost objects, or others have removed them.
     pub(super) fn forget(&self, log: &Name) {
-        let mut halves = self.halves();
-        halves.young.remove(log);
-        halves.old.remove(log);
+        lock(&self.ends).remove(log);
+        self.unfold(log);
     }
 }
 
@@ -116,19 +135,21 @@ mod tests {
         memory.met(&log(0), boundary(7));
         memory.met(&log(0), boundary(5));
         assert_eq!(memory.of(&log(0)).end, Some(boundary(7)));
-        for number in 1..3 * LOGS_MAX {
+        for number in 1..3 * ENDS_MAX {
             memory.met(&log(number), boundary(1));
             if number % 100 == 0 {
-                memory.folded(&log(0), Arc::new([]));
+                memory.met(&log(0), boundary(1));
             }
         }
         assert_eq!(memory.of(&log(0)).end, Some(boundary(7)), "met again and again");
         assert_eq!(memory.of(&log(1)).end, None, "long ago");
-        assert!(memory.of(&log(3 * LOGS_MAX - LOGS_MAX / 2)).end.is_some());
-        let halves = memory.halves();
-        assert!(halves.young.len() + halves.old.len() <= LOGS_MAX);
-        drop(halves);
+        assert!(memory.of(&log(3 * ENDS_MAX - ENDS_MAX / 2)).end.is_some());
+        let ends = lock(&memory.ends);
+        assert!(ends.young.len() + ends.old.len() <= ENDS_MAX);
+        drop(ends);
+        memory.folded(&log(0), Arc::new([Fold { from: 1, to: 2, bytes: 3 }]));
+        assert_eq!(memory.of(&log(0)).folds.map(|folds| folds.len()), Some(1));
         memory.forget(&log(0));
-        assert_eq!(memory.of(&log(0)).end, None);
+        assert!(memory.of(&log(0)).end.is_none() && memory.of(&log(0)).folds.is_none());
     }
 }

@@ -271,6 +271,11 @@ impl Reading<'_> {
             .buffered(READS_AT_ONCE);
         while let Some((piece, body)) = bodies.next().await {
             match piece {
+                // The append before it ends earlier than the list let expect.
+                Piece::Commit(commit) if commit.first > self.part.cursor + 1 => {
+                    drop(bodies);
+                    return self.bridge().await.map(|_| ());
+                }
                 Piece::Commit(commit) => self.take_commit(commit, body?)?,
                 Piece::Fold(fold) => {
                     if !self.take_fold(fold, body)? {
@@ -297,7 +302,7 @@ impl Reading<'_> {
         let first = commit.first;
         let place = self.shared.bucket.place(&commit_key(self.log, first));
         if first != self.part.cursor + 1 {
-            let problem = format!("its number is to be {}: the append before it ends there", self.part.cursor + 1);
+            let problem = format!("the append before it goes to line {}", self.part.cursor);
             return Err(Error::corrupt(place, problem).into());
         }
         if self.part.end.sealed {
@@ -417,6 +422,9 @@ impl Reading<'_> {
     /// Nothing more is listed. Whether there are lines all the same.
     async fn check_end(&mut self) -> Result<bool, Trouble> {
         if let Some(known) = self.known.end.filter(|known| known.number() > self.part.cursor) {
+            if known.first <= self.part.cursor {
+                return self.begin_inside().await;
+            }
             return Err(self.shared.missing(self.log, known).await.into());
         }
         if !self.part.spans.is_empty() || self.after == 0 || self.known_here().is_some() {

@@ -11,7 +11,7 @@ local token, origin = ARGV[4], ARGV[5]
 
 -- Whether an append is to be written, or has landed; else why neither. The rules are those of `admit` in page.rs.
 local function admit(log, after, known)
-  local last = redis.call('LINDEX', log, -1)
+  local last = redis.call('LINDEX', log, '-1')
   if not last then
     if after > 0 then return 'lost', 0 end
     return 'write'
@@ -74,9 +74,9 @@ end
 
 if id == '' then
   id, writes = ARGV[3], 1
-  redis.call('HSET', KEYS[1], 'schema', 'tc.store/1', 'id', id, 'writes', 1)
+  redis.call('HSET', KEYS[1], 'schema', 'tc.store/1', 'id', id, 'writes', '1')
 elseif changes then
-  writes = redis.call('HINCRBY', KEYS[1], 'writes', 1)
+  writes = redis.call('HINCRBY', KEYS[1], 'writes', '1')
 end
 
 key, at, appends = 2, 7, 0
@@ -92,15 +92,15 @@ while ARGV[at] do
   elseif part == 'N' or part == 'n' then
     appends = appends + 1
     if outcomes[appends] == 'write' then
-      if part == 'N' then redis.call('ZADD', KEYS[key + 1], 0, string.match(first, '[^/]*$') .. '/') end
+      if part == 'N' then redis.call('ZADD', KEYS[key + 1], '0', string.match(first, '[^/]*$') .. '/') end
       push(first, ARGV[at + 1])
       redis.pcall('PUBLISH', first, origin)
     end
     key, at = key + (part == 'N' and 2 or 1), at + 2
   else
     if part == 'P' then
-      if redis.call('ZADD', first, 0, ARGV[at + 1]) == 1 then
-        if redis.call('ZCARD', first) == 1 then redis.call('ZADD', KEYS[key + 1], 0, string.match(first, '[^:]*$')) end
+      if redis.call('ZADD', first, '0', ARGV[at + 1]) == 1 then
+        if redis.call('ZCARD', first) == 1 then redis.call('ZADD', KEYS[key + 1], '0', string.match(first, '[^:]*$')) end
         redis.pcall('PUBLISH', first, origin)
       end
     elseif redis.call('ZREM', first, ARGV[at + 1]) == 1 and redis.call('EXISTS', first) == 0 then

@@ -63,7 +63,14 @@ impl Keys {
 
     /// The lines of a log, and the channel on which appends to it are announced.
     pub(super) fn log(&self, log: &Name) -> String {
-        format!("{}log:{}/{}", self.root, log.kind(), log.stem())
+        let mut key = String::with_capacity(self.root.len() + log.key().len() + 32);
+        for part in [&self.root, "log:", log.kind().as_str(), "/", log.key()] {
+            key.push_str(part);
+        }
+        if log.generation() > 1 {
+            key.push_str(&format!(",{}", log.generation()));
+        }
+        key
     }
 
     pub(super) fn names(&self, kind: Kind) -> String {
@@ -127,6 +134,7 @@ mod tests {
         let name = Name::new(kind, "}{../é\n").unwrap().in_generation(2);
         let queue = Queue::new("a:b").unwrap();
         assert_eq!(keys.log(&name), "{shop:eu}:log:runs/=7D=7B..=2F=C3=A9=0A,2");
+        assert_eq!(keys.log(&name), format!("{{shop:eu}}:log:runs/{}", name.stem()));
         assert_eq!(keys.due(&queue), "{shop:eu}:due:a=3Ab");
         assert!(matches!(keys.read(&keys.log(&name)), Some(Key::Log(found)) if found == name));
         assert!(matches!(keys.read(&keys.due(&queue)), Some(Key::Due(found)) if found == queue));

@@ -30,6 +30,7 @@
 mod address;
 mod connect;
 mod failure;
+mod flight;
 mod inspect;
 mod keys;
 mod script;
@@ -54,6 +55,7 @@ use super::{
 use crate::time::Timestamp;
 pub(crate) use connect::Link;
 pub(crate) use failure::explain;
+use flight::{Flights, Quick};
 pub(crate) use keys::Keys;
 use script::{Answer, Call, Replicas, Script};
 use watch::Subscriber;
@@ -81,6 +83,7 @@ struct Inner {
     /// What tells announcements of this handle from others.
     origin: String,
     wakes: Wakes,
+    flights: Arc<Flights>,
     subscriber: Subscriber,
     replicas: Replicas,
     /// Why nothing is written here.
@@ -125,6 +128,7 @@ impl RedisStore {
         let origin = format!("{:016x}", fastrand::u64(..));
         let inner = Inner {
             subscriber: Subscriber::new(link.clone(), wakes.clone(), origin.clone(), options.response_timeout),
+            flights: Flights::new(link.clone(), origin.clone(), options.connect_timeout + 2 * options.response_timeout),
             keys: Keys::new(&address.prefix),
             known: Mutex::default(),
             replicas: Replicas::new(options.replicas_min, options.response_timeout / 2),
@@ -280,6 +284,52 @@ impl RedisStore {
         Ok(found)
     }
 
+    /// Does a batch that is one append to an end that is known; false if it is none, or is not there.
+    async fn append(&self, batch: &Batch) -> Result<bool, Error> {
+        let wanted = self.inner.replicas.wanted == 0;
+        let Some(quick) = Quick::new(&self.inner.keys, batch).filter(|_| wanted) else { return Ok(false) };
+        match self.inner.flights.append(quick).await {
+            Ok(landed) => {
+                if landed {
+                    self.inner.wakes.announce(batch);
+                }
+                Ok(landed)
+            }
+            Err(error) => Err(failure::explain(&error, "appending", &self.inner.location)),
+        }
+    }
+
+    /// Does any batch.
+    async fn apply_whole(&self, batch: &Batch) -> Result<(), Error> {
+        let mut call = Call::new(vec![self.inner.keys.store()]);
+        let known = self.known().clone();
+        call.text(&known.id);
+        call.number(known.writes);
+        // A new one each time: if the store is lost between two tries of its first batch, others have seen the first one.
+        call.owned(if known.id.is_empty() { format!("{:032x}", fastrand::u128(..)) } else { String::new() });
+        call.owned(batch.token().to_string());
+        call.text(&self.inner.origin);
+        call.text(if self.inner.replicas.wanted > 0 { "1" } else { "0" });
+        script::add_parts(&mut call, &self.inner.keys, batch);
+        let (link, replicas) = (&self.inner.link, self.inner.replicas);
+        let result = if replicas.wanted == 0 {
+            script::APPLY.call(link, &call).await.map(|value| (value, 0))
+        } else {
+            script::APPLY.call_and_wait(link, &call, replicas).await
+        };
+        let (value, reached) = match result {
+            Ok(done) => done,
+            Err(error) => return Err(self.explain(&error, &call, "appending").await),
+        };
+        self.outcome(batch, value, &known.id)?;
+        self.inner.wakes.announce(batch);
+        if reached < u64::from(replicas.wanted) {
+            let few = format!("{reached} of {} replicas have it", replicas.wanted);
+            return Err(Error::unavailable(format!("appending at {}", self.inner.location), few));
+        }
+        Ok(())
+    }
+
     /// What a batch's script answered.
     fn outcome(&self, batch: &Batch, value: Value, id: &str) -> Result<(), Error> {
         if let Value::Int(writes) = value {
@@ -371,32 +421,9 @@ impl Store for RedisStore {
         if let Some(problem) = &self.inner.evicts {
             return Err(Error::Unfit { place: self.inner.location.clone(), problem: problem.clone() });
         }
-        let mut call = Call::new(vec![self.inner.keys.store()]);
-        let known = self.known().clone();
-        call.text(&known.id);
-        call.number(known.writes);
-        // A new one each time: if the store is lost between two tries of its first batch, others have seen the first one.
-        call.owned(if known.id.is_empty() { format!("{:032x}", fastrand::u128(..)) } else { String::new() });
-        call.owned(batch.token().to_string());
-        call.text(&self.inner.origin);
-        call.text(if self.inner.replicas.wanted > 0 { "1" } else { "0" });
-        script::add_parts(&mut call, &self.inner.keys, batch);
-
-        let (link, replicas) = (&self.inner.link, self.inner.replicas);
-        let result = if replicas.wanted == 0 {
-            script::APPLY.call(link, &call).await.map(|value| (value, 0))
-        } else {
-            script::APPLY.call_and_wait(link, &call, replicas).await
-        };
-        let (value, reached) = match result {
-            Ok(done) => done,
-            Err(error) => return Err(self.explain(&error, &call, "appending").await),
-        };
-        self.outcome(batch, value, &known.id)?;
-        self.inner.wakes.announce(batch);
-        if reached < u64::from(replicas.wanted) {
-            let few = format!("{reached} of {} replicas have it", replicas.wanted);
-            return Err(Error::unavailable(format!("appending at {}", self.inner.location), few));
+        if !self.append(batch).await? {
+            // In a box, so that the common case does not carry what this one needs.
+            Box::pin(self.apply_whole(batch)).await?;
         }
         Ok(batch.ends())
     }

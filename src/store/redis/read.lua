@@ -3,7 +3,7 @@
 local after, least, slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local count = redis.call('LLEN', KEYS[2])
 if count == 0 then return {'ok', id, writes, 0} end
-local tail = redis.call('LINDEX', KEYS[2], -1)
+local tail = redis.call('LINDEX', KEYS[2], '-1')
 local last, token, more, sealed = header(tail)
 if not last then return {'corrupt', 0, 'its last line is not a line of a log'} end
 if more then return {'corrupt', 0, 'its last append is not whole'} end

@@ -19,20 +19,21 @@ pub(super) struct Script {
 
 macro_rules! script {
     ($($part:literal),*) => {{
-        const CODE: &str = concat!(include_str!("known.lua"), $(include_str!($part)),*);
+        const CODE: &str = concat!($(include_str!($part)),*);
         Script { code: CODE, hash: LazyLock::new(|| ::redis::Script::new(CODE).get_hash().to_owned()) }
     }};
 }
 
-pub(super) static CHECK: Script = script!("check.lua");
-pub(super) static APPLY: Script = script!("header.lua", "apply.lua");
-pub(super) static READ: Script = script!("header.lua", "read.lua");
-pub(super) static FORGET: Script = script!("header.lua", "forget.lua");
-pub(super) static RANGE: Script = script!("range.lua");
-pub(super) static MEND: Script = script!("mend.lua");
+pub(super) static CHECK: Script = script!("known.lua", "check.lua");
+pub(super) static APPEND: Script = script!("append.lua");
+pub(super) static APPLY: Script = script!("known.lua", "header.lua", "apply.lua");
+pub(super) static READ: Script = script!("known.lua", "header.lua", "read.lua");
+pub(super) static FORGET: Script = script!("known.lua", "header.lua", "forget.lua");
+pub(super) static RANGE: Script = script!("known.lua", "range.lua");
+pub(super) static MEND: Script = script!("known.lua", "mend.lua");
 
-/// What a script is called with. The first key is always that of the store, the first two arguments are what the caller
-/// knows of it.
+/// What a script is called with. But for [`APPEND`], the first key is that of the store, and the first two arguments are what
+/// the caller knows of it.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) keys: Vec<String>,
@@ -92,6 +93,14 @@ impl Replicas {
 }
 
 impl Script {
+    pub(super) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Calls the script; sends it first if the server does not have it.
     pub(super) async fn call(&self, link: &Link, call: &Call<'_>) -> RedisResult<Value> {
         match link.send(&call.command("EVALSHA", &self.hash)).await {

@@ -75,6 +75,7 @@ async fn an_append_that_fails_has_its_kind_and_lands_once_when_it_is_made_again(
         (Fault::CloseAfter, "unavailable"),
         (Fault::Late(Duration::from_millis(300)), "unavailable"),
         (Fault::Slow(2 * TIMEOUT), "unavailable"),
+        (Fault::Nameless, "unavailable"),
         (Fault::Endless, "unavailable"),
     ];
     for (number, (fault, expected)) in faults.into_iter().enumerate() {
@@ -169,7 +170,7 @@ async fn reading_that_fails_has_its_kind_and_succeeds_when_it_is_made_again() {
         proxy.calm();
         assert_eq!(numbers(&store, &a, 1 << 20).await, dense(5));
         assert_eq!(store.end(&a).await.unwrap().last, end);
-        assert_eq!(store.due(&due.queue, due.at, 9).await.unwrap(), [due.clone()]);
+        assert_eq!(store.due(&due.queue, due.at, 9).await.unwrap(), std::slice::from_ref(&due));
     }
     // What has no end is not read to its end.
     let store = place.through(proxy.port).open_with(&[], TIMEOUT);
@@ -357,6 +358,19 @@ async fn what_was_acknowledged_is_there_once_and_what_conflicted_is_not() {
     assert_eq!(landed.len(), acknowledged.len());
     assert_eq!(landed.iter().copied().collect::<HashSet<_>>(), acknowledged.iter().collect());
     assert!(refused.is_disjoint(&acknowledged) && !acknowledged.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_through_the_proxy_that_the_settings_name() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.port).await;
+    let url = format!("http://127.0.0.1:{}", proxy.port);
+    let store = place.open_with(&[("AWS_PROXY_URL", &url)], TIMEOUT);
+    assert_eq!(store.end(&log("a")).await.unwrap().last, Position::START);
+    assert_eq!(proxy.calm(), 1);
+    let past = place.open_with(&[("HTTPS_PROXY", &url), ("NO_PROXY", "127.0.0.1")], TIMEOUT);
+    assert_eq!(past.end(&log("a")).await.unwrap().last, Position::START);
+    assert_eq!(proxy.calm(), 0);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ use temporal_code::store::{
 use temporal_code::store_contract;
 
 use crate::servers::moto::{Moto, request};
+use crate::servers::s3_proxy::{Fault, Proxy};
+use crate::servers::s3s::S3s;
 
 const RUNS: Kind = Kind::new("runs");
 
@@ -92,11 +94,79 @@ impl Medium for Bucket {
     }
 }
 
+/// s3s-fs, made atomic by letting one write pass at a time: another S3 than moto, which checks every signature.
+struct OnFolder {
+    place: Place,
+    _proxy: Proxy,
+    server: S3s,
+}
+
+impl OnFolder {
+    async fn new() -> Self {
+        let server = S3s::start("bucket", "test", SECRET);
+        let proxy = Proxy::start(server.port).await;
+        proxy.plan(|seen| if seen.method == "PUT" { Fault::Alone } else { Fault::None });
+        let place = Place { port: proxy.port, bucket: "bucket".to_owned() };
+        OnFolder { place, _proxy: proxy, server }
+    }
+
+    /// Writes an object past all stores.
+    fn put(&self, key: &str, body: &[u8]) {
+        let path = self.path(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, body).unwrap();
+    }
+
+    fn path(&self, key: &str) -> std::path::PathBuf {
+        self.server.folder.path().join("bucket/pre/fix").join(key)
+    }
+}
+
+#[async_trait]
+impl Medium for OnFolder {
+    async fn open(&self) -> Result<Arc<dyn Store>, Error> {
+        Ok(Arc::new(self.place.open()))
+    }
+
+    fn scale(&self) -> usize {
+        2_500
+    }
+}
+
 mod contract {
     use super::*;
 
     store_contract!(async { Bucket(Place::new()) });
 }
+
+macro_rules! on_s3s {
+    ($($module:ident: $name:ident,)*) => {
+        mod on_s3s {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    temporal_code::store::contract::$module::$name(&super::OnFolder::new().await).await;
+                }
+            )*
+        }
+    };
+}
+
+on_s3s!(
+    appends: lines_are_numbered_and_come_back,
+    appends: what_was_written_comes_back_byte_for_byte,
+    appends: of_many_writers_of_one_number_one_wins,
+    appends: the_same_batch_again_changes_nothing,
+    appends: large_lines_pass_and_larger_ones_are_refused,
+    seals: a_forgotten_log_keeps_its_numbers,
+    names: hostile_ids_have_places_of_their_own,
+    names: lists_are_in_order_and_whole,
+    names: lists_go_over_page_boundaries,
+    appends: a_log_of_many_appends_is_read_over_pages,
+    due: entries_come_in_order_when_their_time_has_come,
+    due: entries_are_put_and_dropped_once,
+    due: queues_do_not_mix,
+);
 
 fn token() -> Token {
     Token::new(&ThreadRandom)

@@ -3,10 +3,10 @@
 use temporal_code::store::{Batch, BucketStore, Due, Error, Name, Position, Queue, Requests, Store, Watched};
 use temporal_code::time::Timestamp;
 
-use super::{Place, dense, key, line, log, numbers, one, push, push_many, token};
+use super::{OnFolder, Place, dense, key, line, log, numbers, one, push, push_many, token};
 
-/// More appends than a page of a list has, twice over.
-const MANY: u64 = 2_100;
+/// More appends than a page of a list has.
+const MANY: u64 = 5_000;
 
 /// What `call` costs.
 async fn cost<T>(store: &BucketStore, call: impl Future<Output = Result<T, Error>>) -> (T, String) {
@@ -15,30 +15,24 @@ async fn cost<T>(store: &BucketStore, call: impl Future<Output = Result<T, Error
     (result, store.requests().since(&before).to_string())
 }
 
-/// Writes appends of one line each past all stores, several at a time.
-fn write_many(place: &Place, log: &Name, numbers: std::ops::RangeInclusive<u64>) {
-    std::thread::scope(|scope| {
-        for part in 0..4 {
-            let numbers = numbers.clone().skip(part).step_by(4);
-            scope.spawn(move || {
-                for number in numbers {
-                    place.put(&key(log, number), text(number).as_bytes());
-                }
-            });
-        }
-    });
+/// Writes appends of one line each past all stores.
+fn write_many(folder: &OnFolder, log: &Name, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        folder.put(&key(log, number), text(number).as_bytes());
+    }
 }
 
 fn text(number: u64) -> String {
     format!("{{\"seq\":{number},\"token\":\"{number:016x}\",\"text\":\"some text of a line\"}}\n")
 }
 
-fn folds(place: &Place, log: &Name) -> Vec<String> {
-    let path = format!("/{}?list-type=2&prefix=pre/fix/{}/{}/1/-", place.bucket, log.kind(), log.key());
-    let (status, body) = crate::servers::moto::request(place.port, "GET", &path, &[], b"");
-    assert_eq!(status, 200);
-    let body = String::from_utf8(body).unwrap();
-    body.split("<Key>pre/fix/").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned()).collect()
+/// The names of a log's folds.
+fn folds(folder: &OnFolder, log: &Name) -> Vec<String> {
+    let path = folder.path(&key(log, 1));
+    let names = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).filter(|n| n.starts_with('-')).collect();
+    names.sort_unstable();
+    names
 }
 
 #[tokio::test]
@@ -136,24 +130,25 @@ async fn looking_again_costs_one_request_or_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_log_is_read_by_its_appends_first_and_then_by_folds() {
-    let place = Place::new();
+    let folder = OnFolder::new().await;
+    let place = &folder.place;
     let long = log("long");
-    write_many(&place, &long, 1..=MANY);
+    write_many(&folder, &long, 1..=MANY);
     // Who only reads writes nothing.
     let reader = place.open();
     let (end, asked) = cost(&reader, reader.end(&long)).await;
-    assert_eq!((end.last.number(), asked.as_str()), (MANY, "1 get, 3 lists"));
+    assert_eq!((end.last.number(), asked.as_str()), (MANY, "1 get, 5 lists"));
     let (page, read) = cost(&reader, reader.read(&long, 0, 1 << 20)).await;
     assert_eq!((page.end().last.number(), page.has_more()), (MANY, false));
-    assert_eq!(read, format!("{MANY} gets, 3 lists"));
-    assert_eq!(folds(&place, &long), [""; 0]);
+    assert_eq!(read, format!("{MANY} gets, 5 lists"));
+    assert_eq!(folds(&folder, &long), [""; 0]);
     // Who writes folds what it reads.
     let writer = place.open();
     push(&writer, &log("other"), Position::START, "x").await;
     let (_, read) = cost(&writer, writer.read(&long, 0, 1 << 20)).await;
-    assert_eq!(read, format!("1 put, {MANY} gets, 3 lists"));
-    let folded = folds(&place, &long);
-    assert_eq!(folded.len(), 1);
+    assert_eq!(read, format!("1 put, {MANY} gets, 5 lists"));
+    let folded = folds(&folder, &long);
+    assert_eq!(folded.len(), 1, "{folded:?}");
     assert!(folded[0].ends_with(&format!("-{:020}-{:020}.jsonl", 1, MANY - 1)), "all but the last: {folded:?}");
     // Everybody reads little then, in whatever pages.
     for bytes in [1 << 20, 10_000] {
@@ -176,20 +171,21 @@ async fn a_long_log_is_read_by_its_appends_first_and_then_by_folds() {
     assert_eq!(numbers(&place.open(), &long, 100_000).await, dense(MANY + 3));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn folds_grow_into_larger_ones() {
-    let place = Place::new();
+    let folder = OnFolder::new().await;
+    let place = &folder.place;
     let grown = log("grown");
     let writer = place.open();
     push(&writer, &log("other"), Position::START, "x").await;
     let page = text(512).len() * 64;
-    write_many(&place, &grown, 1..=512);
+    write_many(&folder, &grown, 1..=512);
     // Read in pages of 64 appends, it is folded in as many folds.
     assert_eq!(numbers(&writer, &grown, page).await, dense(512));
-    assert_eq!(folds(&place, &grown).len(), 7);
+    assert_eq!(folds(&folder, &grown).len(), 7);
     // A page of folds and appends makes one of both, if they are many.
     assert_eq!(numbers(&writer, &grown, 1 << 20).await, dense(512));
-    let folded = folds(&place, &grown);
+    let folded = folds(&folder, &grown);
     assert_eq!(folded.len(), 1, "{folded:?}");
     assert!(folded[0].ends_with(&format!("{:020}.jsonl", 511)), "{folded:?}");
     let reader = place.open();
@@ -199,21 +195,22 @@ async fn folds_grow_into_larger_ones() {
     assert_eq!(writer.inspect(false).await.unwrap(), []);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fold_that_is_damaged_or_gone_is_done_without() {
-    let place = Place::new();
+    let folder = OnFolder::new().await;
+    let place = &folder.place;
     let long = log("long");
     let writer = place.open();
     push(&writer, &log("other"), Position::START, "x").await;
-    write_many(&place, &long, 1..=80);
+    write_many(&folder, &long, 1..=80);
     assert_eq!(numbers(&writer, &long, 1 << 20).await, dense(80));
-    let fold = folds(&place, &long).remove(0);
-    let good = place.get(&fold).unwrap();
+    let fold = format!("runs/long/1/{}", folds(&folder, &long).remove(0));
+    let good = std::fs::read(folder.path(&fold)).unwrap();
     let third = good.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
     let short = text(1);
     let damaged: [&[u8]; 5] = [b"", b"\xff\x00garbage", &good[..good.len() / 2], &good[third + 1..], short.as_bytes()];
     for damage in damaged {
-        place.put(&fold, damage);
+        folder.put(&fold, damage);
         assert_eq!(numbers(&writer, &long, 1 << 20).await, dense(80), "by who has seen the fold");
         assert_eq!(numbers(&place.open(), &long, 3_000).await, dense(80), "by who has not");
         let found = place.open().inspect(false).await.unwrap();
@@ -221,10 +218,10 @@ async fn a_fold_that_is_damaged_or_gone_is_done_without() {
         assert!(found[0].place.contains("/-0000") && found[0].remedy.is_some() && !found[0].repaired, "{found:?}");
     }
     assert!(writer.inspect(true).await.unwrap()[0].repaired);
-    assert_eq!((folds(&place, &long).len(), place.open().inspect(false).await.unwrap().len()), (0, 0));
+    assert_eq!((folds(&folder, &long).len(), place.open().inspect(false).await.unwrap().len()), (0, 0));
     assert_eq!(numbers(&place.open(), &long, 1 << 20).await, dense(80));
     // One that claims more than there is does not hide the end.
-    place.put(
+    folder.put(
         &key(&long, 1).replace("000001.jsonl", "000001-00000000000000000900.jsonl").replace("/0000", "/-0000"),
         &good,
     );
@@ -233,21 +230,14 @@ async fn a_fold_that_is_damaged_or_gone_is_done_without() {
     assert_eq!(place.open().inspect(false).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_logs_costs_a_request_for_a_thousand() {
-    let place = Place::new();
-    std::thread::scope(|scope| {
-        for part in 0..4 {
-            let place = &place;
-            scope.spawn(move || {
-                for number in (part..1_250).step_by(4) {
-                    place.put(&key(&log(&format!("{number:04}")), 1), text(1).as_bytes());
-                }
-            });
-        }
-    });
-    write_many(&place, &log("0500"), 2..=40);
-    let store = place.open();
+    let folder = OnFolder::new().await;
+    for number in 0..1_250 {
+        folder.put(&key(&log(&format!("{number:04}")), 1), text(1).as_bytes());
+    }
+    write_many(&folder, &log("0500"), 2..=40);
+    let store = folder.place.open();
     let (names, all) = cost(&store, store.list(super::RUNS, "", None, usize::MAX)).await;
     assert_eq!((names.len(), all.as_str()), (1_250, "2 lists"));
     let (page, few) = cost(&store, store.list(super::RUNS, "", Some(&names[499]), 10)).await;

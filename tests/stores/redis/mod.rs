@@ -1,5 +1,11 @@
 //! Redis: the contract of all stores, and what only a Redis can do to one.
 
+mod access;
+mod cluster;
+mod loss;
+mod odd;
+mod watches;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -6,3 +6,5 @@ pub(crate) mod moto;
 pub(crate) mod redis;
 #[cfg(feature = "object-store")]
 pub(crate) mod s3_proxy;
+#[cfg(feature = "object-store")]
+pub(crate) mod s3s;

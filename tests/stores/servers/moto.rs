@@ -38,11 +38,11 @@ impl Moto {
         if serving == Serving::Serial {
             command.arg("serial");
         }
-        let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}; see scripts/setup", python().display()));
+        let mut child = command.spawn().expect("Python with moto: see scripts/setup, or TC_PYTHON");
         let mut line = String::new();
         let output = child.stdout.take().expect("it is a pipe");
         BufReader::new(output).read_line(&mut line).expect("the port of moto");
-        let port = line.trim().parse().unwrap_or_else(|_| panic!("moto did not start; see scripts/setup"));
+        let port = line.trim().parse().expect("moto starts: see scripts/setup");
         Moto { child, port }
     }
 

@@ -32,13 +32,19 @@ pub(crate) enum Fault {
     Redirect(u16),
     /// An answer without an end.
     Endless,
+    /// The answer has no `ETag`.
+    Nameless,
+    /// What forbids to overwrite is left out.
+    Overwrite,
+    /// It is looked whether there is an object, and this much later it is written.
+    LookThenWrite(Duration),
+    /// No two of these are forwarded at the same time.
+    Alone,
 }
 
 /// A request, as a plan sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// From 0, since the plan was set.
-    pub(crate) number: usize,
     pub(crate) method: String,
     /// With the query.
     pub(crate) target: String,
@@ -59,6 +65,7 @@ struct State {
     count: usize,
     /// Answers by request.
     before: HashMap<String, Vec<u8>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The proxy; it ends when it is dropped.
@@ -79,7 +86,7 @@ impl Proxy {
     pub(crate) async fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = State { plan: Box::new(|_| Fault::None), count: 0, before: HashMap::new() };
+        let state = State { plan: Box::new(|_| Fault::None), count: 0, before: HashMap::new(), turn: Arc::default() };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         let task = tokio::spawn(async move {
@@ -125,7 +132,6 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
     let Some((request, seen)) = read_request(&mut client).await? else { return Ok(()) };
     let fault = {
         let mut state = state.lock().unwrap();
-        let seen = Seen { number: state.count, ..seen.clone() };
         state.count += 1;
         (state.plan)(&seen)
     };
@@ -152,7 +158,23 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
         }
         _ => {}
     }
-    let mut answer = forward(upstream, &request).await?;
+    let mut answer = match fault {
+        Fault::Overwrite => forward(upstream, &without_condition(&request)).await?,
+        Fault::LookThenWrite(delay) => {
+            let look = forward(upstream, &look(&request)).await?;
+            tokio::time::sleep(delay).await;
+            match look.get(9..12) {
+                Some(b"404") => forward(upstream, &without_condition(&request)).await?,
+                _ => failure(412, "PreconditionFailed", "PUT"),
+            }
+        }
+        Fault::Alone => {
+            let turn = state.lock().unwrap().turn.clone();
+            let _turn = turn.lock().await;
+            forward(upstream, &request).await?
+        }
+        _ => forward(upstream, &request).await?,
+    };
     if fault == Fault::Twice {
         answer = forward(upstream, &request).await?;
     }
@@ -160,6 +182,7 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
         Fault::CloseAfter => return Ok(()),
         Fault::Stale => answer = state.lock().unwrap().before.entry(key).or_insert(answer).clone(),
         Fault::Slow(delay) => tokio::time::sleep(delay).await,
+        Fault::Nameless => answer = without_header(&answer, "etag:"),
         Fault::HalfBody => {
             let head = head_end(&answer).unwrap_or(answer.len());
             answer.truncate(head + (answer.len() - head) / 2);
@@ -208,7 +231,7 @@ async fn read_request(client: &mut TcpStream) -> std::io::Result<Option<(Vec<u8>
             return Ok(None);
         }
     }
-    let seen = Seen { number: 0, method: method.to_owned(), target: target.to_owned(), is_create };
+    let seen = Seen { method: method.to_owned(), target: target.to_owned(), is_create };
     let mut request = forwarded.into_bytes();
     request.extend_from_slice(&text[end..]);
     Ok(Some((request, seen)))
@@ -221,6 +244,27 @@ async fn forward(upstream: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).await?;
     Ok(answer)
+}
+
+fn without_header(message: &[u8], name: &str) -> Vec<u8> {
+    let end = head_end(message).unwrap_or(0);
+    let head = String::from_utf8_lossy(&message[..end]).into_owned();
+    let kept = head.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with(name));
+    let mut changed = kept.collect::<String>().into_bytes();
+    changed.extend_from_slice(&message[end..]);
+    changed
+}
+
+/// The same request without the header that forbids to overwrite.
+fn without_condition(request: &[u8]) -> Vec<u8> {
+    without_header(request, "if-none-match:")
+}
+
+/// The question whether there is what a request is to write.
+fn look(request: &[u8]) -> Vec<u8> {
+    let end = head_end(request).unwrap_or(0);
+    let head = String::from_utf8_lossy(&request[..end]).replacen("PUT", "HEAD", 1);
+    without_header(&without_condition(head.as_bytes()), "content-length:")
 }
 
 fn failure(status: u16, code: &str, method: &str) -> Vec<u8> {

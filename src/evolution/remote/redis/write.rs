@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn entries_are_whole_lines() {
-        assert_eq!(lengths(b""), []);
+        assert_eq!(lengths(b""), [0usize; 0]);
         assert_eq!(lengths(b"a\nb\n"), [4]);
         let long = "x".repeat(ENTRY_BYTES_MAX);
         let lines = format!("a\n{long}\nb\nc\n");
