@@ -186,7 +186,6 @@ pub(crate) struct Reading {
     /// Parts that can hold no event from this time on may be left out.
     pub(crate) since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
-    #[allow(dead_code, reason = "a log in one stream has no parts to leave out; one of many objects has")]
     pub(crate) until: Option<Timestamp>,
 }
 

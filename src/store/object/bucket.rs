@@ -47,6 +47,8 @@ pub(crate) struct Query {
     pub(crate) folders: bool,
     /// At most so many; none for as many as a page has.
     pub(crate) limit: Option<usize>,
+    /// Whether names that cannot be asked for are told of, and are not an error.
+    pub(crate) with_odd: bool,
 }
 
 /// One page of a list, in order.
@@ -56,6 +58,8 @@ pub(crate) struct Listed {
     pub(crate) objects: Vec<(String, u64)>,
     /// What stands before the `/`, if folders were asked for.
     pub(crate) folders: Vec<String>,
+    /// Names that cannot be asked for, likewise; those of folders end in a `/`.
+    pub(crate) odd: Vec<String>,
     /// Where the next page goes on; none if there is none.
     pub(crate) next: Option<String>,
 }
@@ -182,7 +186,7 @@ impl Bucket {
         }
     }
 
-    /// Some bytes of the object with this key, as many as it has of them; none if there is no object.
+    /// Some bytes of the object with this key, as many as it has of them, perhaps none; none if there is no object.
     pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, Error> {
         let ticket = Ticket::new(usize::try_from(range.end - range.start).unwrap_or(usize::MAX));
         let (extensions, range) = (extensions(&ticket), Some(GetRange::Bounded(range)));
@@ -196,6 +200,8 @@ impl Bucket {
         match result {
             Ok(body) => Ok(Some(body)),
             Err(_) if ticket.answer().too_long => Err(self.unexpected(&doing())),
+            // It is shorter than where the range begins.
+            Err(_) if ticket.answer().status == Some(416) => Ok(Some(Bytes::new())),
             Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
                 Meaning::Absent => Ok(None),
                 Meaning::Exists => Err(self.unexpected(&doing())),
@@ -241,7 +247,7 @@ impl Bucket {
 
     /// One page of a list. `next` is where the page before said that it goes on.
     pub(crate) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
-        let ticket = Ticket::new(PAGE_BYTES_MAX);
+        let ticket = if query.with_odd { Ticket::sifting(PAGE_BYTES_MAX) } else { Ticket::new(PAGE_BYTES_MAX) };
         let prefix = format!("{}{}", self.root, query.start);
         let options = PaginatedListOptions {
             offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),
@@ -252,7 +258,12 @@ impl Bucket {
         };
         let doing = || format!("listing {}", self.place(&query.start));
         match self.client.lists.list_paginated(Some(&prefix), options).await {
-            Ok(page) => self.listed(query, page),
+            Ok(page) => {
+                let own = |name: String| name.strip_prefix(&self.root).map(str::to_owned);
+                let odd = ticket.answer().odd.into_iter().filter_map(own);
+                let odd = odd.filter(|name| name.len() > query.start.len() && name.starts_with(&query.start)).collect();
+                Ok(Listed { odd, ..self.listed(query, page)? })
+            }
             // One such name spoils the page: it is read as a whole.
             Err(object_store::Error::InvalidPath { source }) => {
                 let said = self.client.secrets.clean(&source.to_string()).escape_default().to_string();
@@ -285,7 +296,7 @@ impl Bucket {
         if !objects.is_sorted_by(|a, b| a.0 < b.0) || !folders.is_sorted_by(folder_order) {
             return Err(self.unfit("it does not list objects in the order of their names"));
         }
-        Ok(Listed { objects, folders, next: page.page_token })
+        Ok(Listed { objects, folders, odd: Vec::new(), next: page.page_token })
     }
 
     /// What the answer to a request that failed means.

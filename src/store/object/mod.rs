@@ -35,6 +35,7 @@ mod names;
 mod probe;
 mod read;
 mod secrets;
+mod sift;
 mod watch;
 mod wire;
 
@@ -52,7 +53,7 @@ pub use wire::Requests;
 use super::wakes::Wakes;
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Store, Watch, Watched};
 use crate::time::Timestamp;
-pub(crate) use bucket::{Bucket, Created, Query};
+pub(crate) use bucket::{Bucket, Created, Listed, Query};
 use fold::InHand;
 use known::Memory;
 use read::Begun;

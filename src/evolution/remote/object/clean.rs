@@ -1,6 +1,6 @@
 //! Deleting segments, and emptying decisions.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,9 +13,8 @@ use super::list::Segments;
 use super::names::{DECISIONS, decision, number_of};
 use super::read::{Decisions, SegmentPieces, list_decisions};
 use super::{BucketSite, Shared};
-use crate::evolution::source::decompressed;
 use crate::store::Error;
-use crate::store::object::EVOLUTION;
+use crate::store::object::{Created, EVOLUTION};
 use crate::time::Timestamp;
 
 /// Largest segment that is read to be counted or archived, in (decompressed) bytes.
@@ -40,7 +39,7 @@ fn plan_segments(shared: &Arc<Shared>, older_than: Option<Timestamp>) -> Result<
         }
         segments = segments.older_than(limit);
     }
-    let mut pieces = SegmentPieces::new(shared, segments, false);
+    let mut pieces = SegmentPieces::new(shared, segments.with_copies(), false);
     while let Some((listed, content)) = pieces.next_segment()? {
         match lines_of(content)? {
             Some(lines) => counter.part(|| listed.key, &lines),
@@ -68,14 +67,12 @@ fn plan_decisions(shared: &Arc<Shared>, older_than: Option<Timestamp>) -> Result
 
 /// All of an object's lines; none if it cannot be read to its end.
 fn lines_of(content: Content) -> Result<Option<Vec<u8>>, Error> {
-    let reader = match content {
-        Content::Lines(lines) => return Ok(Some(lines)),
-        Content::Lost(_) => return Ok(None),
-        Content::Whole(bytes) => decompressed(io::Cursor::new(bytes)),
-        Content::Stream(stream) => decompressed(stream),
+    let packed = match content.lines() {
+        Ok(lines) => return Ok(Some(lines)),
+        Err(packed) => packed,
     };
     let mut lines = Vec::new();
-    match reader.and_then(|reader| reader.take(SEGMENT_BYTES_MAX + 1).read_to_end(&mut lines)) {
+    match packed.and_then(|reader| reader.take(SEGMENT_BYTES_MAX + 1).read_to_end(&mut lines)) {
         Ok(_) => Ok((lines.len() as u64 <= SEGMENT_BYTES_MAX).then_some(lines)),
         Err(error) if store_error(&error).is_some() => Err(Error::unavailable("reading a segment", error)),
         // What is damaged is not for us to throw away.
@@ -114,12 +111,18 @@ impl Cleaner for BucketSite {
 impl BucketSite {
     /// An empty object as the next decision, so that all who follow read them anew.
     fn tell_that_decisions_changed(&self) -> Result<(), Error> {
-        let next = list_decisions(&self.shared)?.last().map_or(1, |(number, _)| number + 1);
-        let (store, key) = (self.shared.store.clone(), decision(next));
+        let mut next = list_decisions(&self.shared)?.last().map_or(1, |(number, _)| number + 1);
+        let store = self.shared.store.clone();
         self.shared.worker.run(async move {
             store.prove().await?;
-            // If somebody decides just now, what is new is looked at anyway.
-            patiently(|| store.bucket().create(&key, Bytes::new())).await.map(drop)
+            // Others may decide just now: who follows hears of these, and then of what follows them.
+            loop {
+                let key = decision(next);
+                if patiently(|| store.bucket().create(&key, Bytes::new())).await? == Created::Done {
+                    return Ok(());
+                }
+                next += 1;
+            }
         })
     }
 }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::fetch::patiently;
+use super::plain::is_log;
 use super::names::{Segment, SegmentId, behind, day_of, hour_of, is_day};
 use crate::evolution::remote::Reading;
 use crate::store::Error;
-use crate::store::object::{EVOLUTION, Query};
+use crate::store::object::{EVOLUTION, Listed as Page, Query};
 use crate::time::Timestamp;
 
 /// How many segments are remembered, to know one again that was put twice. It is put again within minutes.
 const KNOWN_MAX: usize = 1 << 16;
+
+/// How many objects between segments are told of.
+const STRAYS_MAX: usize = 1_000;
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -44,8 +48,10 @@ pub(super) struct Segments {
     parts: VecDeque<Part>,
     found: VecDeque<Listed>,
     known: Known,
-    /// Those that were known already.
-    copies: Vec<Listed>,
+    /// Those that were known already, if anybody wants to know.
+    copies: Option<Vec<Listed>>,
+    /// Objects between segments that are called as logs are, and not as segments.
+    strays: Vec<String>,
     /// Those of this writer are left out.
     not_of: Option<u64>,
     /// And these.
@@ -96,8 +102,18 @@ impl Segments {
     }
 
     fn of_parts(shared: &Arc<Shared>, reading: Reading, parts: VecDeque<Part>) -> Self {
-        let (found, known, without) = (VecDeque::new(), Known::default(), HashSet::new());
-        Segments { shared: shared.clone(), reading, parts, found, known, copies: Vec::new(), not_of: None, without, older_than: None }
+        Segments {
+            shared: shared.clone(),
+            reading,
+            parts,
+            found: VecDeque::new(),
+            known: Known::default(),
+            copies: None,
+            strays: Vec::new(),
+            not_of: None,
+            without: HashSet::new(),
+            older_than: None,
+        }
     }
 
     /// Those that were put from this time on, until now: in the order of their keys.
@@ -125,9 +141,19 @@ impl Segments {
         Segments { without: segments.collect(), ..self }
     }
 
+    /// And remembers those that are found a second time.
+    pub(super) fn with_copies(self) -> Self {
+        Segments { copies: Some(Vec::new()), ..self }
+    }
+
     /// Segments that were found a second time.
     pub(super) fn into_copies(self) -> impl Iterator<Item = Listed> {
-        self.copies.into_iter()
+        self.copies.unwrap_or_default().into_iter()
+    }
+
+    /// The keys of objects that were found so far which are called as logs are, and not as segments; each once.
+    pub(super) fn take_strays(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.strays)
     }
 
     /// The next one.
@@ -142,8 +168,8 @@ impl Segments {
                 if is_wanted && self.known.insert(id) {
                     return Ok(Some(found));
                 }
-                if is_wanted {
-                    self.copies.push(found);
+                if let Some(copies) = self.copies.as_mut().filter(|_| is_wanted) {
+                    copies.push(found);
                 }
                 continue;
             }
@@ -155,7 +181,7 @@ impl Segments {
     fn list(&mut self, part: Part) -> Result<(), Error> {
         match part {
             Part::Keys { query, next, before } => {
-                let (found, next) = page(&self.shared, &query, next, before.as_deref())?;
+                let (found, next) = self.page(&query, next, before.as_deref())?;
                 if next.is_some() {
                     self.parts.push_front(Part::Keys { query, next, before });
                 }
@@ -171,7 +197,7 @@ impl Segments {
             }
             Part::Hour(hour) => {
                 let query = Query { start: hour.clone(), ..Query::default() };
-                let (found, next) = page(&self.shared, &query, None, None)?;
+                let (found, next) = self.page(&query, None, None)?;
                 match next {
                     // The last ones are wanted, and lists are made from the front.
                     Some(_) => self.parts.push_front(Part::Minutes(hour, 59)),
@@ -198,7 +224,7 @@ impl Segments {
         let query = Query { start: hour.to_owned(), after, ..Query::default() };
         let (mut all, mut next) = (Vec::new(), None);
         loop {
-            let (found, more) = page(&self.shared, &query, next, before.as_deref())?;
+            let (found, more) = self.page(&query, next, before.as_deref())?;
             all.extend(found);
             next = more;
             if next.is_none() {
@@ -207,6 +233,34 @@ impl Segments {
         }
         self.found.extend(all.into_iter().rev());
         Ok(())
+    }
+
+    /// One page of segments, and where the next one goes on, if anything there is wanted.
+    fn page(
+        &mut self,
+        query: &Query,
+        next: Option<String>,
+        before: Option<&str>,
+    ) -> Result<(Vec<Listed>, Option<String>), Error> {
+        let page = list(&self.shared, query.clone(), next)?;
+        let is_wanted = |key: &str| before.is_none_or(|before| key < before);
+        let goes_on = page.objects.last().is_none_or(|(key, _)| is_wanted(key));
+        let mut found = Vec::with_capacity(page.objects.len());
+        for (key, size) in page.objects.into_iter().filter(|(key, _)| is_wanted(key)) {
+            match Segment::parse(&key) {
+                Some(segment) => found.push(Listed { key, size, segment }),
+                None => self.stray(key),
+            }
+        }
+        page.odd.into_iter().for_each(|key| self.stray(key));
+        Ok((found, page.next.filter(|_| goes_on)))
+    }
+
+    /// What else is there has been put there by somebody else.
+    fn stray(&mut self, key: String) {
+        if is_log(&key) && self.strays.len() < STRAYS_MAX {
+            self.strays.push(key);
+        }
     }
 }
 
@@ -221,35 +275,22 @@ fn time_of_hour(folder: &str) -> Option<Timestamp> {
     Timestamp::parse(format!("{day}T{hour}:00:00Z").as_bytes()).filter(|at| hour_of(*at) == folder)
 }
 
-/// One page of segments, and where the next one goes on, if anything there is wanted.
-fn page(
-    shared: &Shared,
-    query: &Query,
-    next: Option<String>,
-    before: Option<&str>,
-) -> Result<(Vec<Listed>, Option<String>), Error> {
-    let (bucket, query) = (shared.bucket(), query.clone());
-    let page = shared.worker.run(async move { patiently(|| bucket.list(&query, next.clone())).await })?;
-    let is_wanted = |key: &str| before.is_none_or(|before| key < before);
-    let goes_on = page.objects.last().is_none_or(|(key, _)| is_wanted(key));
-    // What else is there has been put there by somebody else.
-    let listed = |(key, size): (String, u64)| Segment::parse(&key).map(|segment| Listed { key, size, segment });
-    let found = page.objects.into_iter().filter(|(key, _)| is_wanted(key)).filter_map(listed).collect();
-    Ok((found, page.next.filter(|_| goes_on)))
+/// A page of a list, with the names that cannot be asked for.
+pub(super) fn list(shared: &Shared, query: Query, next: Option<String>) -> Result<Page, Error> {
+    let (bucket, query) = (shared.bucket(), Query { with_odd: true, ..query });
+    shared.worker.run(async move { patiently(|| bucket.list(&query, next.clone())).await })
 }
 
 /// The folders in a folder, in order.
 pub(super) fn folders(shared: &Shared, start: &str) -> Result<Vec<String>, Error> {
-    let (bucket, query) = (shared.bucket(), Query { start: start.to_owned(), folders: true, ..Query::default() });
-    shared.worker.run(async move {
-        let (mut folders, mut next) = (Vec::new(), None);
-        loop {
-            let page = patiently(|| bucket.list(&query, next.clone())).await?;
-            folders.extend(page.folders.into_iter().map(|folder| folder.trim_end_matches('/').to_owned() + "/"));
-            next = page.next;
-            if next.is_none() {
-                return Ok(folders);
-            }
+    let query = Query { start: start.to_owned(), folders: true, ..Query::default() };
+    let (mut folders, mut next) = (Vec::new(), None);
+    loop {
+        let page = list(shared, query.clone(), next)?;
+        folders.extend(page.folders.into_iter().map(|folder| folder.trim_end_matches('/').to_owned() + "/"));
+        next = page.next;
+        if next.is_none() {
+            return Ok(folders);
         }
-    })
+    }
 }

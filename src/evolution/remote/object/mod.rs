@@ -21,8 +21,9 @@ use crate::evolution::source::Source;
 use crate::store::object::{Bucket, Query};
 use crate::store::{BucketAddress, BucketOptions, BucketStore, Error};
 use crate::time::Timestamp;
-use fetch::{Fetcher, patiently};
+use fetch::Fetcher;
 use follow::BucketFollower;
+use list::list;
 use read::{DecisionLog, SegmentLog};
 use write::BucketWriter;
 
@@ -77,12 +78,8 @@ impl Shared {
 
     /// Whether anything begins so.
     fn has_any(&self, start: &str) -> Result<bool, Error> {
-        let bucket = self.bucket();
-        let query = Query { start: start.to_owned(), limit: Some(1), ..Query::default() };
-        self.worker.run(async move {
-            let listed = patiently(|| bucket.list(&query, None)).await?;
-            Ok(!listed.objects.is_empty())
-        })
+        let page = list(self, Query { start: start.to_owned(), limit: Some(1), ..Query::default() }, None)?;
+        Ok(!page.objects.is_empty())
     }
 }
 
@@ -132,13 +129,15 @@ impl Site for BucketSite {
             sources.push(Source::Remote(Remote::new(log)));
         }
         let copies = plain::find(&self.shared)?;
-        // There may be more, elsewhere: the order is that of time.
-        plain::look_at_beginnings(&copies)?;
         sources.extend(copies.into_iter().map(|log| Source::Remote(Remote::shared(log))));
         Ok(sources)
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
+        if self.address.parent().is_some_and(|(_, name)| plain::is_log(name)) {
+            let problem = "it names one object, which nothing can be appended to";
+            return Err(Error::invalid(format!("store {}", self.shared.location), problem));
+        }
         Ok(Box::new(BucketWriter::new(&self.shared)))
     }
 

@@ -20,8 +20,11 @@ pub(super) const DECISIONS: &str = "evolution/decisions/";
 /// The endings that readers accept.
 const ENDINGS: [&str; 3] = [".jsonl.zst", ".jsonl.gz", ".jsonl"];
 
-/// How wide the numbers of decisions are.
+/// How wide the numbers of decisions are: lists are in the order of names.
 const DIGITS: usize = 12;
+
+/// The greatest number that a decision can have.
+pub(super) const NUMBER_MAX: u64 = 999_999_999_999;
 
 /// Lines that one writer put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +137,7 @@ pub(super) fn decision(number: u64) -> String {
 /// The number of the decision that has this key; none if it is none.
 pub(super) fn number_of(key: &str) -> Option<u64> {
     let number = key.strip_prefix(DECISIONS)?.strip_suffix(".jsonl")?.parse().ok()?;
-    (decision(number) == key).then_some(number)
+    ((1..=NUMBER_MAX).contains(&number) && decision(number) == key).then_some(number)
 }
 
 #[cfg(test)]
@@ -207,6 +210,9 @@ mod tests {
         assert_eq!(number_of(&decision(7)), Some(7));
         assert_eq!(number_of("evolution/decisions/7.jsonl"), None);
         assert_eq!(number_of("evolution/decisions/+00000000007.jsonl"), None);
+        assert_eq!(number_of(&decision(NUMBER_MAX)), Some(NUMBER_MAX));
+        assert_eq!((number_of(&decision(NUMBER_MAX + 1)), number_of(&decision(0))), (None, None));
+        assert_eq!(number_of(&decision(u64::MAX)), None);
         assert!(is_day("evolution/2026-06-05/") && !is_day("evolution/2026-6-5/") && !is_day(DECISIONS));
     }
 }

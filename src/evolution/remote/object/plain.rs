@@ -1,16 +1,18 @@
 //! Copies of logs: objects below the prefix that are called as logs are, and are no part of a store of ours.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::super::worker::gone;
 use super::super::{Content, Log, Origin, Piece, Pieces, Reading};
 use super::Shared;
-use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX, patiently};
-use super::list::folders;
-use super::read::{ObjectReader, whole};
+use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX};
+use super::list::list;
+use super::names::{DECISIONS, is_day};
+use super::read::{ObjectReader, lost, whole};
 use crate::evolution::folder;
-use crate::evolution::source::{decompressed, first_time_in, last_time_in};
+use crate::evolution::source::{decompressed, first_time_in, is_compressed, last_time_in};
 use crate::jsonl::LINE_BYTES_MAX;
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Query, is_of_store};
@@ -30,92 +32,110 @@ pub(super) fn is_log(name: &str) -> bool {
     folder::is_log(Path::new(name.rsplit_once('/').map_or(name, |(_, name)| name)))
 }
 
+/// Why a log is not read whose name no request can have.
+const UNASKABLE: &str = "its name cannot be asked for: it has an empty part, a part . or .., or a control character";
+
 /// One copy.
 pub(super) struct PlainLog {
     shared: Arc<Shared>,
     key: String,
     name: String,
     size: u64,
-    first_time: OnceLock<Option<Timestamp>>,
+    /// Why it cannot be read.
+    problem: Option<&'static str>,
+    beginning: OnceLock<Beginning>,
+}
+
+/// What the beginning of a log tells.
+#[derive(Clone, Copy, Default)]
+struct Beginning {
+    first_time: Option<Timestamp>,
+    is_compressed: bool,
 }
 
 /// All copies below the prefix.
 pub(super) fn find(shared: &Arc<Shared>) -> Result<Vec<Arc<PlainLog>>, Error> {
     let mut logs = Vec::new();
-    // What is in a folder of a store of ours is not looked through: it may be large, and is none of these.
-    for start in tops(shared)? {
-        list(shared, &start, &mut logs)?;
+    for start in ["", EVOLUTION] {
+        let beside = Query { start: start.to_owned(), folders: true, ..Query::default() };
+        for folder in list_copies(shared, &beside, &mut logs)? {
+            // What is in a folder of a store of ours is not looked through: it may be large, and is none of these.
+            let is_ours = folder == EVOLUTION || folder == DECISIONS || is_day(&folder);
+            let inside = Query { start: folder, ..Query::default() };
+            if !is_ours && !is_of_workflows(shared, &inside)? {
+                list_copies(shared, &inside, &mut logs)?;
+            }
+        }
     }
-    Ok(logs.into_iter().map(|(key, size)| plain(shared, key, size)).collect())
+    look_at_beginnings(&logs)?;
+    Ok(logs)
 }
 
 /// The one copy that has this key, if there is one.
 pub(super) fn find_one(shared: &Arc<Shared>, key: &str) -> Result<Option<Arc<PlainLog>>, Error> {
-    let (bucket, query) = (shared.bucket(), Query { start: key.to_owned(), limit: Some(1), ..Query::default() });
-    let page = shared.worker.run(async move { patiently(|| bucket.list(&query, None)).await })?;
+    let page = list(shared, Query { start: key.to_owned(), limit: Some(1), ..Query::default() }, None)?;
     let found = page.objects.into_iter().find(|(found, _)| found == key);
-    Ok(found.map(|(key, size)| plain(shared, key, size)))
+    let log = found.map(|(key, size)| plain(shared, key, size, None));
+    look_at_beginnings(log.as_slice())?;
+    Ok(log)
 }
 
-fn plain(shared: &Arc<Shared>, key: String, size: u64) -> Arc<PlainLog> {
-    let (shared, name, first_time) = (shared.clone(), shared.name_of(&key), OnceLock::new());
-    Arc::new(PlainLog { shared, key, name, size, first_time })
+fn plain(shared: &Arc<Shared>, key: String, size: u64, problem: Option<&'static str>) -> Arc<PlainLog> {
+    let (shared, name, beginning) = (shared.clone(), shared.name_of(&key), OnceLock::new());
+    Arc::new(PlainLog { shared, key, name, size, problem, beginning })
 }
 
-/// What to look through: the objects beside the folders as an empty text, and each folder that is not one of ours.
-fn tops(shared: &Shared) -> Result<Vec<String>, Error> {
-    let mut tops = vec![String::new()];
-    for folder in folders(shared, "")? {
-        if folder == EVOLUTION {
-            continue;
-        }
-        let (bucket, query) = (shared.bucket(), Query { start: folder.clone(), limit: Some(1), ..Query::default() });
-        let page = shared.worker.run(async move { patiently(|| bucket.list(&query, None)).await })?;
-        if page.objects.first().is_some_and(|(key, _)| !is_of_store(key)) {
-            tops.push(folder);
-        }
-    }
-    Ok(tops)
+/// Whether a folder is one of a store of workflow runs, by its first object.
+fn is_of_workflows(shared: &Shared, query: &Query) -> Result<bool, Error> {
+    let page = list(shared, Query { limit: Some(1), ..query.clone() }, None)?;
+    Ok(page.objects.first().is_some_and(|(key, _)| is_of_store(key)))
 }
 
-fn list(shared: &Shared, start: &str, logs: &mut Vec<(String, u64)>) -> Result<(), Error> {
-    let mut next = None;
+/// Adds the copies that a list has, and returns the folders that it has.
+fn list_copies(shared: &Arc<Shared>, query: &Query, logs: &mut Vec<Arc<PlainLog>>) -> Result<Vec<String>, Error> {
+    let (mut folders, mut next) = (Vec::new(), None);
     loop {
-        let query = Query { start: start.to_owned(), folders: start.is_empty(), ..Query::default() };
-        let bucket = shared.bucket();
-        let page = shared.worker.run(async move { patiently(|| bucket.list(&query, next.clone())).await })?;
-        let is_copy = |key: &str| is_log(key) && !is_of_store(key);
-        logs.extend(page.objects.into_iter().filter(|(key, _)| is_copy(key)));
+        let page = list(shared, query.clone(), next)?;
+        folders.extend(page.folders.into_iter().map(|folder| folder.trim_end_matches('/').to_owned() + "/"));
+        // Folders that cannot be asked for hold objects that cannot be, either: they can be listed.
+        folders.extend(page.odd.iter().filter(|name| query.folders && name.ends_with('/')).cloned());
+        let sound = page.objects.into_iter().map(|(key, size)| (key, size, None));
+        let all = sound.chain(page.odd.into_iter().map(|key| (key, 0, Some(UNASKABLE))));
+        let copies = all.filter(|(key, ..)| is_log(key) && !is_of_store(key));
+        logs.extend(copies.map(|(key, size, problem)| plain(shared, key, size, problem)));
         if logs.len() > LOGS_MAX {
             let problem = format!("there are more than {LOGS_MAX} logs below it; name a part of them");
             return Err(Error::Unfit { place: shared.location.clone(), problem });
         }
         next = page.next;
         if next.is_none() {
-            return Ok(());
+            return Ok(folders);
         }
     }
 }
 
 /// Finds out when copies begin, many at a time, so that they can be put in the order of their times.
-pub(super) fn look_at_beginnings(logs: &[Arc<PlainLog>]) -> Result<(), Error> {
+fn look_at_beginnings(logs: &[Arc<PlainLog>]) -> Result<(), Error> {
+    let logs = logs.iter().filter(|log| log.problem.is_none() && log.size > 0).collect::<Vec<_>>();
     for some in logs.chunks(AT_ONCE) {
-        let begun = some.iter().map(|log| log.shared.begin_fetch_range(&log.key, 0..END_BYTES.min(log.size.max(1))));
+        let begun = some.iter().map(|log| log.shared.begin_fetch_range(&log.key, 0..END_BYTES.min(log.size)));
         for (log, beginning) in some.iter().zip(begun.collect::<Vec<_>>()) {
-            let first = beginning.wait().ok_or_else(gone)??.and_then(|bytes| first_time(&bytes));
-            let _ = log.first_time.set(first);
+            // One that is gone meanwhile is told of when it is read.
+            let bytes = beginning.wait().ok_or_else(gone)??.unwrap_or_default();
+            let _ = log.beginning.set(look_at(&bytes));
         }
     }
     Ok(())
 }
 
-/// The time of the first event, of the beginning of a log that may be compressed.
-fn first_time(beginning: &[u8]) -> Option<Timestamp> {
+/// What the beginning of a log tells, which may be compressed.
+fn look_at(beginning: &[u8]) -> Beginning {
     let mut text = Vec::new();
-    let mut reader = decompressed(beginning).ok()?;
-    // It ends in the middle, which is an error where it is compressed; what came before is there.
-    let _ = std::io::Read::read_to_end(&mut std::io::Read::take(&mut reader, END_BYTES), &mut text);
-    first_time_in(&text)
+    if let Ok(reader) = decompressed(beginning) {
+        // It ends in the middle, which is an error where it is compressed; what came before is there.
+        let _ = reader.take(END_BYTES).read_to_end(&mut text);
+    }
+    Beginning { first_time: first_time_in(&text), is_compressed: is_compressed(beginning) }
 }
 
 impl Log for PlainLog {
@@ -128,29 +148,32 @@ impl Log for PlainLog {
     }
 
     fn first_time(&self) -> Option<Timestamp> {
-        *self.first_time.get()?
+        self.beginning.get()?.first_time
     }
 
     fn last_time(&self) -> Option<Timestamp> {
-        if folder::is_compressed(Path::new(&self.key)) {
+        if self.beginning.get()?.is_compressed {
             return None;
         }
-        let range = self.size.saturating_sub(END_BYTES)..self.size.max(1);
+        let range = self.size.saturating_sub(END_BYTES)..self.size;
         last_time_in(&self.shared.begin_fetch_range(&self.key, range).wait()?.ok()??)
     }
 
     fn read(&self, reading: &Reading) -> Result<Box<dyn Pieces>, Error> {
+        if let Some(problem) = self.problem {
+            return Ok(Box::new(OnePiece(Some(lost(&self.shared, &self.key, problem)))));
+        }
         if self.size <= WHOLE_BYTES_MAX {
             let fetching = self.shared.begin_fetch_in_turn(&self.key, self.size);
             return Ok(Box::new(WholePiece { name: self.name.clone(), size: self.size, fetching: Some(fetching) }));
         }
-        if reading.backwards && !folder::is_compressed(Path::new(&self.key)) {
+        if reading.backwards && self.beginning.get().is_some_and(|beginning| !beginning.is_compressed) {
             let (shared, key, name) = (self.shared.clone(), self.key.clone(), self.name.clone());
             return Ok(Box::new(Backwards { shared, key, name, end: self.size, carry: Vec::new(), is_torn: false }));
         }
         let reader = ObjectReader::new(&self.shared, &self.key, self.size);
         let origin = Arc::new(Origin::object(&self.name));
-        let content = Content::Stream(Box::new(reader));
+        let content = Content::Stream(Box::new(reader), self.size);
         Ok(Box::new(OnePiece(Some(Piece { content, offset: 0, origin, stored_bytes: self.size }))))
     }
 }

@@ -9,8 +9,8 @@ use bytes::{Buf as _, Bytes};
 use super::super::worker::{Pending, gone};
 use super::super::{Content, Log, Origin, Piece, Pieces, Reading, io_error};
 use super::Shared;
-use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX, patiently};
-use super::list::{Listed, Segments};
+use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX};
+use super::list::{Listed, Segments, list};
 use super::names::{DECISIONS, decision, number_of};
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Query};
@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 
 /// How much of a large object is fetched at a time, in bytes.
 const RANGE_BYTES: u64 = 8 << 20;
+
+/// Why an object between segments is not read.
+const NO_SEGMENT: &str = "it is not called as a segment is: it is not read";
 
 /// How many objects are fetched ahead at first, when the last ones may be enough.
 const AHEAD_FIRST: usize = 2;
@@ -66,12 +69,14 @@ pub(super) struct SegmentPieces {
     segments: Segments,
     ahead: usize,
     coming: VecDeque<(Listed, Option<Fetching>)>,
+    /// Objects that are told of as being none of them, behind all others.
+    strays: VecDeque<String>,
 }
 
 impl SegmentPieces {
     pub(super) fn new(shared: &Arc<Shared>, segments: Segments, may_end_soon: bool) -> Self {
         let ahead = if may_end_soon { AHEAD_FIRST } else { AT_ONCE };
-        SegmentPieces { shared: shared.clone(), segments, ahead, coming: VecDeque::new() }
+        SegmentPieces { shared: shared.clone(), segments, ahead, coming: VecDeque::new(), strays: VecDeque::new() }
     }
 
     /// Segments that were found a second time.
@@ -91,7 +96,7 @@ impl SegmentPieces {
         let Some((listed, fetching)) = self.coming.pop_front() else { return Ok(None) };
         let content = match fetching {
             Some(fetching) => whole(fetching)?,
-            None => Content::Stream(Box::new(ObjectReader::new(&self.shared, &listed.key, listed.size))),
+            None => Content::Stream(Box::new(ObjectReader::new(&self.shared, &listed.key, listed.size)), listed.size),
         };
         Ok(Some((listed, content)))
     }
@@ -99,10 +104,19 @@ impl SegmentPieces {
 
 impl Pieces for SegmentPieces {
     fn next(&mut self) -> Result<Option<Piece>, Error> {
-        let Some((listed, content)) = self.next_segment()? else { return Ok(None) };
+        let Some((listed, content)) = self.next_segment()? else {
+            self.strays.extend(self.segments.take_strays());
+            return Ok(self.strays.pop_front().map(|key| lost(&self.shared, &key, NO_SEGMENT)));
+        };
         let origin = Origin::object(&self.shared.name_of(&listed.key)).until(listed.segment.put);
         Ok(Some(Piece { content, offset: 0, origin: Arc::new(origin), stored_bytes: listed.size }))
     }
+}
+
+/// What stands for an object that cannot be read.
+pub(super) fn lost(shared: &Shared, key: &str, problem: &str) -> Piece {
+    let origin = Arc::new(Origin::object(&shared.name_of(key)));
+    Piece { content: Content::Lost(problem.to_owned()), offset: 0, origin, stored_bytes: 0 }
 }
 
 /// What an object that was begun to be fetched holds.
@@ -115,29 +129,28 @@ pub(super) fn whole(fetching: Fetching) -> Result<Content, Error> {
     }
 }
 
-/// Reads a large object from its front, the next part being on its way meanwhile.
+/// Reads a large object from its front, once it is begun to be read: then the next part is on its way meanwhile.
 pub(super) struct ObjectReader {
     shared: Arc<Shared>,
     key: String,
     size: u64,
     /// Up to where parts were asked for.
     asked: u64,
-    coming: Option<Pending<Result<Option<Bytes>, Error>>>,
+    /// The next part and how long it is to be.
+    coming: Option<(Pending<Result<Option<Bytes>, Error>>, u64)>,
     part: Bytes,
 }
 
 impl ObjectReader {
     pub(super) fn new(shared: &Arc<Shared>, key: &str, size: u64) -> Self {
-        let (shared, key) = (shared.clone(), key.to_owned());
-        let mut reader = ObjectReader { shared, key, size, asked: 0, coming: None, part: Bytes::new() };
-        reader.ask();
-        reader
+        ObjectReader { shared: shared.clone(), key: key.to_owned(), size, asked: 0, coming: None, part: Bytes::new() }
     }
 
+    /// Asks for the next part, if there is one.
     fn ask(&mut self) {
         let end = (self.asked + RANGE_BYTES).min(self.size);
-        let range = self.asked..end;
-        self.coming = (!range.is_empty()).then(|| self.shared.begin_fetch_range(&self.key, range));
+        let (range, length) = (self.asked..end, end - self.asked);
+        self.coming = (length > 0).then(|| (self.shared.begin_fetch_range(&self.key, range), length));
         self.asked = end;
     }
 }
@@ -145,10 +158,16 @@ impl ObjectReader {
 impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.part.is_empty() {
-            let Some(coming) = self.coming.take() else { return Ok(0) };
+            if self.asked == 0 {
+                self.ask();
+            }
+            let Some((coming, length)) = self.coming.take() else { return Ok(0) };
             self.ask();
             let part = coming.wait().ok_or_else(|| io_error(gone()))?.map_err(io_error)?;
             self.part = part.ok_or_else(|| io::Error::other("it is gone: it was removed while it was read"))?;
+            if self.part.len() as u64 != length {
+                return Err(io::Error::other("it became shorter while it was read"));
+            }
         }
         let count = self.part.len().min(buffer.len());
         self.part.copy_to_slice(&mut buffer[..count]);
@@ -188,18 +207,16 @@ impl Log for DecisionLog {
 
 /// The numbers of all decisions and their sizes, in order.
 pub(super) fn list_decisions(shared: &Shared) -> Result<Vec<(u64, u64)>, Error> {
-    let (bucket, query) = (shared.bucket(), Query { start: DECISIONS.to_owned(), ..Query::default() });
-    shared.worker.run(async move {
-        let (mut numbers, mut next) = (Vec::new(), None);
-        loop {
-            let page = patiently(|| bucket.list(&query, next.clone())).await?;
-            numbers.extend(page.objects.iter().filter_map(|(key, size)| Some((number_of(key)?, *size))));
-            next = page.next;
-            if next.is_none() {
-                return Ok(numbers);
-            }
+    let query = Query { start: DECISIONS.to_owned(), ..Query::default() };
+    let (mut numbers, mut next) = (Vec::new(), None);
+    loop {
+        let page = list(shared, query.clone(), next)?;
+        numbers.extend(page.objects.iter().filter_map(|(key, size)| Some((number_of(key)?, *size))));
+        next = page.next;
+        if next.is_none() {
+            return Ok(numbers);
         }
-    })
+    }
 }
 
 impl Shared {

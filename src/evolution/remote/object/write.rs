@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::super::{Content, Decide, Heard, Known, NotAll, Place, Reading, Writer};
 use super::Shared;
-use super::list::Segments;
-use super::names::{Segment, SegmentId, decision};
+use super::list::{Listed, Segments};
+use super::names::{DECISIONS, NUMBER_MAX, Segment, SegmentId, decision};
 use super::read::{Decisions, SegmentPieces, list_decisions};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
@@ -45,6 +45,8 @@ pub(super) struct BucketWriter {
     /// What others put that was handed on, if anybody wants to know: the time from which segments count, and those seen.
     calls: Option<Seen>,
     checked: Option<Instant>,
+    /// Reading all decisions ended in an error, and some were handed on before.
+    is_half_read: bool,
     fast: FastReader,
 }
 
@@ -117,6 +119,7 @@ impl BucketWriter {
             written_bytes: 0,
             calls: None,
             checked: None,
+            is_half_read: false,
             fast: FastReader::default(),
         }
     }
@@ -174,23 +177,25 @@ impl BucketWriter {
         let last = numbers.last().map_or(0, |(number, _)| *number);
         let numbers = numbers.into_iter().filter(|(_, size)| *size > 0).collect();
         let mut decisions = Decisions::new(&self.shared, numbers);
-        let mut all = Vec::new();
-        while let Some((_, content)) = decisions.next()? {
-            all.push(content);
+        if std::mem::replace(&mut self.is_half_read, true) {
+            each(Heard::Anew);
         }
-        for content in all {
+        while let Some((_, content)) = decisions.next()? {
             hand_on(content, each)?;
         }
+        self.is_half_read = false;
         *known = Known { last: Place(last, 0), state };
         self.checked = Some(Instant::now());
         Ok(())
     }
 
-    /// Whether decisions in front of the last known one are other than they were.
+    /// Whether decisions are other than they were, apart from the next ones.
     fn has_changed(&self, known: &Known) -> Result<bool, Error> {
-        let numbers = list_decisions(&self.shared)?;
-        let before = numbers.into_iter().filter(|(number, _)| *number <= known.last.0).collect::<Vec<_>>();
-        Ok(state_of(&before) != known.state)
+        let mut before = list_decisions(&self.shared)?;
+        let behind = before.split_off(before.partition_point(|(number, _)| *number <= known.last.0));
+        // Who asks for the next one only never hears of those behind a gap.
+        let has_gap = behind.first().is_some_and(|(number, _)| *number != known.last.0 + 1);
+        Ok(has_gap || state_of(&before) != known.state)
     }
 }
 
@@ -239,6 +244,9 @@ impl Writer for BucketWriter {
 
     fn decide(&mut self, known: &Known, line: &str) -> Result<Decide, Error> {
         let number = known.last.0 + 1;
+        if number > NUMBER_MAX {
+            return Err(Error::corrupt(self.shared.name_of(DECISIONS), "somebody used up all numbers of decisions"));
+        }
         let (store, key, body) = (self.shared.store.clone(), decision(number), Bytes::copy_from_slice(line.as_bytes()));
         let created = self.shared.worker.run(async move {
             // That objects can be created exclusively is tried out once for each bucket.
@@ -303,11 +311,17 @@ impl Writer for BucketWriter {
     fn history(&mut self, since: Option<Timestamp>, now: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let begins = self.calls.is_none();
         let seen = self.calls.get_or_insert_with(Seen::default);
+        let from = now.offset_micros(-2 * OVERLAP_US);
+        if begins {
+            seen.begun = Some(from);
+            // Those that are left out below are none that come later, either.
+            let mut recent = Segments::from(&self.shared, from, now);
+            while let Some(Listed { segment, .. }) = recent.next()? {
+                seen.put.insert(segment.id, segment.put);
+            }
+        }
         let segments = Segments::new(&self.shared, &Reading { since, ..Reading::default() })?;
         let mut pieces = SegmentPieces::new(&self.shared, segments, false);
-        if begins {
-            seen.begun = Some(now.offset_micros(-2 * OVERLAP_US));
-        }
         while let Some((listed, content)) = pieces.next_segment()? {
             let segment = &listed.segment;
             if begins {
@@ -319,7 +333,6 @@ impl Writer for BucketWriter {
             let result = each_block_of_piece(content, &mut |lines| each(lines));
             result.map_err(|error| Error::unavailable("reading a segment", error))?;
         }
-        let from = now.offset_micros(-2 * OVERLAP_US);
         seen.put.retain(|_, put| *put >= from);
         Ok(())
     }
