@@ -408,6 +408,7 @@ impl Stands {
     }
 
     /// How many decisions there are.
+    #[cfg(feature = "cli")]
     pub(super) fn count(&self) -> u64 {
         self.by_function.values().flat_map(Lasting::items).count() as u64
     }
@@ -419,7 +420,12 @@ impl Stands {
 }
 
 /// Sorts the lines that stand at byte `offset` of a log, and says where each begins.
-pub(super) fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each: impl FnMut(u64, &[u8], Line)) {
+pub(super) fn each_line(
+    lines: &[u8],
+    offset: u64,
+    older_than: Option<Timestamp>,
+    mut each: impl FnMut(u64, &[u8], Line),
+) {
     let mut fast = FastReader::default();
     let mut at = offset;
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
@@ -475,6 +481,7 @@ impl Archive {
     }
 
     /// Takes lines.
+    #[cfg(feature = "cli")]
     pub(super) fn take(&mut self, lines: &[u8]) -> io::Result<()> {
         self.writer.write_all(lines)
     }

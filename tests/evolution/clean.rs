@@ -21,9 +21,10 @@ fn line(event: &str, variant: &str, at: &str) -> String {
 fn log() -> String {
     let old = (0..300).map(|n| line("call", "v1", &format!("2020-01-01T00:{:02}:{:02}", n / 60, n % 60)));
     let young = (0..300).map(|n| line("call", "v2", &format!("2999-01-01T00:{:02}:{:02}", n / 60, n % 60)));
-    let decisions = ["v2", "v3", "v2"].into_iter().zip(1..).map(|(variant, day)| {
-        line("promotion", variant, &format!("2020-02-0{day}T00:00:00"))
-    });
+    let decisions = ["v2", "v3", "v2"]
+        .into_iter()
+        .zip(1..)
+        .map(|(variant, day)| line("promotion", variant, &format!("2020-02-0{day}T00:00:00")));
     old.chain(decisions).chain(young).collect()
 }
 
@@ -46,7 +47,9 @@ fn older_events_go_and_what_stands_stays() {
         let done = json(&mut ground.tc(&["clean", "--older-than", "30d", "--yes", "--json", &archive]));
         let figures = |answer: &Value| {
             let items = answer["items"].as_array().expect("items").clone();
-            let figures = items.iter().map(|item| (item["events_deleted"].clone(), item["events_kept"].clone(), item["standing_decisions"].clone()));
+            let figures = items.iter().map(|item| {
+                (item["events_deleted"].clone(), item["events_kept"].clone(), item["standing_decisions"].clone())
+            });
             figures.collect::<Vec<_>>()
         };
         assert_eq!(figures(&dry), figures(&done));
@@ -70,7 +73,8 @@ fn all_goes_and_processes_go_back_to_their_strategies() {
     for ground in Ground::all() {
         ground.write(&log());
         let tracker = ground.tracker();
-        let function = Evolving::new("f", |(): &()| 1).variant("v2", |(): &()| 2).strategy(AbTest::even()).tracker(&tracker);
+        let function =
+            Evolving::new("f", |(): &()| 1).variant("v2", |(): &()| 2).strategy(AbTest::even()).tracker(&tracker);
         assert_eq!(function.stats().variants[1].weight, 1.0);
         let output = run(&mut ground.tc(&["clean", "--yes"]));
         assert_eq!(output.status.code(), Some(0), "{}", seen(&output));

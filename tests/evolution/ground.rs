@@ -77,6 +77,14 @@ impl Ground {
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
     }
 
+    /// An object.
+    pub(crate) fn get(&self, key: &str) -> Vec<u8> {
+        let Server::Bucket(port, bucket) = &self.server else { panic!("no bucket") };
+        let (status, answer) = request(*port, "GET", &format!("/{bucket}/{key}"), &[], b"");
+        assert_eq!(status, 200, "{key}");
+        answer
+    }
+
     /// The keys of all objects.
     pub(crate) fn keys(&self) -> Vec<String> {
         let Server::Bucket(port, bucket) = &self.server else { panic!("no bucket") };
@@ -152,17 +160,33 @@ fn segment(number: u64, lines: &[String]) -> (String, Vec<u8>) {
     let times = times.collect::<Vec<_>>();
     let now = Timestamp::now();
     let (first, last) = (times.iter().min().unwrap_or(&now), times.iter().max().unwrap_or(&now));
-    let stamp = |at: &Timestamp| at.fixed_width().replace(['-', ':'], "");
-    let (day, hour) = (&last.fixed_width()[..10], &last.fixed_width()[11..13]);
-    let put = last;
-    let name = format!("{}_{}_{}_00000000000000aa-{number}_{}", stamp(put), stamp(first), stamp(last), lines.len());
+    let (folder, name) = name(*last, [*first, *last], number, lines.len());
     let text = lines.concat();
     let (ending, body) = match number % 3 {
         0 => (".jsonl", text.into_bytes()),
         1 => (".jsonl.gz", gzip(&text)),
         _ => (".jsonl.zst", zstd::encode_all(text.as_bytes(), 3).expect("compressed")),
     };
-    (format!("evolution/{day}/{hour}/{name}{ending}"), body)
+    (format!("{folder}{name}{ending}"), body)
+}
+
+fn name(put: Timestamp, [first, last]: [Timestamp; 2], number: u64, lines: usize) -> (String, String) {
+    let stamp = |at: Timestamp| at.fixed_width().replace(['-', ':'], "");
+    let (day, hour) = (&put.fixed_width()[..10], &put.fixed_width()[11..13]);
+    let name = format!("{}_{}_{}_00000000000000aa-{number}_{lines}", stamp(put), stamp(first), stamp(last));
+    (format!("evolution/{day}/{hour}/"), name)
+}
+
+/// A segment that was put at this time, compressed with zstd.
+pub(crate) fn segment_at(put: &str, number: u64, text: &str) -> (String, Vec<u8>) {
+    let put = Timestamp::parse(put.as_bytes()).expect("a time");
+    let times = text
+        .lines()
+        .filter_map(|line| Timestamp::parse(line.split("\"timestamp\": \"").nth(1)?.split('"').next()?.as_bytes()));
+    let times = times.collect::<Vec<_>>();
+    let span = [*times.iter().min().expect("an event"), *times.iter().max().expect("an event")];
+    let (folder, name) = name(put, span, number, times.len());
+    (format!("{folder}{name}.jsonl.zst"), zstd::encode_all(text.as_bytes(), 3).expect("compressed"))
 }
 
 pub(crate) fn gzip(text: &str) -> Vec<u8> {

@@ -12,6 +12,7 @@
 )]
 
 mod address;
+#[cfg(feature = "cli")]
 pub(crate) mod clean;
 #[cfg(feature = "object-store")]
 mod object;
@@ -37,9 +38,11 @@ use crate::time::Timestamp;
 /// Where an evolution log is that is not a file.
 pub(crate) trait Site: Send + Sync + fmt::Debug {
     /// What it is called in messages: never with credentials.
+    #[cfg(feature = "cli")]
     fn location(&self) -> &str;
 
     /// How soon processes obey that follow the log as it is usual: `a second`.
+    #[cfg(feature = "cli")]
     fn outlook(&self) -> &'static str {
         "a second"
     }
@@ -51,12 +54,15 @@ pub(crate) trait Site: Send + Sync + fmt::Debug {
     fn writer(&self) -> Result<Box<dyn Writer>, Error>;
 
     /// Begins to follow all that is written from now on.
+    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error>;
 
     /// Looks at what can be deleted: all or, with `older_than`, what is from before that time.
+    #[cfg(feature = "cli")]
     fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<clean::Plan>, Error>;
 
     /// Deletes what a plan says.
+    #[cfg(feature = "cli")]
     fn cleaner(&self) -> &dyn clean::Cleaner;
 }
 
@@ -97,6 +103,7 @@ pub(crate) trait Writer: Send {
 }
 
 /// Follows a log.
+#[cfg(feature = "cli")]
 pub(crate) trait Follower {
     /// Gives out what was written since the last time; nothing, if that was a moment ago and asking costs.
     fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error>;
@@ -186,6 +193,7 @@ pub(crate) struct Reading {
     /// Parts that can hold no event from this time on may be left out.
     pub(crate) since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
+    #[cfg(feature = "object-store")]
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -237,6 +245,7 @@ pub struct Place(pub(crate) u64, pub(crate) u64);
 
 impl Place {
     /// The one behind it.
+    #[cfg(feature = "redis")]
     pub(crate) fn next(self) -> Place {
         match self.1.checked_add(1) {
             Some(second) => Place(self.0, second),
@@ -245,6 +254,7 @@ impl Place {
     }
 
     /// Reads `1700000000000-0`.
+    #[cfg(feature = "redis")]
     pub(crate) fn parse(text: &str) -> Option<Place> {
         let (first, second) = text.split_once('-')?;
         Some(Place(first.parse().ok()?, second.parse().ok()?))

@@ -66,6 +66,7 @@ impl Content {
     }
 
     /// Why it cannot be read, if that is known.
+    #[cfg(feature = "cli")]
     pub(crate) fn problem(&self) -> Option<&str> {
         match self {
             #[cfg(feature = "object-store")]
@@ -154,6 +155,7 @@ impl Origin {
     }
 
     /// Entries of a stream, in order: (line in the piece, byte in the piece, id).
+    #[cfg(feature = "redis")]
     pub(crate) fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
         Origin { entries, ..Origin::object(name) }
     }
@@ -193,6 +195,7 @@ pub struct Spot {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "redis")]
     #[test]
     fn lines_are_numbered_in_their_entry() {
         let origin = Origin::entries("r k", vec![(0, 0, Place(5, 0)), (2, 30, Place(5, 1)), (3, 40, Place(7, 0))]);

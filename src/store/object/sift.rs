@@ -7,8 +7,12 @@
 use object_store::path::Path;
 
 /// What names things in a page: the element, the element with its name in it, and whether that is a folder.
-const ELEMENTS: [(&str, &str, bool); 4] =
-    [("Contents", "Key", false), ("CommonPrefixes", "Prefix", true), ("Blob", "Name", false), ("BlobPrefix", "Name", true)];
+const ELEMENTS: [(&str, &str, bool); 4] = [
+    ("Contents", "Key", false),
+    ("CommonPrefixes", "Prefix", true),
+    ("Blob", "Name", false),
+    ("BlobPrefix", "Name", true),
+];
 
 /// The page without what has a name that cannot be asked for, and these names.
 pub(super) fn sift(page: &str) -> (String, Vec<String>) {
@@ -124,7 +128,16 @@ mod tests {
 
     #[test]
     fn what_is_no_list_stays_as_it_is() {
-        for text in ["", "<", "<<<>>>", "<Contents>", "<Contents><Key>..", "<Contents></Contents>", "<Blob><Name>../", "&#xd800;"] {
+        for text in [
+            "",
+            "<",
+            "<<<>>>",
+            "<Contents>",
+            "<Contents><Key>..",
+            "<Contents></Contents>",
+            "<Blob><Name>../",
+            "&#xd800;",
+        ] {
             assert_eq!(sift(text), (text.to_owned(), Vec::new()), "{text}");
         }
         assert_eq!(unescape("a&amp;&#x41;&#66;&nope;&#xd800;&"), "a&AB&nope;&#xd800;&");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::fetch::patiently;
-use super::plain::is_log;
 use super::names::{Segment, SegmentId, behind, day_of, hour_of, is_day};
+use super::plain::is_log;
 use crate::evolution::remote::Reading;
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Listed as Page, Query};
@@ -131,24 +131,9 @@ impl Segments {
         Segments { not_of: Some(writer), ..self }
     }
 
-    /// Only those whose last event is older.
-    pub(super) fn older_than(self, limit: Timestamp) -> Self {
-        Segments { older_than: Some(limit), ..self }
-    }
-
     /// Without these.
     pub(super) fn without(self, segments: impl Iterator<Item = SegmentId>) -> Self {
         Segments { without: segments.collect(), ..self }
-    }
-
-    /// And remembers those that are found a second time.
-    pub(super) fn with_copies(self) -> Self {
-        Segments { copies: Some(Vec::new()), ..self }
-    }
-
-    /// Segments that were found a second time.
-    pub(super) fn into_copies(self) -> impl Iterator<Item = Listed> {
-        self.copies.unwrap_or_default().into_iter()
     }
 
     /// The keys of objects that were found so far which are called as logs are, and not as segments; each once.
@@ -261,6 +246,25 @@ impl Segments {
         if is_log(&key) && self.strays.len() < STRAYS_MAX {
             self.strays.push(key);
         }
+    }
+}
+
+/// What is to be deleted.
+#[cfg(feature = "cli")]
+impl Segments {
+    /// Only those whose last event is older.
+    pub(super) fn older_than(self, limit: Timestamp) -> Self {
+        Segments { older_than: Some(limit), ..self }
+    }
+
+    /// And remembers those that are found a second time.
+    pub(super) fn with_copies(self) -> Self {
+        Segments { copies: Some(Vec::new()), ..self }
+    }
+
+    /// Segments that were found a second time.
+    pub(super) fn into_copies(self) -> impl Iterator<Item = Listed> {
+        self.copies.unwrap_or_default().into_iter()
     }
 }
 

@@ -1,8 +1,10 @@
 //! An evolution log in an object store: segments that each writer names for itself, so that nothing contends, and decisions
 //! that are numbered and created only where there is none. Beside them, copies of logs, whatever they are called.
 
+#[cfg(feature = "cli")]
 mod clean;
 mod fetch;
+#[cfg(feature = "cli")]
 mod follow;
 mod list;
 mod names;
@@ -12,16 +14,22 @@ mod write;
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "cli")]
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use super::Follower;
+#[cfg(feature = "cli")]
 use super::clean::{Cleaner, Plan};
 use super::worker::Worker;
-use super::{Follower, Remote, Site, Writer};
+use super::{Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::object::{Bucket, Query};
 use crate::store::{BucketAddress, BucketOptions, BucketStore, Error};
+#[cfg(feature = "cli")]
 use crate::time::Timestamp;
 use fetch::Fetcher;
+#[cfg(feature = "cli")]
 use follow::BucketFollower;
 use list::list;
 use read::{DecisionLog, SegmentLog};
@@ -42,6 +50,7 @@ struct Shared {
     store: BucketStore,
     fetcher: Fetcher,
     location: String,
+    #[cfg(feature = "cli")]
     poll_every: Duration,
 }
 
@@ -62,6 +71,7 @@ impl Shared {
             store: BucketStore::open(address, settings, options.clone())?,
             fetcher: Fetcher::default(),
             location: address.to_string(),
+            #[cfg(feature = "cli")]
             poll_every: options.poll_every,
         }))
     }
@@ -109,10 +119,12 @@ impl BucketSite {
 }
 
 impl Site for BucketSite {
+    #[cfg(feature = "cli")]
     fn location(&self) -> &str {
         &self.shared.location
     }
 
+    #[cfg(feature = "cli")]
     fn outlook(&self) -> &'static str {
         "some seconds"
     }
@@ -141,14 +153,17 @@ impl Site for BucketSite {
         Ok(Box::new(BucketWriter::new(&self.shared)))
     }
 
+    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error> {
         Ok(Box::new(BucketFollower::begin(&self.shared)?))
     }
 
+    #[cfg(feature = "cli")]
     fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
         clean::plans(&self.shared, older_than)
     }
 
+    #[cfg(feature = "cli")]
     fn cleaner(&self) -> &dyn Cleaner {
         self
     }
