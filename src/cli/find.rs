@@ -150,6 +150,7 @@ fn root(text: &OsString) -> Result<Root> {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match Address::parse(text, environment)? {
         Address::Path(path) => Ok(Root::Path(path)),
+        #[cfg(any(feature = "redis", feature = "object-store"))]
         address => match address.site()? {
             Some(site) => Ok(Root::Site(site)),
             None => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),

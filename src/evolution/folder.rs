@@ -84,7 +84,8 @@ pub fn in_time_order(sources: &mut [Source]) {
     if sources.len() < 2 {
         return;
     }
-    let name = |source: &Source| source.path().map(Path::to_path_buf).unwrap_or_default();
+    // A copy in a bucket is called as a file is.
+    let name = |source: &Source| source.path().map_or_else(|| PathBuf::from(source.name()), Path::to_path_buf);
     sources.sort_by_cached_key(|source| {
         let first = source.first_time().unwrap_or(Timestamp::MIN);
         (first, std::cmp::Reverse(rotation(&name(source))), name(source))

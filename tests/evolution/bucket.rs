@@ -123,7 +123,7 @@ fn answers_that_are_lost_put_nothing_twice() {
     std::thread::sleep(Duration::from_millis(600));
     assert_eq!(calls(&way.direct, "f"), 400);
     let history = json(&mut way.direct.tc(&["history", "-n", "all", "--json"]));
-    let values = history["items"].as_array().expect("items").iter().map(|item| value(item));
+    let values = history["items"].as_array().expect("items").iter().map(value);
     assert_eq!(values.collect::<Vec<_>>(), (0..400).collect::<Vec<_>>());
     assert_eq!(tracker.health().dropped, 0);
 }
@@ -242,7 +242,7 @@ fn a_large_copy_is_read_from_its_front_and_from_its_end() {
     for name in ["a/large.jsonl", "b/large.jsonl.zst"] {
         let mut command = ground.tc(&["history", "-n", "50000", "--json"]);
         let history = json(command.env("TC_STORE", format!("{}/{name}", ground.url)));
-        let values = history["items"].as_array().expect("items").iter().map(|item| value(item));
+        let values = history["items"].as_array().expect("items").iter().map(value);
         assert!(values.eq(70_000..120_000), "{name}");
     }
 }

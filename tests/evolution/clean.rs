@@ -68,6 +68,40 @@ fn older_events_go_and_what_stands_stays() {
     }
 }
 
+/// What is to be kept and cannot be is not deleted, and what cannot be read is no older than anything.
+#[test]
+fn nothing_goes_that_cannot_be_archived_or_read() {
+    for ground in Ground::all() {
+        ground.write(&log());
+        let before = json(&mut ground.tc(&["status", "--json"]))["items"].clone();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let archive = format!("--archive={}", file.path().join("folder").display());
+        let output = run(&mut ground.tc(&["clean", "--yes", &archive]));
+        assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+        assert!(seen(&output).contains("error: cannot clean "), "{}", seen(&output));
+        assert_eq!(json(&mut ground.tc(&["status", "--json"]))["items"], before);
+    }
+    let ground = Ground::redis();
+    ground.write(&line("call", "v1", "2020-01-01T00:00:00"));
+    let mut connection = ground.server().admin();
+    for (field, value) in [("lines", "torn \u{1b}[31m\n"), ("other", "x")] {
+        let mut command = ::redis::cmd("XADD");
+        command.arg("{tc}:evolution").arg("*").arg(field).arg(value).query::<String>(&mut connection).expect("added");
+    }
+    let output = run(&mut ground.tc(&["clean", "--yes", "--older-than", "30d"]));
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    assert!(
+        seen(&output).contains("2 lines could not be read") && !seen(&output).contains('\u{1b}'),
+        "{}",
+        seen(&output)
+    );
+    assert_eq!(::redis::cmd("XLEN").arg("{tc}:evolution").query::<u64>(&mut connection), Ok(2));
+    ground.server().kill();
+    let output = run(&mut ground.tc(&["clean", "--yes", "--json"]));
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    assert!(seen(&output).contains("\"unavailable\""), "{}", seen(&output));
+}
+
 #[test]
 fn all_goes_and_processes_go_back_to_their_strategies() {
     for ground in Ground::all() {

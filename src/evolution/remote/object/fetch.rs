@@ -48,6 +48,9 @@ pub(super) struct Fetched {
 /// An object that is on its way: none if it is gone.
 pub(super) type Fetching = Pending<Result<Option<Fetched>, Error>>;
 
+/// Some bytes of an object that are on their way: none if it is gone.
+pub(super) type FetchingPart = Pending<Result<Option<Bytes>, Error>>;
+
 impl Shared {
     /// Begins to fetch an object of so many bytes that is wanted soon.
     pub(super) fn begin_fetch(&self, key: &str, size: u64) -> Fetching {
@@ -75,7 +78,7 @@ impl Shared {
     }
 
     /// Begins to fetch a part of an object.
-    pub(super) fn begin_fetch_range(&self, key: &str, range: Range<u64>) -> Pending<Result<Option<Bytes>, Error>> {
+    pub(super) fn begin_fetch_range(&self, key: &str, range: Range<u64>) -> FetchingPart {
         let (bucket, key, requests) = (self.bucket(), key.to_owned(), self.fetcher.requests.clone());
         self.worker.begin(async move {
             let _request = requests.acquire().await;

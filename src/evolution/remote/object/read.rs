@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::super::worker::{Pending, gone};
+use super::super::worker::gone;
 use super::super::{Content, Log, Origin, Piece, Pieces, Reading, io_error};
 use super::Shared;
-use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX};
+use super::fetch::{AT_ONCE, Fetching, FetchingPart, WHOLE_BYTES_MAX};
 use super::list::{Listed, Segments, list};
 use super::names::{DECISIONS, decision, number_of};
 use crate::store::Error;
@@ -138,7 +138,7 @@ pub(super) struct ObjectReader {
     /// Up to where parts were asked for.
     asked: u64,
     /// The next part and how long it is to be.
-    coming: Option<(Pending<Result<Option<Bytes>, Error>>, u64)>,
+    coming: Option<(FetchingPart, u64)>,
     part: Bytes,
 }
 
