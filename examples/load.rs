@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::evolution::remote::Address;
 use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Manual, Ramp, days};
+use temporal_code::store::{Address, Settings};
 use temporal_code::time::Timestamp;
 use temporal_code::tracker::Tracker;
 
@@ -30,8 +30,9 @@ fn repeat(running: impl Fn() -> bool, call: impl Fn()) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
     let store = std::env::args().nth(2).unwrap_or_else(|| "evolution_logs".to_string());
-    let address = Address::parse(&store, std::env::vars())?;
-    let tracker = Tracker::options().rotate_at_bytes(64 << 20).open_at(&address)?;
+    let address = Address::parse(&store)?;
+    let settings = Settings::from_environment(std::env::vars());
+    let tracker = Tracker::options().rotate_at_bytes(64 << 20).open_at(&address, &settings)?;
     let start = Timestamp::now().offset_micros(-3 * 86_400_000_000);
     let rank = Evolving::new("rank_results", |(): &()| work(400.0))
         .variant("v2", |(): &()| work(250.0))

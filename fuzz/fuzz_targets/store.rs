@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(address) = Address::parse(text) {
         let shown = address.to_string();
-        if !matches!(address, Address::Folder(_)) {
+        if !matches!(address, Address::Path(_)) {
             let again = Address::parse(&shown).unwrap();
             assert_eq!(again.to_string(), shown);
         }

@@ -11,8 +11,9 @@ use anyhow::Result;
 use super::args::{Global, StoreFormat};
 use super::error::Failure;
 use crate::evolution::folder::{self, LOG_NAME};
-use crate::evolution::remote::{Address, Follower, Site};
+use crate::evolution::remote::{Follower, Site, site};
 use crate::evolution::source::Source;
+use crate::store::{Address, Settings};
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -144,23 +145,27 @@ pub(crate) fn asked(global: &Global) -> Result<Vec<OsString>> {
     Ok(asked)
 }
 
-/// What one `--store` is: a path or an address, with what the environment has of the way there.
+/// What one `--store` is: a path or an address.
 pub(crate) fn address(text: &OsString) -> Result<Address> {
     let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Address::Path(text.into())) };
     if !Address::has_scheme(text) {
         let failure = Failure::new("usage", "the address of a store has `://` behind its first word");
         return Err(failure.hint("as in redis://HOST or s3://BUCKET/PREFIX").into());
     }
-    let environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Address::parse(text, environment)?)
+    Ok(Address::parse(text)?)
+}
+
+/// What the environment has of the ways to stores.
+pub(crate) fn settings() -> Settings {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    Settings::from_environment(std::env::vars_os().filter_map(text))
 }
 
 fn root(text: &OsString) -> Result<Root> {
     match address(text)? {
         Address::Path(path) => Ok(Root::Path(path)),
         #[cfg(any(feature = "redis", feature = "object-store"))]
-        address => match address.site()? {
+        address => match site(&address, &settings())? {
             Some(site) => Ok(Root::Site(site)),
             None => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
         },
@@ -178,7 +183,7 @@ fn is_address(text: &str) -> bool {
 pub(crate) fn shown(text: &OsString) -> String {
     match text.to_str().filter(|text| is_address(text)) {
         Some(address) if Address::has_scheme(address) => {
-            Address::parse(address, []).map_or_else(|_| "…".into(), |address| address.to_string())
+            Address::parse(address).map_or_else(|_| "…".into(), |address| address.to_string())
         }
         Some(_) => "…".into(),
         None => text.to_string_lossy().into_owned(),

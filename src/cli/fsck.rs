@@ -17,9 +17,8 @@ use super::output::figures::{count, counted};
 use super::output::table::{Cell, Column, Table, Tone};
 use super::output::warnings::Warning;
 use super::output::{Answer, Section, escape, progress};
-use crate::evolution::remote::Address;
 use crate::random::ThreadRandom;
-use crate::store::{self, Finding, Settings, Store};
+use crate::store::{Address, FileStore, Finding, Store};
 use crate::workflow::fsck::{self, News, Options, Summary};
 use crate::workflow::{INBOX, RUNS};
 
@@ -78,28 +77,15 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
 
 /// Opens a store in which there are, or may be, workflow runs.
 async fn open(address: &Address) -> Result<Arc<dyn Store>> {
-    let settings = Settings::default();
-    let (address, settings) = match address {
-        Address::Path(path) => {
-            refuse_without_runs(path)?;
-            (store::Address::Folder(path.clone()), settings)
-        }
-        #[cfg(feature = "redis")]
-        Address::Redis(address, options) => {
-            (store::Address::Redis(address.clone()), Settings { redis: options.clone(), ..settings })
-        }
-        #[cfg(feature = "object-store")]
-        Address::Bucket(address, environment, options) => (
-            store::Address::Bucket(address.clone()),
-            Settings { environment: environment.clone(), bucket: options.clone(), ..settings },
-        ),
-    };
-    Ok(address.open(&settings, false).await?)
+    if let Address::Path(path) = address {
+        refuse_without_runs(path)?;
+    }
+    Ok(address.open(&find::settings(), false).await?)
 }
 
 /// What is looked for in a folder is there only if the folder says that it is a store.
 fn refuse_without_runs(path: &Path) -> Result<()> {
-    if store::FileStore::is_at(path) {
+    if FileStore::is_at(path) {
         return Ok(());
     }
     let name = path.display();
@@ -157,7 +143,7 @@ async fn search_one(
     all.cut_short |= summary.cut_short;
     // A folder says that it is a store; elsewhere a store that nothing was put into is not to be told from none.
     let silent = all.findings == before && summary.runs == 0;
-    if silent && !store::FileStore::is_at(Path::new(&place)) && is_empty(store).await? {
+    if silent && !FileStore::is_at(Path::new(&place)) && is_empty(store).await? {
         return Err(no_runs(&place));
     }
     Ok(())

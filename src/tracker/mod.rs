@@ -26,10 +26,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::evolution::append::Rotation;
 use crate::evolution::decision::{Decision, Standing};
 use crate::evolution::folder::LOG_NAME;
-use crate::evolution::remote::Address;
 use crate::evolution::scan;
 use crate::evolution::source::Progress;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary};
+use crate::store::{Address, Settings};
 use file::FileLog;
 pub use gate::FlushError;
 use gate::{Gate, Round};
@@ -163,24 +163,25 @@ impl Options {
     /// allows, and what does not fit is counted.
     ///
     /// ```no_run
-    /// use temporal_code::evolution::remote::Address;
+    /// use temporal_code::store::{Address, Settings};
     /// use temporal_code::tracker::Tracker;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let address = Address::parse("redis://cache.example.com/0", std::env::vars())?;
-    /// let tracker = Tracker::options().open_at(&address)?;
+    /// let address = Address::parse("redis://cache.example.com/0")?;
+    /// let settings = Settings::from_environment(std::env::vars());
+    /// let tracker = Tracker::options().open_at(&address, &settings)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// The log cannot be reached, read or written.
-    pub fn open_at(self, address: &Address) -> Result<Tracker, OpenError> {
+    pub fn open_at(self, address: &Address, settings: &Settings) -> Result<Tracker, OpenError> {
         #[allow(irrefutable_let_patterns, reason = "a build without servers has only paths")]
         if let Address::Path(path) = address {
             return self.open(path);
         }
         let (log, remote) = (address.to_string(), remote::Defaults::of(address));
         let durability = self.durability.unwrap_or(remote.durability);
-        let opened = remote::RemoteLog::open(address, self.poll_every.unwrap_or(remote.poll_every));
+        let opened = remote::RemoteLog::open(address, settings, self.poll_every.unwrap_or(remote.poll_every));
         let opened = opened.map_err(crate::evolution::remote::io_error).and_then(|remote| {
             Tracker::start(self, Place { name: log.clone(), path: None, durability }, Box::new(remote))
         });
@@ -384,8 +385,8 @@ impl Tracker {
     ///
     /// # Errors
     /// The log cannot be reached, read or written.
-    pub fn open_at(address: &Address, options: Options) -> Result<Tracker, OpenError> {
-        options.open_at(address)
+    pub fn open_at(address: &Address, settings: &Settings, options: Options) -> Result<Tracker, OpenError> {
+        options.open_at(address, settings)
     }
 
     /// Where the log is, if it is a file.

@@ -12,9 +12,9 @@ use super::{Durability, Pending, Shared};
 use crate::evolution::decision::{Change, Decision};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
-use crate::evolution::remote::{Address, Decide, Heard, Known, NotAll, Site, Writer, io_error};
+use crate::evolution::remote::{Decide, Heard, Known, NotAll, Site, Writer, io_error, site};
 use crate::evolution::source::Source;
-use crate::store::Error;
+use crate::store::{Address, Error, Settings};
 use crate::time::Timestamp;
 
 /// How long nothing is tried after the first failure, and at most; doubled with each one.
@@ -84,7 +84,7 @@ impl Defaults {
     pub(super) fn of(address: &Address) -> Self {
         match address {
             #[cfg(feature = "object-store")]
-            Address::Bucket(..) => {
+            Address::Bucket(_) => {
                 let durability = Durability::Every(Duration::from_secs(5));
                 Defaults { durability, poll_every: Duration::from_secs(2) }
             }
@@ -95,8 +95,8 @@ impl Defaults {
 
 impl RemoteLog {
     /// A log at an address, which must not be a path.
-    pub(super) fn open(address: &Address, look_every: Duration) -> Result<Self, Error> {
-        let site = address.site()?.ok_or_else(|| Error::invalid("store", "it is a path"))?;
+    pub(super) fn open(address: &Address, settings: &Settings, look_every: Duration) -> Result<Self, Error> {
+        let site = site(address, settings)?.ok_or_else(|| Error::invalid("store", "it is a path"))?;
         let writer = site.writer()?;
         Ok(RemoteLog {
             site,

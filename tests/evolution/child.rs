@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use temporal_code::evolution::remote::Address;
 use temporal_code::rollout::{AbTest, Evolving};
+use temporal_code::store::{Address, Settings};
 use temporal_code::tracker::{Durability, Tracker};
 
 use crate::ground::Ground;
@@ -45,14 +45,14 @@ fn play() {
     let number = |index: usize| part[index].parse::<u64>().expect("a number");
     let (me, durability, calls, pause) = (number(0), part[1], number(2), number(3));
     let store = std::env::var("TC_TEST_STORE").expect("a store");
-    let address = Address::parse(&store, std::env::vars()).expect("an address");
+    let address = Address::parse(&store).expect("an address");
     let acks = std::env::var_os("TC_TEST_ACKS").expect("a file");
     let mut acks = OpenOptions::new().append(true).create(true).open(acks).expect("a file");
     let options = Tracker::options().wait_max(Duration::from_secs(60)).durability(match durability {
         "each" => Durability::EachEvent,
         _ => Durability::Every(Duration::from_millis(100)),
     });
-    let tracker = options.open_at(&address).expect("a log");
+    let tracker = options.open_at(&address, &Settings::from_environment(std::env::vars())).expect("a log");
     let function = Evolving::new("count", |id: &String| id.clone()).variant("v2", |id: &String| id.clone());
     let function = function.strategy(AbTest::even()).log_values().tracker(&tracker);
     let mut call = 0;

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use temporal_code::evolution::remote::Address;
+use temporal_code::store::{Address, Settings};
 use temporal_code::time::Timestamp;
 use temporal_code::tracker::{Options, Tracker};
 
@@ -99,7 +99,7 @@ impl Ground {
     }
 
     pub(crate) fn address(&self) -> Address {
-        Address::parse(&self.url, self.environment.clone()).expect("an address")
+        Address::parse(&self.url).expect("an address")
     }
 
     /// A tracker that is quick to obey.
@@ -108,7 +108,10 @@ impl Ground {
     }
 
     pub(crate) fn open(&self, options: Options) -> Tracker {
-        options.poll_every(Duration::from_millis(100)).open_at(&self.address()).expect("a log")
+        options
+            .poll_every(Duration::from_millis(100))
+            .open_at(&self.address(), &Settings::from_environment(self.environment()))
+            .expect("a log")
     }
 
     /// `tc` on this log.

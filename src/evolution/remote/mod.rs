@@ -11,7 +11,6 @@
     allow(dead_code, reason = "a build without servers has nothing that is not a file")
 )]
 
-mod address;
 #[cfg(feature = "cli")]
 pub(crate) mod clean;
 #[cfg(feature = "object-store")]
@@ -27,13 +26,26 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
-pub use address::Address;
 pub(crate) use piece::{Content, Piece, Pieces};
 pub use piece::{Origin, Spot};
 
 use super::source::Source;
-use crate::store::Error;
+use crate::store::{Address, Error, Settings};
 use crate::time::Timestamp;
+
+/// The way to the log at an address, which is not gone yet; none for files.
+///
+/// # Errors
+/// [`Error::Invalid`] for settings that cannot be.
+pub(crate) fn site(address: &Address, settings: &Settings) -> Result<Option<Arc<dyn Site>>, Error> {
+    match address {
+        Address::Path(_) => Ok(None),
+        #[cfg(feature = "redis")]
+        Address::Redis(address) => Ok(Some(Arc::new(redis::RedisSite::new(address, &settings.redis_of(address))?))),
+        #[cfg(feature = "object-store")]
+        Address::Bucket(address) => Ok(Some(Arc::new(object::BucketSite::new(address, settings)?))),
+    }
+}
 
 /// Where an evolution log is that is not a file.
 pub(crate) trait Site: Send + Sync + fmt::Debug {

@@ -25,7 +25,7 @@ use super::worker::Worker;
 use super::{Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::object::{Bucket, Query};
-use crate::store::{BucketAddress, BucketOptions, BucketStore, Error};
+use crate::store::{BucketAddress, BucketStore, Error, Settings};
 #[cfg(feature = "cli")]
 use crate::time::Timestamp;
 use fetch::Fetcher;
@@ -40,8 +40,7 @@ use write::BucketWriter;
 pub(crate) struct BucketSite {
     shared: Arc<Shared>,
     address: BucketAddress,
-    settings: Arc<Vec<(String, String)>>,
-    options: BucketOptions,
+    settings: Arc<Settings>,
 }
 
 /// The way to the log.
@@ -61,18 +60,14 @@ impl fmt::Debug for BucketSite {
 }
 
 impl Shared {
-    fn open(
-        address: &BucketAddress,
-        settings: &[(String, String)],
-        options: &BucketOptions,
-    ) -> Result<Arc<Self>, Error> {
+    fn open(address: &BucketAddress, settings: &Settings) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Shared {
             worker: Worker::start()?,
-            store: BucketStore::open(address, settings, options.clone())?,
+            store: BucketStore::open(address, &settings.environment, settings.bucket.clone())?,
             fetcher: Fetcher::default(),
             location: address.to_string(),
             #[cfg(feature = "cli")]
-            poll_every: options.poll_every,
+            poll_every: settings.bucket.poll_every,
         }))
     }
 
@@ -98,14 +93,9 @@ impl BucketSite {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the settings cannot be.
-    pub(crate) fn new(
-        address: &BucketAddress,
-        settings: &[(String, String)],
-        options: &BucketOptions,
-    ) -> Result<Self, Error> {
-        let shared = Shared::open(address, settings, options)?;
-        let (settings, options) = (Arc::new(settings.to_vec()), options.clone());
-        Ok(BucketSite { shared, address: address.clone(), settings, options })
+    pub(crate) fn new(address: &BucketAddress, settings: &Settings) -> Result<Self, Error> {
+        let shared = Shared::open(address, settings)?;
+        Ok(BucketSite { shared, address: address.clone(), settings: Arc::new(settings.clone()) })
     }
 
     /// The one object that the address names, if it does.
@@ -113,7 +103,7 @@ impl BucketSite {
         let Some((folder, name)) = self.address.parent().filter(|(_, name)| plain::is_log(name)) else {
             return Ok(None);
         };
-        let shared = Shared::open(&folder, &self.settings, &self.options)?;
+        let shared = Shared::open(&folder, &self.settings)?;
         Ok(plain::find_one(&shared, name)?.map(|log| Source::Remote(Remote::shared(log))))
     }
 }
