@@ -203,7 +203,7 @@ fn stores_that_are_not_there() {
     check(
         &["status", "-s", "ftp://localhost/x"],
         expect![[r#"
-            ! error: invalid store: `ftp://` is no kind of store
+            ! error: invalid address of a store: `ftp://` is no kind of store
             [exit 2]
         "#]],
     );
