@@ -9,9 +9,11 @@ use clap::{Args, ValueEnum};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once
+    /// Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard
+    /// input; may be given more than once
     ///
-    /// Credentials for Redis come from $REDIS_USERNAME and $REDIS_PASSWORD.
+    /// Credentials for Redis come from $REDIS_USERNAME and $REDIS_PASSWORD, those for object stores from what begins with
+    /// AWS_, GOOGLE_ or AZURE_.
     /// Files compressed with gzip or zstd are decompressed while read. Default: $TC_STORE, else the folder
     /// evolution_logs or .tc, here or in the nearest folder above.
     #[arg(short, long, global = true, value_name = "STORE")]

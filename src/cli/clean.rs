@@ -1,7 +1,8 @@
 //! `tc clean`: deletes logs, or their older events.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -10,12 +11,15 @@ use serde_json::json;
 use super::confirm;
 use super::context::Context;
 use super::error::{DONE, Failure};
+use super::find::Store;
 use super::output::figures::{bytes, count, counted};
 use super::output::table::{Cell, Column, Table, Tone};
 use super::output::warnings::Warning;
 use super::output::{Answer, Section, escape};
 use super::times::span_micros;
-use crate::evolution::clean::{Fate, Plan};
+use crate::evolution::clean::{self, Fate};
+use crate::evolution::remote::{self, Site};
+use crate::evolution::source::Source;
 
 /// Delete logs, or their older events
 ///
@@ -26,7 +30,7 @@ pub(crate) struct CleanArgs {
     /// Only events older than this: 12h, 30d, 8w
     #[arg(long, value_name = "AGE")]
     older_than: Option<String>,
-    /// Keep what is deleted, compressed, in this folder [default: archive, beside the log]
+    /// Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]
     #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
     archive: Option<Option<PathBuf>>,
     /// Only show what would be deleted
@@ -38,15 +42,17 @@ pub(crate) struct CleanArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
-    let plans = plan(context, args)?;
+    let store = context.store()?;
+    let plans = plan(context, args, &store)?;
+    let copies = copies(&store, &plans);
     let work = plans.iter().any(|plan| plan.fate.deletes());
     if args.dry_run || !work {
-        show(context, &plans, args, &[])?;
+        show(context, &plans, &copies, args, &[])?;
         return Ok(DONE);
     }
     if !args.yes {
         confirm::refuse_unasked(context, "deleting", "see what would go with --dry-run")?;
-        show(context, &plans, args, &[])?;
+        show(context, &plans, &copies, args, &[])?;
         if !confirm::ask(&question(&plans))? {
             super::output::write("Nothing was deleted.\n")?;
             return Ok(DONE);
@@ -54,21 +60,83 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     }
     let mut archived = Vec::new();
     for plan in &plans {
-        let beside = || plan.path.with_file_name("archive");
-        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(beside));
-        let failed = |cause| Failure::new("io", format!("cannot clean {}", plan.path.display())).cause(cause);
+        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(|| plan.beside()));
+        let failed = |cause| Failure::new("io", format!("cannot clean {}", plan.name)).cause(cause);
         archived.push(plan.carry_out(folder.as_deref()).map_err(|cause: io::Error| failed(cause))?);
     }
     if args.yes {
-        show(context, &plans, args, &archived)?;
+        show(context, &plans, &copies, args, &archived)?;
     } else {
         super::output::write(&done(&archived))?;
     }
     Ok(DONE)
 }
 
-fn plan(context: &Context, args: &CleanArgs) -> Result<Vec<Plan>> {
-    let store = context.store()?;
+/// What cleaning would do to one log, whatever it is kept in.
+struct Plan {
+    name: String,
+    bytes: u64,
+    deleted: u64,
+    kept: u64,
+    unreadable: u64,
+    standing: u64,
+    fate: Fate,
+    of: Of,
+}
+
+enum Of {
+    File(clean::Plan),
+    Site(Arc<dyn Site>, remote::clean::Plan),
+}
+
+impl Plan {
+    fn of_file(plan: clean::Plan) -> Self {
+        let clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
+        let name = plan.path.display().to_string();
+        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::File(plan) }
+    }
+
+    fn of_site(site: &Arc<dyn Site>, plan: remote::clean::Plan) -> Self {
+        let remote::clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
+        let name = plan.name.clone();
+        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::Site(site.clone(), plan) }
+    }
+
+    /// Where what is deleted is kept, where nothing is said.
+    fn beside(&self) -> PathBuf {
+        match &self.of {
+            Of::File(plan) => plan.path.with_file_name("archive"),
+            // It was refused before.
+            Of::Site(..) => PathBuf::from("archive"),
+        }
+    }
+
+    fn carry_out(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
+        match &self.of {
+            Of::File(plan) => plan.carry_out(archive),
+            Of::Site(site, plan) => remote::clean::carry_out(site.cleaner(), plan, archive),
+        }
+    }
+}
+
+/// Logs that somebody copied into an object store: they are not ours to delete.
+fn copies(store: &Store, plans: &[Plan]) -> Vec<Warning> {
+    let is_planned = |source: &&Source| plans.iter().any(|plan| plan.name == source.name());
+    let left = store.sources.iter().filter(|source| matches!(source, Source::Remote(_)) && !is_planned(source));
+    match left.count() as u64 {
+        0 => Vec::new(),
+        count => {
+            let copies = counted(count, "copied log is", "copied logs are");
+            vec![Warning::new(format!("{copies} left as it was put there: only what trackers wrote is deleted"))]
+        }
+    }
+}
+
+fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>> {
+    if store.sites().next().is_some() && matches!(args.archive, Some(None)) {
+        let message = "there is no folder beside a log that is not a file";
+        return Err(Failure::new("usage", message).hint("name one: --archive=FOLDER").into());
+    }
     let older_than = match &args.older_than {
         None => None,
         Some(text) => {
@@ -80,20 +148,34 @@ fn plan(context: &Context, args: &CleanArgs) -> Result<Vec<Plan>> {
     };
     let mut plans = Vec::new();
     for source in &store.sources {
-        let path = source.path().ok_or_else(|| Failure::new("usage", "standard input cannot be cleaned"))?;
+        let path = match source {
+            Source::File(path) => path,
+            Source::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
+            Source::Remote(_) => continue,
+        };
         let failed = |cause| Failure::new("unreadable", format!("cannot read {}", path.display())).cause(cause);
-        plans.push(Plan::new(path, older_than).map_err(|cause: io::Error| failed(cause))?);
+        let plan = clean::Plan::new(path, older_than).map_err(|cause: io::Error| failed(cause))?;
+        plans.push(Plan::of_file(plan));
+    }
+    for site in store.sites() {
+        plans.extend(site.plans(older_than)?.into_iter().map(|plan| Plan::of_site(site, plan)));
     }
     Ok(plans)
 }
 
-fn show(context: &Context, plans: &[Plan], args: &CleanArgs, archived: &[Option<PathBuf>]) -> Result<()> {
+fn show(
+    context: &Context,
+    plans: &[Plan],
+    copies: &[Warning],
+    args: &CleanArgs,
+    archived: &[Option<PathBuf>],
+) -> Result<()> {
     let did = !archived.is_empty();
     let items = || {
         let item = |(index, plan): (usize, &Plan)| {
             let archive = archived.get(index).and_then(|path| path.as_ref()).map(|path| path.display().to_string());
             json!({
-                "file": plan.path.display().to_string(), "bytes": plan.bytes, "action": action(plan.fate),
+                "file": plan.name.clone(), "bytes": plan.bytes, "action": action(plan.fate),
                 "events_deleted": plan.deleted, "events_kept": plan.kept, "standing_decisions": plan.standing, "unreadable_lines": plan.unreadable,
                 "archive": archive, "dry_run": !did,
             })
@@ -105,13 +187,13 @@ fn show(context: &Context, plans: &[Plan], args: &CleanArgs, archived: &[Option<
         let notes = if did { done(archived) } else { String::new() };
         vec![Section { title: String::new(), table: Some(table(plans)), notes: notes + &outlook(plans, args, did) }]
     };
-    let warnings = plans.iter().flat_map(warnings);
+    let warnings = plans.iter().flat_map(warnings).chain(copies.iter().cloned());
     Answer { schema: "tc.clean/1", warnings: warnings.collect(), items, rows_of: None, sections }.print(context)
 }
 
 /// What of a log was not read, or cannot be done.
 fn warnings(plan: &Plan) -> Vec<Warning> {
-    let file = || Some(plan.path.display().to_string());
+    let file = || Some(plan.name.clone());
     let mut warnings = Vec::new();
     if plan.unreadable > 0 {
         let message = format!("{} could not be read", counted(plan.unreadable, "line", "lines"));
@@ -155,7 +237,7 @@ fn table(plans: &[Plan]) -> Table {
         let gone = plan.fate.deletes();
         let (deleted, kept) = if gone { (plan.deleted, plan.kept) } else { (0, plan.deleted + plan.kept) };
         table.row([
-            Cell::new(plan.path.display().to_string()),
+            Cell::new(plan.name.clone()),
             Cell::new(bytes(plan.bytes)),
             Cell::new(count(deleted)),
             Cell::new(count(kept)),

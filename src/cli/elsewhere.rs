@@ -12,7 +12,7 @@ use crate::evolution::remote::{Decide, Follower, Heard, Known, Site, Writer};
 use crate::evolution::source::each_block_of_piece;
 use crate::store::Error;
 
-/// How often a decision is sent when no answer comes.
+/// How often something is asked when no answer comes.
 const TRIES_MAX: u32 = 4;
 
 /// Wait before the second time; doubled before each one after.
@@ -52,7 +52,7 @@ impl Elsewhere {
     pub(crate) fn look(&mut self, watch: &mut Watch<'_>, expected: Option<Expected>) -> Result<()> {
         if let Some(follower) = &mut self.follower {
             let mut read = Ok(());
-            follower.poll(&mut |piece| {
+            follower.poll_now(&mut |piece| {
                 if read.is_ok() {
                     read = each_block_of_piece(piece.content, &mut |lines| watch.take(lines));
                 }
@@ -64,23 +64,15 @@ impl Elsewhere {
 
     /// Sends the decision until there is an answer: the same one lands once.
     fn send(&mut self, line: &str) -> Result<Decide, Error> {
-        let mut tries = 1;
-        loop {
-            match self.writer.decide(self.known.last, line) {
-                Err(error) if error.retryable() && tries < TRIES_MAX => {
-                    std::thread::sleep(WAIT_FIRST * 2u32.pow(tries - 1));
-                    tries += 1;
-                }
-                outcome => return outcome,
-            }
-        }
+        patiently(|| self.writer.decide(&self.known, line))
     }
 
     /// Hears what others decided; a conflict if it is about the function.
     fn hear(&mut self, watch: &mut Watch<'_>) -> Result<()> {
         let (mut ours, mut is_anew) = (None, false);
         let function = watch.function.to_string();
-        self.writer.decisions(&mut self.known, &mut |heard| match heard {
+        let Elsewhere { writer, known, .. } = self;
+        let mut each = |heard: Heard<'_>| match heard {
             Heard::Anew => is_anew = true,
             Heard::Lines(lines) => {
                 watch.take(lines);
@@ -89,7 +81,8 @@ impl Elsewhere {
                     ours = decision.or(ours.take());
                 });
             }
-        })?;
+        };
+        patiently(|| writer.decisions(known, &mut each))?;
         let message = match ours {
             _ if is_anew => format!("{}: the log was cleaned meanwhile", self.name),
             Some(decision) => format!("{}: {} meanwhile", self.name, sentence(&decision)),
@@ -97,6 +90,20 @@ impl Elsewhere {
         };
         let hint = format!("see what happened: tc history {function}");
         Err(Failure { exit: CONFLICT, ..Failure::new("conflict", message).hint(hint) }.into())
+    }
+}
+
+/// Asks until there is an answer, or one that does not change.
+fn patiently<T>(mut ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match ask() {
+            Err(error) if error.retryable() && tries < TRIES_MAX => {
+                std::thread::sleep(WAIT_FIRST * 2u32.pow(tries - 1));
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

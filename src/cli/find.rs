@@ -159,6 +159,7 @@ pub(crate) fn address(text: &OsString) -> Result<Address> {
 fn root(text: &OsString) -> Result<Root> {
     match address(text)? {
         Address::Path(path) => Ok(Root::Path(path)),
+        #[cfg(any(feature = "redis", feature = "object-store"))]
         address => match address.site()? {
             Some(site) => Ok(Root::Site(site)),
             None => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),

@@ -313,8 +313,8 @@ impl Other {
 /// Prints the events of a piece.
 fn print_piece(printer: &mut Printer<'_>, piece: remote::Piece) -> Result<()> {
     let remote::Piece { content, origin, offset, .. } = piece;
-    if let remote::Content::Lost(problem) = &content {
-        printer.warn(origin.name(), problem.clone());
+    if let Some(problem) = content.problem() {
+        printer.warn(origin.name(), problem.to_owned());
     }
     let (mut line, mut at, mut printed) = (0, offset, Ok(()));
     each_block_of_piece(content, &mut |block| {

@@ -201,7 +201,8 @@ impl Plan {
         let old = self.open_unchanged()?;
         // The old file keeps a name until all that was added to it is carried over.
         let (fresh, aside) = (beside(&self.path, "fresh")?, beside(&self.path, "old")?);
-        let mut archived = archive.map(|folder| Archive::create(folder, &self.path, &old)).transpose()?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let mut archived = archive.map(|folder| Archive::create(folder, &name, Some(&old))).transpose()?;
         if self.fate == Fate::Shorten {
             self.write_kept(&old, &fresh, archived.as_mut()).inspect_err(|_| drop(fs::remove_file(&fresh)))?;
         } else if let Some(archive) = &mut archived {
@@ -370,7 +371,7 @@ fn copy(file: &File, from: u64, to: u64, out: &mut impl Write) -> io::Result<()>
 }
 
 #[derive(Clone, Copy)]
-enum Line {
+pub(super) enum Line {
     /// So many events, all of them to go.
     Old(u64),
     /// So many events, of which one or more stay.
@@ -381,21 +382,21 @@ enum Line {
 
 /// The lines with decisions that stand, by function.
 #[derive(Clone, Debug, Default)]
-struct Stands {
+pub(super) struct Stands {
     by_function: BTreeMap<String, Lasting<Standing>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Standing {
-    /// Where the line begins, in bytes.
-    at: u64,
-    events: u64,
-    old: bool,
+pub(super) struct Standing {
+    /// Where the line begins, in bytes; or which part it is in.
+    pub(super) at: u64,
+    pub(super) events: u64,
+    pub(super) old: bool,
 }
 
 impl Stands {
     /// Takes in a line of so many events, unless it is a call.
-    fn take(&mut self, text: &[u8], line: Standing) {
+    pub(super) fn take(&mut self, text: &[u8], line: Standing) {
         if text.starts_with(CALL) {
             return;
         }
@@ -406,14 +407,25 @@ impl Stands {
         });
     }
 
+    /// How many decisions there are.
+    #[cfg(feature = "cli")]
+    pub(super) fn count(&self) -> u64 {
+        self.by_function.values().flat_map(Lasting::items).count() as u64
+    }
+
     /// The lines, by where they begin: one may hold several decisions.
-    fn lines(&self) -> BTreeMap<u64, Standing> {
+    pub(super) fn lines(&self) -> BTreeMap<u64, Standing> {
         self.by_function.values().flat_map(Lasting::items).map(|line| (line.at, *line)).collect()
     }
 }
 
 /// Sorts the lines that stand at byte `offset` of a log, and says where each begins.
-fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each: impl FnMut(u64, &[u8], Line)) {
+pub(super) fn each_line(
+    lines: &[u8],
+    offset: u64,
+    older_than: Option<Timestamp>,
+    mut each: impl FnMut(u64, &[u8], Line),
+) {
     let mut fast = FastReader::default();
     let mut at = offset;
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
@@ -444,21 +456,22 @@ fn each_line(lines: &[u8], offset: u64, older_than: Option<Timestamp>, mut each:
 }
 
 /// A compressed file that takes deleted events.
-struct Archive {
+pub(super) struct Archive {
     writer: GzEncoder<File>,
     path: PathBuf,
 }
 
 impl Archive {
-    /// Creates one in `folder` that is named after the log and the time.
-    fn create(folder: &Path, log: &Path, like: &File) -> io::Result<Archive> {
+    /// Creates one in `folder` that is named after the log and the time, with the owner of the file that it is like.
+    pub(super) fn create(folder: &Path, log: &str, like: Option<&File>) -> io::Result<Archive> {
         fs::create_dir_all(folder)?;
-        let name = log.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
+        let name = log.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
         let now = Timestamp::now().to_string().replace([':', '-', '.'], "");
         let path = folder.join(format!("{name}-{now}.jsonl.gz"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        own_like(&file, like)?;
+        if let Some(like) = like {
+            own_like(&file, like)?;
+        }
         Ok(Archive { writer: GzEncoder::new(file, Compression::default()), path })
     }
 
@@ -467,7 +480,13 @@ impl Archive {
         io::copy(&mut decompressed(log)?, &mut self.writer).map(|_| ())
     }
 
-    fn finish(self) -> io::Result<PathBuf> {
+    /// Takes lines.
+    #[cfg(feature = "cli")]
+    pub(super) fn take(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.writer.write_all(lines)
+    }
+
+    pub(super) fn finish(self) -> io::Result<PathBuf> {
         let file = self.writer.finish()?;
         file.sync_all()?;
         Ok(self.path)

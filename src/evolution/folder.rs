@@ -64,7 +64,7 @@ pub(crate) fn is_compressed(path: &Path) -> bool {
 }
 
 /// Whether a file is a log by its name: `x.jsonl`, `x.jsonl.1`, `x.jsonl-20260601`, `x.jsonl.2.gz`, `x-2026.jsonl.zst`.
-fn is_log(path: &Path) -> bool {
+pub(crate) fn is_log(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
     let name = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ:+".contains(c));
@@ -84,7 +84,8 @@ pub fn in_time_order(sources: &mut [Source]) {
     if sources.len() < 2 {
         return;
     }
-    let name = |source: &Source| source.path().map(Path::to_path_buf).unwrap_or_default();
+    // A copy in a bucket is called as a file is.
+    let name = |source: &Source| source.path().map_or_else(|| PathBuf::from(source.name()), Path::to_path_buf);
     sources.sort_by_cached_key(|source| {
         let first = source.first_time().unwrap_or(Timestamp::MIN);
         (first, std::cmp::Reverse(rotation(&name(source))), name(source))

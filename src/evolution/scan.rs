@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::event::{self, Call, Event, Fault};
 use super::fast::FastReader;
-use super::remote::{self, Content, Origin, Piece, Pieces, Reading};
+use super::remote::{self, Origin, Piece, Pieces, Reading};
 use super::source::{Opened, Progress, ReadError, Source};
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
 use crate::time::Timestamp;
@@ -88,7 +88,12 @@ impl<'p> Options<'p> {
     }
 
     fn reading(&self) -> Reading {
-        Reading { backwards: self.backwards, since: self.since, until: self.until }
+        Reading {
+            backwards: self.backwards,
+            since: self.since,
+            #[cfg(feature = "object-store")]
+            until: self.until,
+        }
     }
 }
 
@@ -369,17 +374,15 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             self.submit((log, unit, block_number), done);
             block_number += 1;
         };
-        let reader = match content {
-            Content::Lines(bytes) => {
+        let packed = match content.lines() {
+            Ok(bytes) => {
                 let block = Block { offset, bytes: &bytes, overlong: false, shrunk: false };
                 submit(self.visit(visitor, &block), true);
                 return Ok(());
             }
-            Content::Whole(bytes) => super::source::decompressed(io::Cursor::new(bytes)),
-            Content::Stream(stream) => super::source::decompressed(stream),
-            Content::Lost(problem) => Err(io::Error::other(problem)),
+            Err(packed) => packed,
         };
-        let result = reader.and_then(|reader| {
+        let result = packed.and_then(|reader| {
             let mut stream = BlockStream::new(reader);
             while let Some((_, block)) = stream.next_block()? {
                 if self.stop.load(Ordering::Relaxed) {

@@ -162,10 +162,13 @@ impl Source {
 
     /// The time of the last event that has one, looking at the last block only; `None` for compressed logs.
     pub fn last_time(&self) -> Option<Timestamp> {
+        if let Some(remote) = self.remote() {
+            return remote.last_time();
+        }
         let (file, size) = self.open_plain().ok()??;
         let mut reader = BlockReader::default();
         let block = reader.read(&file, crate::jsonl::block_count(size).checked_sub(1)?, size).ok()?;
-        block.bytes.rsplit(|byte| *byte == b'\n').find_map(time_of)
+        last_time_in(block.bytes)
     }
 }
 
@@ -202,16 +205,14 @@ fn each_block_of(mut stream: BlockStream<impl Read>, each: &mut impl FnMut(&[u8]
 
 /// Hands on a piece of a log in blocks of whole lines, as far as it is not damaged.
 pub(crate) fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
-    let reader = match content {
-        Content::Lines(lines) => {
+    let packed = match content.lines() {
+        Ok(lines) => {
             each(&lines);
             return Ok(());
         }
-        Content::Whole(bytes) => decompressed(io::Cursor::new(bytes)),
-        Content::Stream(stream) => decompressed(stream),
-        Content::Lost(_) => return Ok(()),
+        Err(packed) => packed,
     };
-    match reader {
+    match packed {
         Ok(reader) => each_block_of(BlockStream::new(reader), each),
         Err(error) if remote::store_error(&error).is_some() => Err(error),
         Err(_) => Ok(()),
@@ -221,6 +222,11 @@ pub(crate) fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])
 /// The time of the first event that has one.
 pub(crate) fn first_time_in(block: &[u8]) -> Option<Timestamp> {
     block.split(|byte| *byte == b'\n').find_map(time_of)
+}
+
+/// The time of the last event that has one.
+pub(crate) fn last_time_in(block: &[u8]) -> Option<Timestamp> {
+    block.rsplit(|byte| *byte == b'\n').find_map(time_of)
 }
 
 fn time_of(line: &[u8]) -> Option<Timestamp> {
@@ -242,6 +248,12 @@ fn compression(head: &[u8]) -> Option<Compression> {
     } else {
         None
     }
+}
+
+/// Whether something is compressed that begins so.
+#[cfg(feature = "object-store")]
+pub(crate) fn is_compressed(head: &[u8]) -> bool {
+    compression(head).is_some()
 }
 
 /// What `input` holds, decompressed if its first bytes say that it is compressed.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event::{Event, Kind, Name};
@@ -142,12 +142,18 @@ fn ends_before(sources: &[Source], log: usize, found: &[(Timestamp, Found)], cou
 /// Whether two logs are parts of one that was rotated: `evolution.jsonl`, `evolution.jsonl.1.gz`,
 /// `evolution-2026-06-01.jsonl.zst`, in one folder.
 fn same_rotation(a: &Source, b: &Source) -> bool {
-    fn stem(path: &Path) -> Option<(Option<&Path>, &str)> {
+    fn stem(path: &Path) -> Option<(Option<PathBuf>, String)> {
         let name = path.file_name()?.to_str()?;
         let name = name.split_once(".jsonl").map_or(name, |(stem, _)| stem);
-        Some((path.parent(), name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ".contains(c))))
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.TZ".contains(c));
+        Some((path.parent().map(Path::to_path_buf), stem.to_string()))
     }
-    match (a.path().and_then(stem), b.path().and_then(stem)) {
+    // A copy in a bucket is called as a file is.
+    let stem_of = |source: &Source| match source.remote() {
+        Some(remote) => stem(Path::new(remote.name())),
+        None => source.path().and_then(stem),
+    };
+    match (stem_of(a), stem_of(b)) {
         (Some(a), Some(b)) => a == b,
         _ => false,
     }

@@ -45,7 +45,7 @@ mod marker;
 mod memory;
 mod name;
 #[cfg(feature = "object-store")]
-mod object;
+pub(crate) mod object;
 mod page;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

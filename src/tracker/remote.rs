@@ -151,7 +151,7 @@ impl RemoteLog {
             self.writer.forget_calls();
             return Ok(Vec::new());
         }
-        self.writer.calls(&mut |lines| reader.calls(lines))?;
+        self.writer.calls(shared.options.clock.now(), &mut |lines| reader.calls(lines))?;
         Ok(shared.pending(&mut reader.decisions))
     }
 
@@ -177,12 +177,13 @@ impl RemoteLog {
             return Ok(true);
         }
         self.in_doubt = Some((known, line.clone()));
-        let outcome = self.writer.decide(known.last, &line)?;
+        let outcome = self.writer.decide(&known, &line)?;
         self.in_doubt = None;
         match outcome {
-            Decide::Done(place) => {
-                if self.known.last < place {
-                    self.known = Known { last: place, state: self.known.state + 1 };
+            Decide::Done(known) => {
+                // One that was in doubt may have been read since.
+                if self.known.last < known.last {
+                    self.known = known;
                     self.decisions.push(decision.clone());
                 }
                 let changes = shared.decided.write().unwrap_or_else(PoisonError::into_inner).take(decision);
@@ -252,14 +253,15 @@ impl Medium for RemoteLog {
     fn tell(&mut self, shared: &Shared, function: &str, listener: &dyn Listener) -> io::Result<Option<Decision>> {
         let Some(mut history) = History::begin(function, listener) else { return Ok(None) };
         // What this process has made of calls so far is told as well.
-        self.writer.sync(shared.options.clock.now()).map_err(io_error)?;
+        let now = shared.options.clock.now();
+        self.writer.sync(now).map_err(io_error)?;
         let ours = self.decisions.iter().filter(|decision| decision.function == function).cloned().collect::<Vec<_>>();
         let release = ours.iter().rposition(|decision| decision.change == Change::Release);
         let since = release.and_then(|at| ours[at].at);
         let (mut decisions, fast) = (ours.into_iter(), FastReader::default());
         let next = decisions.next();
         let mut merged = Merged { history: &mut history, decisions, next, fast };
-        self.writer.history(since, &mut |lines| merged.calls(lines)).map_err(io_error)?;
+        self.writer.history(since, now, &mut |lines| merged.calls(lines)).map_err(io_error)?;
         merged.finish();
         Ok(history.finish())
     }

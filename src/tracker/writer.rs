@@ -13,6 +13,9 @@ use super::queue::Record;
 use super::seat::Seat;
 use super::{Durability, Pending, Shared};
 
+/// How long events may wait in this process where a log is written in large parts, whatever was asked for.
+const HELD_MAX: Duration = Duration::from_secs(60);
+
 /// How long nothing is tried after an error.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -127,7 +130,7 @@ impl Writer {
             (_, None) => false,
             (Durability::EachEvent, _) => true,
             (Durability::Every(span), Some(since)) => make_safe || since >= span,
-            (Durability::OnClose, _) => make_safe,
+            (Durability::OnClose, Some(since)) => make_safe || (log.held_lines() > 0 && since >= HELD_MAX),
         };
         if due {
             let result = log.sync(&shared);

@@ -153,6 +153,8 @@ fn credentials_that_are_refused() {
     let output = run(&mut ground.tc(&["status"]));
     assert_eq!(output.status.code(), Some(4), "{}", seen(&output));
     assert!(seen(&output).contains("hint: credentials come from the environment"), "{}", seen(&output));
+    let output = run(&mut ground.tc(&["clean", "--yes"]));
+    assert_eq!(output.status.code(), Some(4), "{}", seen(&output));
     for password in ["hunter2", "hunter2\u{1b}"] {
         let output = run(ground.tc(&["promote", "f", "v", "-y", "--json"]).env("REDIS_PASSWORD", password));
         assert_eq!(output.status.code(), Some(4), "{}", seen(&output));

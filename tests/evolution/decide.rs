@@ -28,6 +28,22 @@ fn decisions_are_written_and_read_back() {
         assert_eq!((&made[0]["by"], &made[0]["reason"]), (&"ada".into(), &"né\u{1b}".into()));
         let status = json(&mut ground.tc(&["status", "greeting", "--json"]));
         assert_eq!(status["items"][0]["forced"]["shares"]["casual"], 0.25);
+        let commands: [(&[&str], &str, &str); 4] = [
+            (&["promote", "greeting", "casual"], "tc.promote/1", "promotion"),
+            (&["rollback", "greeting", "casual"], "tc.rollback/1", "rollback"),
+            (&["weight", "greeting", "casual", "0.5"], "tc.weight/1", "weight_change"),
+            (&["weight", "greeting", "--release"], "tc.weight/1", "release"),
+        ];
+        for (command, schema, event) in commands {
+            let answer = json(ground.tc(command).args(["--yes", "--json"]));
+            let item = &answer["items"][0];
+            assert_eq!(
+                (&answer["schema"], &item["event"], &item["dry_run"]),
+                (&schema.into(), &event.into(), &false.into())
+            );
+            let last = decisions(&ground).pop().expect("a decision");
+            assert_eq!((&last["event"], &last["timestamp"]), (&item["event"], &item["timestamp"]), "{answer}");
+        }
         let output = run(&mut ground.tc(&["promote", "process_paymen", "v2", "--yes"]));
         assert!(seen(&output).contains("did you mean `process_payment`?"), "{}", seen(&output));
     }

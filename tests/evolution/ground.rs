@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use temporal_code::evolution::remote::Address;
+use temporal_code::time::Timestamp;
 use temporal_code::tracker::{Options, Tracker};
 
+use crate::servers::moto::{Moto, request};
 use crate::servers::redis::{RedisServer, Setup};
 
 /// How long something may take that is promised to be soon, on a machine that does a hundred other things.
@@ -22,6 +24,8 @@ pub(crate) struct Ground {
 
 enum Server {
     Redis(RedisServer),
+    /// The port of the server, and the bucket.
+    Bucket(u16, String),
 }
 
 impl Ground {
@@ -36,14 +40,58 @@ impl Ground {
         Ground { url, environment: Vec::new(), server: Server::Redis(server) }
     }
 
+    /// A bucket of its own, on a server that all tests share.
+    pub(crate) fn bucket() -> Self {
+        let moto = Moto::shared();
+        Ground::in_bucket(moto.port, moto.port, &moto.new_bucket())
+    }
+
+    /// A bucket that is reached by another port than the server's own.
+    pub(crate) fn in_bucket(server: u16, port: u16, bucket: &str) -> Self {
+        let pairs = [
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+            ("AWS_ACCESS_KEY_ID", "reader".into()),
+            ("AWS_SECRET_ACCESS_KEY", "not-shown-anywhere".into()),
+            ("AWS_REGION", "us-east-1".into()),
+        ];
+        let environment = pairs.map(|(name, value)| (name.to_string(), value)).to_vec();
+        Ground { url: format!("s3://{bucket}/logs"), environment, server: Server::Bucket(server, bucket.to_string()) }
+    }
+
     /// Every kind of place.
     pub(crate) fn all() -> impl Iterator<Item = Ground> {
-        [Ground::redis as fn() -> Ground].into_iter().map(|make| make())
+        [Ground::redis as fn() -> Ground, Ground::bucket].into_iter().map(|make| make())
     }
 
     pub(crate) fn server(&self) -> &RedisServer {
-        let Server::Redis(server) = &self.server;
-        server
+        match &self.server {
+            Server::Redis(server) => server,
+            Server::Bucket(..) => panic!("no Redis"),
+        }
+    }
+
+    /// Writes an object, whatever was there.
+    pub(crate) fn put(&self, key: &str, body: &[u8]) {
+        let Server::Bucket(port, bucket) = &self.server else { panic!("no bucket") };
+        let (status, answer) = request(*port, "PUT", &format!("/{bucket}/{key}"), &[], body);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    }
+
+    /// An object.
+    pub(crate) fn get(&self, key: &str) -> Vec<u8> {
+        let Server::Bucket(port, bucket) = &self.server else { panic!("no bucket") };
+        let (status, answer) = request(*port, "GET", &format!("/{bucket}/{key}"), &[], b"");
+        assert_eq!(status, 200, "{key}");
+        answer
+    }
+
+    /// The keys of all objects.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let Server::Bucket(port, bucket) = &self.server else { panic!("no bucket") };
+        let (status, answer) = request(*port, "GET", &format!("/{bucket}?list-type=2&max-keys=1000"), &[], b"");
+        assert_eq!(status, 200);
+        let text = String::from_utf8(answer).expect("UTF-8");
+        text.split("<Key>").skip(1).filter_map(|part| Some(part.split_once("</Key>")?.0.to_string())).collect()
     }
 
     pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> + '_ {
@@ -90,8 +138,61 @@ impl Ground {
                 calls.chunks(97).for_each(|chunk| add("{tc}:evolution", &chunk.concat()));
                 decisions.iter().for_each(|line| add("{tc}:evolution:decisions", line));
             }
+            Server::Bucket(..) => {
+                for (number, chunk) in calls.chunks(97).enumerate() {
+                    let (key, body) = segment(number as u64, chunk);
+                    self.put(&format!("logs/{key}"), &body);
+                }
+                for (number, line) in decisions.iter().enumerate() {
+                    self.put(&format!("logs/evolution/decisions/{:012}.jsonl", number + 1), line.as_bytes());
+                }
+            }
         }
     }
+}
+
+/// A segment as `docs/evolution-log.md` describes it: each third one is compressed in another way, or not.
+fn segment(number: u64, lines: &[String]) -> (String, Vec<u8>) {
+    let times = lines.iter().filter_map(|line| {
+        let (_, rest) = line.split_once("\"timestamp\": \"")?;
+        Timestamp::parse(rest.split_once('"')?.0.as_bytes())
+    });
+    let times = times.collect::<Vec<_>>();
+    let now = Timestamp::now();
+    let (first, last) = (times.iter().min().unwrap_or(&now), times.iter().max().unwrap_or(&now));
+    let (folder, name) = name(*last, [*first, *last], number, lines.len());
+    let text = lines.concat();
+    let (ending, body) = match number % 3 {
+        0 => (".jsonl", text.into_bytes()),
+        1 => (".jsonl.gz", gzip(&text)),
+        _ => (".jsonl.zst", zstd::encode_all(text.as_bytes(), 3).expect("compressed")),
+    };
+    (format!("{folder}{name}{ending}"), body)
+}
+
+fn name(put: Timestamp, [first, last]: [Timestamp; 2], number: u64, lines: usize) -> (String, String) {
+    let stamp = |at: Timestamp| at.fixed_width().replace(['-', ':'], "");
+    let (day, hour) = (&put.fixed_width()[..10], &put.fixed_width()[11..13]);
+    let name = format!("{}_{}_{}_00000000000000aa-{number}_{lines}", stamp(put), stamp(first), stamp(last));
+    (format!("evolution/{day}/{hour}/"), name)
+}
+
+/// A segment that was put at this time, compressed with zstd.
+pub(crate) fn segment_at(put: &str, number: u64, text: &str) -> (String, Vec<u8>) {
+    let put = Timestamp::parse(put.as_bytes()).expect("a time");
+    let times = text
+        .lines()
+        .filter_map(|line| Timestamp::parse(line.split("\"timestamp\": \"").nth(1)?.split('"').next()?.as_bytes()));
+    let times = times.collect::<Vec<_>>();
+    let span = [*times.iter().min().expect("an event"), *times.iter().max().expect("an event")];
+    let (folder, name) = name(put, span, number, times.len());
+    (format!("{folder}{name}.jsonl.zst"), zstd::encode_all(text.as_bytes(), 3).expect("compressed"))
+}
+
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
+    encoder.finish().expect("finished")
 }
 
 /// `tc` with no setting of the machine's own.

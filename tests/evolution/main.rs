@@ -4,9 +4,12 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "what helps tests fails them")]
 
 mod agree;
+mod bucket;
 mod child;
+mod clean;
 mod crash;
 mod decide;
+mod follow;
 mod ground;
 mod obey;
 

@@ -68,10 +68,9 @@ impl Address {
             #[cfg(feature = "redis")]
             Address::Redis(address, options) => Ok(Some(Arc::new(super::redis::RedisSite::new(address, options)?))),
             #[cfg(feature = "object-store")]
-            Address::Bucket(..) => Err(Error::Invalid {
-                what: "store".into(),
-                problem: "evolution logs in object stores cannot be read or written yet".into(),
-            }),
+            Address::Bucket(address, settings, options) => {
+                Ok(Some(Arc::new(super::object::BucketSite::new(address, settings, options)?)))
+            }
         }
     }
 }

@@ -12,6 +12,10 @@
 )]
 
 mod address;
+#[cfg(feature = "cli")]
+pub(crate) mod clean;
+#[cfg(feature = "object-store")]
+mod object;
 mod piece;
 #[cfg(feature = "redis")]
 mod redis;
@@ -34,9 +38,11 @@ use crate::time::Timestamp;
 /// Where an evolution log is that is not a file.
 pub(crate) trait Site: Send + Sync + fmt::Debug {
     /// What it is called in messages: never with credentials.
+    #[cfg(feature = "cli")]
     fn location(&self) -> &str;
 
     /// How soon processes obey that follow the log as it is usual: `a second`.
+    #[cfg(feature = "cli")]
     fn outlook(&self) -> &'static str {
         "a second"
     }
@@ -48,7 +54,16 @@ pub(crate) trait Site: Send + Sync + fmt::Debug {
     fn writer(&self) -> Result<Box<dyn Writer>, Error>;
 
     /// Begins to follow all that is written from now on.
+    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error>;
+
+    /// Looks at what can be deleted: all or, with `older_than`, what is from before that time.
+    #[cfg(feature = "cli")]
+    fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<clean::Plan>, Error>;
+
+    /// Deletes what a plan says.
+    #[cfg(feature = "cli")]
+    fn cleaner(&self) -> &dyn clean::Cleaner;
 }
 
 /// Writes a log, and follows what others write.
@@ -69,28 +84,34 @@ pub(crate) trait Writer: Send {
     /// Lines that are held back.
     fn held_lines(&self) -> u64;
 
-    /// Appends one decision behind `after`, where the decisions must end. After an error it may have landed or not: the same
-    /// again tells.
-    fn decide(&mut self, after: Place, line: &str) -> Result<Decide, Error>;
+    /// Appends one decision behind those that are known, where the decisions must end. After an error it may have landed or
+    /// not: the same again tells.
+    fn decide(&mut self, known: &Known, line: &str) -> Result<Decide, Error>;
 
     /// Hands on the decisions that are not known yet, and notes that they are: after an error, those that were handed on.
     fn decisions(&mut self, known: &mut Known, each: &mut dyn FnMut(Heard<'_>)) -> Result<(), Error>;
 
     /// Hands on whole lines of calls that others wrote since the last time; nothing before [`Writer::history`].
-    fn calls(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+    fn calls(&mut self, now: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// Hands on whole lines of all calls that were written up to where [`Writer::calls`] is, which is now if it was not
     /// called for. Calls from before `since` may be left out.
-    fn history(&mut self, since: Option<Timestamp>, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
+    fn history(&mut self, since: Option<Timestamp>, now: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error>;
 
     /// Nobody wants calls any more.
     fn forget_calls(&mut self);
 }
 
 /// Follows a log.
+#[cfg(feature = "cli")]
 pub(crate) trait Follower {
-    /// Gives out what was written since the last time.
+    /// Gives out what was written since the last time; nothing, if that was a moment ago and asking costs.
     fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error>;
+
+    /// Gives out what was written since the last time.
+    fn poll_now(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
+        self.poll(each)
+    }
 
     /// Whether this entry or object is one of those that [`Follower::poll`] gives out, or has.
     fn gives_out(&self, part: &str) -> bool;
@@ -107,8 +128,8 @@ pub(crate) struct NotAll {
 /// What became of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decide {
-    /// It stands here.
-    Done(Place),
+    /// It is the last one of those that are known now.
+    Done(Known),
     /// Somebody else decided something first.
     Moved,
 }
@@ -150,6 +171,11 @@ pub(crate) trait Log: Send + Sync {
         None
     }
 
+    /// When its last event was, where that is cheap to tell.
+    fn last_time(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Whether its parts overlap in time: then the last events are found by their time, not by their place.
     fn overlaps(&self) -> bool {
         false
@@ -167,7 +193,7 @@ pub(crate) struct Reading {
     /// Parts that can hold no event from this time on may be left out.
     pub(crate) since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
-    #[allow(dead_code, reason = "a log in one stream has no parts to leave out; one of many objects has")]
+    #[cfg(feature = "object-store")]
     pub(crate) until: Option<Timestamp>,
 }
 
@@ -175,6 +201,11 @@ impl Remote {
     #[cfg(any(feature = "redis", feature = "object-store"))]
     pub(crate) fn new(log: impl Log + 'static) -> Self {
         Remote(Arc::new(log))
+    }
+
+    #[cfg(feature = "object-store")]
+    pub(crate) fn shared(log: Arc<impl Log + 'static>) -> Self {
+        Remote(log)
     }
 
     /// What it is called in messages: an address without credentials, and what stands there.
@@ -214,6 +245,7 @@ pub struct Place(pub(crate) u64, pub(crate) u64);
 
 impl Place {
     /// The one behind it.
+    #[cfg(feature = "redis")]
     pub(crate) fn next(self) -> Place {
         match self.1.checked_add(1) {
             Some(second) => Place(self.0, second),
@@ -222,6 +254,7 @@ impl Place {
     }
 
     /// Reads `1700000000000-0`.
+    #[cfg(feature = "redis")]
     pub(crate) fn parse(text: &str) -> Option<Place> {
         let (first, second) = text.split_once('-')?;
         Some(Place(first.parse().ok()?, second.parse().ok()?))

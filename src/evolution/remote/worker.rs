@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use crate::store::Error;
 
@@ -37,11 +38,11 @@ impl Worker {
     /// Begins some work, whose result can be waited for.
     pub(super) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Pending<T> {
         let (done, result) = mpsc::sync_channel(1);
-        self.handle.spawn(async move {
+        let task = self.handle.spawn(async move {
             // Nobody may want to know any more.
             let _ = done.try_send(work.await);
         });
-        Pending(result)
+        Pending { result, task: task.abort_handle() }
     }
 
     /// Does some work and waits for its result.
@@ -53,14 +54,24 @@ impl Worker {
     }
 }
 
-/// The result of some work that was begun.
+/// The result of some work that was begun. Dropped, the work is given up.
 #[derive(Debug)]
-pub(super) struct Pending<T>(Receiver<T>);
+pub(super) struct Pending<T> {
+    result: Receiver<T>,
+    task: AbortHandle,
+}
 
 impl<T> Pending<T> {
     /// Waits for it; none if the work was given up.
     pub(super) fn wait(self) -> Option<T> {
-        self.0.recv().ok()
+        self.result.recv().ok()
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        // Nothing happens if it is done.
+        self.task.abort();
     }
 }
 

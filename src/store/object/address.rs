@@ -70,6 +70,12 @@ impl BucketAddress {
         Ok(BucketAddress { provider, bucket: bucket.into(), prefix: prefix.trim_end_matches('/').into() })
     }
 
+    /// The same address without the last part of its prefix, and that part; none if there is no prefix.
+    pub(crate) fn parent(&self) -> Option<(Self, &str)> {
+        let (prefix, last) = self.prefix.rsplit_once('/').unwrap_or(("", &self.prefix));
+        (!last.is_empty()).then(|| (BucketAddress { prefix: prefix.into(), ..self.clone() }, last))
+    }
+
     /// Who keeps it.
     pub fn provider(&self) -> Provider {
         self.provider

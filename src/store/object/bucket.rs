@@ -2,13 +2,14 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use object_store::client::HttpError;
 use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::path::Path;
 use object_store::{
-    Attribute, AttributeValue, Extensions, GetOptions, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    Attribute, AttributeValue, Extensions, GetOptions, GetRange, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
 };
 
 use super::address::BucketAddress;
@@ -28,7 +29,7 @@ const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// What became of a write that must not overwrite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Created {
+pub(crate) enum Created {
     /// The object is what was written.
     Done,
     /// There was an object with this key before: perhaps the same, from a request whose answer was lost.
@@ -37,26 +38,30 @@ pub(super) enum Created {
 
 /// What to list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query {
+pub(crate) struct Query {
     /// What keys begin with, behind the store's prefix.
-    pub(super) start: String,
+    pub(crate) start: String,
     /// Only keys behind this one.
-    pub(super) after: Option<String>,
+    pub(crate) after: Option<String>,
     /// Whether what follows a `/` behind `start` is left out and named once.
-    pub(super) folders: bool,
+    pub(crate) folders: bool,
     /// At most so many; none for as many as a page has.
-    pub(super) limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
+    /// Whether names that cannot be asked for are told of, and are not an error.
+    pub(crate) with_odd: bool,
 }
 
 /// One page of a list, in order.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// Keys behind the store's prefix, and sizes in bytes.
-    pub(super) objects: Vec<(String, u64)>,
+    pub(crate) objects: Vec<(String, u64)>,
     /// What stands before the `/`, if folders were asked for.
-    pub(super) folders: Vec<String>,
+    pub(crate) folders: Vec<String>,
+    /// Names that cannot be asked for, likewise; those of folders end in a `/`.
+    pub(crate) odd: Vec<String>,
     /// Where the next page goes on; none if there is none.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// Why there was no answer, or which answer there was, in one clean line.
@@ -80,7 +85,7 @@ enum Meaning {
 
 /// The bucket, and what keys begin with.
 #[derive(Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     client: Client,
     address: BucketAddress,
     /// The prefix and a `/`, or nothing.
@@ -99,7 +104,7 @@ impl Bucket {
         Bucket { client, address, root }
     }
 
-    pub(super) fn address(&self) -> &BucketAddress {
+    pub(crate) fn address(&self) -> &BucketAddress {
         &self.address
     }
 
@@ -113,7 +118,7 @@ impl Bucket {
     }
 
     /// An object's name in messages.
-    pub(super) fn place(&self, key: &str) -> String {
+    pub(crate) fn place(&self, key: &str) -> String {
         format!("{}://{}/{}{key}", self.address.provider().scheme(), self.address.bucket(), self.root)
     }
 
@@ -123,7 +128,7 @@ impl Bucket {
     }
 
     /// Writes an object if there is none with this key.
-    pub(super) async fn create(&self, key: &str, body: Bytes) -> Result<Created, Error> {
+    pub(crate) async fn create(&self, key: &str, body: Bytes) -> Result<Created, Error> {
         match self.write(key, body, PutMode::Create).await {
             Ok(()) => Ok(Created::Done),
             Err(Meaning::Exists) => Ok(Created::Exists),
@@ -133,7 +138,7 @@ impl Bucket {
     }
 
     /// Writes an object, whatever was there.
-    pub(super) async fn put(&self, key: &str, body: Bytes) -> Result<(), Error> {
+    pub(crate) async fn put(&self, key: &str, body: Bytes) -> Result<(), Error> {
         match self.write(key, body, PutMode::Overwrite).await {
             Ok(()) => Ok(()),
             // Not a precondition that was asked for: something in between is confused.
@@ -158,7 +163,7 @@ impl Bucket {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if it has more than `bytes_max` bytes.
-    pub(super) async fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Bytes>, Error> {
         let ticket = Ticket::new(usize::try_from(bytes_max).unwrap_or(usize::MAX));
         let options = GetOptions { extensions: extensions(&ticket), ..GetOptions::default() };
         let path = self.path(key)?;
@@ -181,8 +186,32 @@ impl Bucket {
         }
     }
 
+    /// Some bytes of the object with this key, as many as it has of them, perhaps none; none if there is no object.
+    pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, Error> {
+        let ticket = Ticket::new(usize::try_from(range.end - range.start).unwrap_or(usize::MAX));
+        let (extensions, range) = (extensions(&ticket), Some(GetRange::Bounded(range)));
+        let options = GetOptions { range, extensions, ..GetOptions::default() };
+        let path = self.path(key)?;
+        let result = match self.client.objects.get_opts(&path, options).await {
+            Ok(result) => result.bytes().await,
+            Err(error) => Err(error),
+        };
+        let doing = || format!("reading {}", self.place(key));
+        match result {
+            Ok(body) => Ok(Some(body)),
+            Err(_) if ticket.answer().too_long => Err(self.unexpected(&doing())),
+            // It is shorter than where the range begins.
+            Err(_) if ticket.answer().status == Some(416) => Ok(Some(Bytes::new())),
+            Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
+                Meaning::Absent => Ok(None),
+                Meaning::Exists => Err(self.unexpected(&doing())),
+                Meaning::Error(error) => Err(error),
+            },
+        }
+    }
+
     /// Whether there is an object with this key.
-    pub(super) async fn has(&self, key: &str) -> Result<bool, Error> {
+    pub(crate) async fn has(&self, key: &str) -> Result<bool, Error> {
         let ticket = Ticket::new(SMALL_BYTES_MAX);
         let options = GetOptions { head: true, extensions: extensions(&ticket), ..GetOptions::default() };
         match self.client.objects.get_opts(&self.path(key)?, options).await {
@@ -199,7 +228,7 @@ impl Bucket {
     }
 
     /// Removes an object, if it is there.
-    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), Error> {
         let doing = || format!("removing {}", self.place(key));
         match self.client.objects.delete(&self.path(key)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -217,8 +246,8 @@ impl Bucket {
     }
 
     /// One page of a list. `next` is where the page before said that it goes on.
-    pub(super) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
-        let ticket = Ticket::new(PAGE_BYTES_MAX);
+    pub(crate) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
+        let ticket = if query.with_odd { Ticket::sifting(PAGE_BYTES_MAX) } else { Ticket::new(PAGE_BYTES_MAX) };
         let prefix = format!("{}{}", self.root, query.start);
         let options = PaginatedListOptions {
             offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),
@@ -229,7 +258,12 @@ impl Bucket {
         };
         let doing = || format!("listing {}", self.place(&query.start));
         match self.client.lists.list_paginated(Some(&prefix), options).await {
-            Ok(page) => self.listed(query, page),
+            Ok(page) => {
+                let own = |name: String| name.strip_prefix(&self.root).map(str::to_owned);
+                let odd = ticket.answer().odd.into_iter().filter_map(own);
+                let odd = odd.filter(|name| name.len() > query.start.len() && name.starts_with(&query.start)).collect();
+                Ok(Listed { odd, ..self.listed(query, page)? })
+            }
             // One such name spoils the page: it is read as a whole.
             Err(object_store::Error::InvalidPath { source }) => {
                 let said = self.client.secrets.clean(&source.to_string()).escape_default().to_string();
@@ -262,7 +296,7 @@ impl Bucket {
         if !objects.is_sorted_by(|a, b| a.0 < b.0) || !folders.is_sorted_by(folder_order) {
             return Err(self.unfit("it does not list objects in the order of their names"));
         }
-        Ok(Listed { objects, folders, next: page.page_token })
+        Ok(Listed { objects, folders, odd: Vec::new(), next: page.page_token })
     }
 
     /// What the answer to a request that failed means.

@@ -112,6 +112,12 @@ pub(super) fn log_of(key: &str) -> Option<(Name, &str)> {
     Some((name.in_generation(generation), parts.next()?))
 }
 
+/// Whether a store makes objects with such a key: those of an evolution log are none.
+pub(crate) fn is_of_store(key: &str) -> bool {
+    let of_log = || log_of(key).is_some_and(|(_, rest)| member(rest, 0).is_some());
+    key == MARKER || key.starts_with(PROBES) || key.starts_with(DUE) || of_log()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,6 +35,7 @@ mod names;
 mod probe;
 mod read;
 mod secrets;
+mod sift;
 mod watch;
 mod wire;
 
@@ -46,12 +47,13 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 pub use address::{BucketAddress, Provider};
+pub(crate) use layout::{EVOLUTION, is_of_store};
 pub use wire::Requests;
 
 use super::wakes::Wakes;
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Store, Watch, Watched};
 use crate::time::Timestamp;
-use bucket::Bucket;
+pub(crate) use bucket::{Bucket, Created, Listed, Query};
 use fold::InHand;
 use known::Memory;
 use read::Begun;
@@ -136,6 +138,16 @@ impl BucketStore {
             begun: Mutex::new(None),
         };
         Ok(BucketStore { shared: Arc::new(shared) })
+    }
+
+    /// The objects themselves, for what is no log of this store.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.shared.bucket
+    }
+
+    /// Sees to it that objects can be written here exclusively.
+    pub(crate) async fn prove(&self) -> Result<(), Error> {
+        self.shared.prove().await
     }
 
     /// The requests that were made through this handle so far.

@@ -20,6 +20,8 @@ use object_store::client::{
     HttpService,
 };
 
+use super::sift::sift;
+
 /// Longest answer to a request that is not for an object or a list.
 const SMALL_ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -139,19 +141,27 @@ pub(super) struct Answer {
     pub(super) message: String,
     /// The answer was longer than what was asked for can be.
     pub(super) too_long: bool,
+    /// Names in a list that were taken out of it.
+    pub(super) odd: Vec<String>,
 }
 
 /// Goes along with a request, and comes back with its [`Answer`].
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     bytes_max: usize,
+    sifts: bool,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Ticket {
     /// For a request whose answer may be this long.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Ticket { bytes_max, answer: Arc::default() }
+        Ticket { bytes_max, sifts: false, answer: Arc::default() }
+    }
+
+    /// For a list: names that cannot be asked for are taken out of it.
+    pub(super) fn sifting(bytes_max: usize) -> Self {
+        Ticket { sifts: true, ..Ticket::new(bytes_max) }
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -243,7 +253,10 @@ impl HttpService for Wire {
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(text)));
         }
         match read_body(body, ticket.bytes_max).await {
-            Ok(Some(bytes)) => Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(bytes))),
+            Ok(Some(bytes)) => {
+                let body = if ticket.sifts { sifted(&ticket, bytes) } else { bytes };
+                Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
+            }
             Ok(None) => {
                 ticket.note(|answer| answer.too_long = true);
                 Err(HttpError::new(HttpErrorKind::Decode, TooLong))
@@ -251,6 +264,17 @@ impl HttpService for Wire {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A page of a list without names that cannot be asked for, which are noted.
+fn sifted(ticket: &Ticket, page: Bytes) -> Bytes {
+    let Ok(text) = std::str::from_utf8(&page) else { return page };
+    let (kept, odd) = sift(text);
+    if odd.is_empty() {
+        return page;
+    }
+    ticket.note(|answer| answer.odd = odd);
+    kept.into()
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -138,7 +138,8 @@ impl Writer for RedisWriter {
         0
     }
 
-    fn decide(&mut self, after: Place, line: &str) -> Result<Decide, Error> {
+    fn decide(&mut self, known: &Known, line: &str) -> Result<Decide, Error> {
+        let after = known.last;
         let script = concat!(include_str!("state.lua"), include_str!("decide.lua"));
         let mut command = cmd("EVAL");
         command.arg(script).arg(1).arg(&self.shared.decisions);
@@ -151,7 +152,7 @@ impl Writer for RedisWriter {
             _ => &[],
         };
         match (word, parts.get(1).and_then(place_of)) {
-            (b"done", Some(place)) => Ok(Decide::Done(place)),
+            (b"done", Some(last)) => Ok(Decide::Done(Known { last, state: known.state + 1 })),
             (b"moved", Some(_)) => Ok(Decide::Moved),
             _ => Err(self.shared.odd()),
         }
@@ -168,7 +169,7 @@ impl Writer for RedisWriter {
         Ok(())
     }
 
-    fn calls(&mut self, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+    fn calls(&mut self, _: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let Some(mut last) = self.calls else { return Ok(()) };
         let mut range = Range::from(last.next());
         for _ in 0..PAGES_MAX {
@@ -186,7 +187,7 @@ impl Writer for RedisWriter {
         Ok(())
     }
 
-    fn history(&mut self, since: Option<Timestamp>, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+    fn history(&mut self, since: Option<Timestamp>, _: Timestamp, each: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
         let to = match self.calls {
             Some(place) => place,
             None => self.shared.end_of(&self.shared.calls)?,
