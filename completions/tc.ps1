@@ -21,8 +21,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'tc' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -58,8 +58,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         'tc;status' {
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events before this time')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -85,8 +85,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--variant', '--variant', [CompletionResultType]::ParameterName, 'Only events of this variant')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events before this time')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -111,8 +111,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         'tc;events' {
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events before this time')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -134,8 +134,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         'tc;summary' {
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events before this time')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -158,8 +158,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--baseline', '--baseline', [CompletionResultType]::ParameterName, 'The variant to compare the others with [default: v1, else the one called first]')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events before this time')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -183,8 +183,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why: it is written to the log')
             [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'Who decided [default: $TC_BY, else user@host]')
             [CompletionResult]::new('--if-last', '--if-last', [CompletionResultType]::ParameterName, 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -214,8 +214,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why: it is written to the log')
             [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'Who decided [default: $TC_BY, else user@host]')
             [CompletionResult]::new('--if-last', '--if-last', [CompletionResultType]::ParameterName, 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -244,8 +244,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why: it is written to the log')
             [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'Who decided [default: $TC_BY, else user@host]')
             [CompletionResult]::new('--if-last', '--if-last', [CompletionResultType]::ParameterName, 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -272,9 +272,9 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         }
         'tc;clean' {
             [CompletionResult]::new('--older-than', '--older-than', [CompletionResultType]::ParameterName, 'Only events older than this: 12h, 30d, 8w')
-            [CompletionResult]::new('--archive', '--archive', [CompletionResultType]::ParameterName, 'Keep what is deleted, compressed, in this folder [default: archive, beside the log]')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--archive', '--archive', [CompletionResultType]::ParameterName, 'Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -297,8 +297,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             break
         }
         'tc;fsck' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -321,8 +321,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             break
         }
         'tc;completions' {
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
@@ -343,8 +343,8 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         }
         'tc;man' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Write all pages into this folder instead')
-            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of finding out')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print')
