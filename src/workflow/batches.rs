@@ -236,7 +236,7 @@ fn tell(batch: Batch, at: Timestamp, inbox: &Inbox, body: InboxBody<'_>) -> Resu
     Ok(batch.append(&inbox.log, inbox.end, vec![line]).put_due(due))
 }
 
-/// The inbox goes on in its next generation: [seal]. For the worker that holds the run, when the inbox has grown long.
+/// The inbox goes on in its next generation: [seal the inbox]. For the worker that holds the run, when the inbox has grown long.
 ///
 /// One part. Senders that were on their way are refused, and go to the next generation, which needs no first line. The
 /// worker takes the lines up to the seal, and the seal, before any of the next generation.
