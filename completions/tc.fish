@@ -24,7 +24,7 @@ function __fish_tc_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c tc -n "__fish_tc_needs_command" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_needs_command" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_needs_command" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_needs_command" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -59,7 +59,7 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the co
 complete -c tc -n "__fish_tc_needs_command" -f -a "man" -d 'Print a manual page: of tc, or of one of its commands'
 complete -c tc -n "__fish_tc_using_subcommand status" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -l until -d 'Only events before this time' -r
-complete -c tc -n "__fish_tc_using_subcommand status" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand status" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -85,7 +85,7 @@ complete -c tc -n "__fish_tc_using_subcommand history" -l event -d 'Only events 
 complete -c tc -n "__fish_tc_using_subcommand history" -l variant -d 'Only events of this variant' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l until -d 'Only events before this time' -r
-complete -c tc -n "__fish_tc_using_subcommand history" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand history" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand history" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -110,7 +110,7 @@ complete -c tc -n "__fish_tc_using_subcommand history" -s q -l quiet -d 'No prog
 complete -c tc -n "__fish_tc_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand events" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -l until -d 'Only events before this time' -r
-complete -c tc -n "__fish_tc_using_subcommand events" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand events" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -133,7 +133,7 @@ complete -c tc -n "__fish_tc_using_subcommand events" -s q -l quiet -d 'No progr
 complete -c tc -n "__fish_tc_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand summary" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -l until -d 'Only events before this time' -r
-complete -c tc -n "__fish_tc_using_subcommand summary" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand summary" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -157,7 +157,7 @@ complete -c tc -n "__fish_tc_using_subcommand summary" -s h -l help -d 'Print he
 complete -c tc -n "__fish_tc_using_subcommand report" -l baseline -d 'The variant to compare the others with [default: v1, else the one called first]' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -l until -d 'Only events before this time' -r
-complete -c tc -n "__fish_tc_using_subcommand report" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand report" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -181,7 +181,7 @@ complete -c tc -n "__fish_tc_using_subcommand report" -s h -l help -d 'Print hel
 complete -c tc -n "__fish_tc_using_subcommand promote" -s r -l reason -d 'Why: it is written to the log' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
-complete -c tc -n "__fish_tc_using_subcommand promote" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand promote" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand promote" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -210,7 +210,7 @@ complete -c tc -n "__fish_tc_using_subcommand rollback" -l to -d 'The variant th
 complete -c tc -n "__fish_tc_using_subcommand rollback" -s r -l reason -d 'Why: it is written to the log' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
-complete -c tc -n "__fish_tc_using_subcommand rollback" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand rollback" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand rollback" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -238,7 +238,7 @@ complete -c tc -n "__fish_tc_using_subcommand rollback" -s h -l help -d 'Print h
 complete -c tc -n "__fish_tc_using_subcommand weight" -s r -l reason -d 'Why: it is written to the log' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
-complete -c tc -n "__fish_tc_using_subcommand weight" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand weight" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand weight" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -265,8 +265,8 @@ complete -c tc -n "__fish_tc_using_subcommand weight" -s v -l verbose -d 'Say mo
 complete -c tc -n "__fish_tc_using_subcommand weight" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand weight" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
-complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log]' -r -F
-complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]' -r -F
+complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand clean" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -289,7 +289,7 @@ complete -c tc -n "__fish_tc_using_subcommand clean" -l strict -d 'Fail on the f
 complete -c tc -n "__fish_tc_using_subcommand clean" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand clean" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand completions" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
@@ -311,7 +311,7 @@ complete -c tc -n "__fish_tc_using_subcommand completions" -s v -l verbose -d 'S
 complete -c tc -n "__fish_tc_using_subcommand completions" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand man" -l dir -d 'Write all pages into this folder instead' -r -F
-complete -c tc -n "__fish_tc_using_subcommand man" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand man" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand man" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'"
 complete -c tc -n "__fish_tc_using_subcommand man" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
