@@ -157,7 +157,7 @@ mod tests {
     fn event(event: &str, variant: &str, at: &str, forced: bool) -> String {
         format!(
             "{{\"event\": \"{event}\", \"function\": \"f\", \"variant\": \"{variant}\", \"timestamp\": \"{at}\", \
-             \"forced\": {forced}}}\n"
+             \"value\": null, \"error\": null, \"latency_ms\": 1.0, \"success\": true, \"forced\": {forced}}}\n"
         )
     }
 
