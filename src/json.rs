@@ -314,32 +314,10 @@ impl Cursor<'_> {
     }
 
     fn number(&mut self) -> Result<(), SyntaxError> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), SyntaxError> {
-        let count = self.text[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        self.at += count;
-        if count == 0 { Err(self.error("expected a digit")) } else { Ok(()) }
+        let end = number_end(self.text, self.at);
+        let (Ok(at) | Err(at)) = end;
+        self.at = at;
+        end.map(|_| ()).map_err(|_| self.error("expected a digit"))
     }
 }
 
@@ -359,6 +337,29 @@ pub(crate) fn string_end(text: &[u8], start: usize) -> Result<(usize, bool), usi
             _ => return Err(at),
         }
     }
+}
+
+/// The offset behind the number that begins at `start` (RFC 8259, section 6); `Err` with the offset at which a digit is missing.
+#[inline]
+pub(crate) fn number_end(text: &[u8], start: usize) -> Result<usize, usize> {
+    let is = |at: usize, wanted: &[u8]| text.get(at).is_some_and(|byte| wanted.contains(byte));
+    let digits = |mut at: usize| {
+        let first = at;
+        while text.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        if at == first { Err(at) } else { Ok(at) }
+    };
+    let mut at = start + usize::from(is(start, b"-"));
+    at = if is(at, b"0") { at + 1 } else { digits(at)? };
+    if is(at, b".") {
+        at = digits(at + 1)?;
+    }
+    if is(at, b"eE") {
+        at += 1;
+        at = digits(at + usize::from(is(at, b"+-")))?;
+    }
+    Ok(at)
 }
 
 /// The offset behind the escape whose backslash is at `at`.

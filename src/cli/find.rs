@@ -162,13 +162,11 @@ pub(crate) fn settings() -> Settings {
 }
 
 fn root(text: &OsString) -> Result<Root> {
-    match address(text)? {
-        Address::Path(path) => Ok(Root::Path(path)),
-        #[cfg(any(feature = "redis", feature = "object-store"))]
-        address => match site(&address, &settings())? {
-            Some(site) => Ok(Root::Site(site)),
-            None => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
-        },
+    let address = address(text)?;
+    match (address.path(), site(&address, &settings())?) {
+        (Some(path), _) => Ok(Root::Path(path.to_owned())),
+        (None, Some(site)) => Ok(Root::Site(site)),
+        (None, None) => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
     }
 }
 

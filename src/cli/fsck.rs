@@ -77,7 +77,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
 
 /// Opens a store in which there are, or may be, workflow runs.
 async fn open(address: &Address) -> Result<Arc<dyn Store>> {
-    if let Address::Path(path) = address {
+    if let Some(path) = address.path() {
         refuse_without_runs(path)?;
     }
     Ok(address.open(&find::settings(), false).await?)

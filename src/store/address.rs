@@ -1,7 +1,7 @@
 //! Where a store is, as users write it, and how to get there.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "object-store")]
@@ -111,6 +111,15 @@ impl Address {
     /// Whether a text is an address by its form, whatever it is the address of.
     pub fn has_scheme(text: &str) -> bool {
         scheme(text).is_some()
+    }
+
+    /// The path, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Address::Path(path) => Some(path),
+            #[cfg(any(feature = "redis", feature = "object-store"))]
+            _ => None,
+        }
     }
 
     /// Opens the store. A folder must be one already, unless `create`; elsewhere a store begins with its first batch.

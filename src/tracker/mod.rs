@@ -175,8 +175,7 @@ impl Options {
     /// # Errors
     /// The log cannot be reached, read or written.
     pub fn open_at(self, address: &Address, settings: &Settings) -> Result<Tracker, OpenError> {
-        #[allow(irrefutable_let_patterns, reason = "a build without servers has only paths")]
-        if let Address::Path(path) = address {
+        if let Some(path) = address.path() {
             return self.open(path);
         }
         let (log, remote) = (address.to_string(), remote::Defaults::of(address));

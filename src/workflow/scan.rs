@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{plain_run, string_end};
+use crate::json::{number_end, plain_run, string_end};
 
 /// Deepest nesting that is read: what other readers of JSON can follow.
 const DEPTH_MAX: u32 = 128;
@@ -245,35 +245,10 @@ impl<'a> Scan<'a> {
 
     #[inline]
     fn number(&mut self) -> Result<(), SyntaxError> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn digits(&mut self) -> Result<(), SyntaxError> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { Err(self.error("expected a digit")) } else { Ok(()) }
+        let end = number_end(self.bytes, self.at);
+        let (Ok(at) | Err(at)) = end;
+        self.at = at;
+        end.map(|_| ()).map_err(|_| self.error("expected a digit"))
     }
 }
 

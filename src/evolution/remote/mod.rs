@@ -8,7 +8,7 @@
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
 #![cfg_attr(
     not(any(feature = "redis", feature = "object-store")),
-    allow(dead_code, reason = "a build without servers has nothing that is not a file")
+    allow(dead_code, unused_variables, reason = "a build without servers has nothing that is not a file")
 )]
 
 #[cfg(feature = "cli")]
