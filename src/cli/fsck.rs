@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     }
     let found = search(context, &runtime, &stores, args.repair && args.yes)?;
     let fixable = found.fixable();
-    show(context, &found)?;
+    show(context, args, &found)?;
     if !args.repair || args.yes || fixable == 0 {
         return Ok(found.exit());
     }
@@ -184,9 +184,11 @@ impl Found {
             }
     }
 
-    fn outlook(&self) -> String {
+    /// What `--repair` would do, for who did not ask for it.
+    fn outlook(&self, args: &FsckArgs) -> String {
         match self.fixable() {
             0 => String::new(),
+            _ if args.repair => String::new(),
             fixable => format!("--repair would repair {} without losing anything.\n", count(fixable)),
         }
     }
@@ -204,7 +206,7 @@ impl Found {
     }
 }
 
-fn show(context: &Context, found: &Found) -> Result<()> {
+fn show(context: &Context, args: &FsckArgs, found: &Found) -> Result<()> {
     let items = || {
         let item = |(store, finding): &(String, Finding)| {
             let Finding { place, problem, remedy, repaired } = finding;
@@ -222,7 +224,7 @@ fn show(context: &Context, found: &Found) -> Result<()> {
             _ => String::new(),
         };
         let table = table.filter(|_| title.is_empty());
-        vec![Section { title, table, notes: found.outcome() + &found.outlook() }]
+        vec![Section { title, table, notes: found.outcome() + &found.outlook(args) }]
     };
     Answer { schema: "tc.fsck/1", warnings: found.warnings(), items, rows_of: None, sections }.print(context)
 }

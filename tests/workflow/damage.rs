@@ -372,7 +372,7 @@ mod in_redis {
         send(&["ZADD", "{tc}:due:default", "0", "nonsense"]);
         send(&["SET", "{tc}:junk", "x"]);
         expect![[r#"
-            runs/gap: its lines 1 to 1 are not there
+            runs/gap: one of its lines is not there
             {tc}:due:default: `nonsense` is not an entry of such a list
             {tc}:junk: no store makes such a key
             {tc}:log:runs/garbage: line 2 at byte 164 is not a line of a log
@@ -386,7 +386,7 @@ mod in_redis {
             {tc}:queues: empty: it names a queue that has no entries -> take the entry away
         "#]].assert_eq(&ground.look(false).await.0);
         expect![[r#"
-            runs/gap: its lines 1 to 1 are not there
+            runs/gap: one of its lines is not there
             {tc}:due:default: `nonsense` is not an entry of such a list
             {tc}:junk: no store makes such a key
             {tc}:log:runs/garbage: line 2 at byte 164 is not a line of a log

@@ -388,9 +388,12 @@ async fn evicts(link: &Link) -> Result<Option<String>, RedisError> {
     }))
 }
 
-/// The first of the log's lines are not there, and were not let go of.
+/// Some of the log's lines are not there, and were not let go of.
 fn missing(log: &Name, count: Option<u64>) -> Error {
-    let problem = format!("its lines 1 to {} are not there", count.unwrap_or(1));
+    let problem = match count {
+        Some(count) if count > 1 => format!("{count} of its lines are not there"),
+        _ => "one of its lines is not there".to_owned(),
+    };
     Error::Lost { place: log.to_string(), problem }
 }
 

@@ -262,7 +262,7 @@ async fn a_batch_is_acknowledged_when_enough_replicas_have_it() {
     let _replica = Setup::forgetful().with("replicaof", &format!("127.0.0.1 {}", server.port())).start();
     assert_eq!(insist(&store, &batch).await.unwrap().number(), 1);
     assert_eq!(dense(&store, &name("a")).await, ["one"]);
-    push(&other, &name("a"), Position::at(1), "two").await;
+    assert_eq!(insist(&other, &one(&name("a"), Position::at(1), "two")).await.unwrap().number(), 2);
 }
 
 /// A server that no longer answers, but has not gone: no call waits without end, and all is well when it comes back.
