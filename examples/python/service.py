@@ -7,6 +7,7 @@ The log is in FOLDER, `evolution_logs` if not given. Ctrl-C ends it.
 
 import collections
 import random
+import signal
 import sys
 import time
 
@@ -41,6 +42,8 @@ def serve():
 
 
 if __name__ == "__main__":
+    # Shells let jobs in the background ignore this signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         serve()
     except KeyboardInterrupt:

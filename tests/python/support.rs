@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -117,7 +118,15 @@ impl Talk {
     /// Has no more orders for it, and waits for it to end.
     pub(crate) fn end(mut self) {
         drop(self.orders.take());
-        assert!(self.child.wait().expect("it ends").success());
+        let started = Instant::now();
+        let status = loop {
+            match self.child.try_wait().expect("a child") {
+                Some(status) => break status,
+                None => assert!(started.elapsed() < Duration::from_secs(60), "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success());
     }
 }
 
