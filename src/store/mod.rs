@@ -75,7 +75,7 @@ pub use retry::{RetryPolicy, RetryingStore};
 use crate::time::Timestamp;
 
 /// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.
-pub const LIST_PAGE: usize = 10_000;
+pub const LIST_PAGE: usize = 25_000;
 
 /// A medium that holds logs.
 ///
