@@ -222,7 +222,7 @@ def main():
                 add(shown, protocol, pickle.dumps(value, protocol), shown)
                 add(shown + " in Python", protocol, pickle._dumps(value, protocol), shown)
     for data, shown in HAND:
-        value = Unpickler(io.BytesIO(data)).load()
+        value = Unpickler(io.BytesIO(data), errors="replace").load()
         add(repr(data), None, data, repr(value) if shown is None else shown)
 
     seen = {opcode.name for case in cases for opcode, _, _ in pickletools.genops(bytes.fromhex(case["pickle"]))}
