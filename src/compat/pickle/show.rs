@@ -435,7 +435,10 @@ impl<'a> Pickle<'a> {
             "_make_skeleton_class" => {
                 let type_kwargs = *self.args(object).get(3)?;
                 let module = self.key(type_kwargs, "__module__").and_then(|id| self.str(id));
-                (module.or_else(|| self.slot(object, "__module__")), self.arg(object, 1)?)
+                (
+                    module.or_else(|| self.slot(object, "__module__")),
+                    self.slot(object, "__qualname__").or(self.arg(object, 1))?,
+                )
             }
             "_make_skeleton_enum" => (self.arg(object, 4), self.arg(object, 2)?),
             _ => return None,
