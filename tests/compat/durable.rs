@@ -66,7 +66,35 @@ fn summary(instance: &Instance) -> String {
 fn the_fixtures() {
     let folder = fixtures();
     let all: String = instances(&folder).iter().map(summary).collect();
-    expect![[""]].assert_eq(&all);
+    expect![[r#"
+        "greet-1" waiting for "allow"
+          flows.greet returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: raise PauseForEventException('allow') => Event(Event { name: Some("allow"), expression: "'allow'" })
+            name = 'Ada' ("Ada")
+        "greet-2" completed
+          result 'hello Grace' ("hello Grace")
+        "order-1" waiting for "approve"
+          flows.order returns to [], 0 done, 0 to come, checkpoint Some(4) of [4]
+            line 18: raise PauseForEventException('approve') => Event(Event { name: Some("approve"), expression: "'approve'" })
+            customer = {'name': 'Ada', 'tier': 3} ({"name":"Ada","tier":3})
+            items = ['pen', 'ink'] (["pen","ink"])
+            total = 41.5 (the same in JSON)
+            count = 2 (the same in JSON)
+            price = <flows.Money() amount=41.5, currency='EUR'> (no JSON)
+            note = 'naïve 漢字' ("naïve 漢字")
+            stamp = (1, 2.5, None, True, b'\x00\xff', {'a', 'b'}) (no JSON)
+        "order-3" completed
+          result {'customer': 'Ada', 'count': 2, 'total': 49.8} ({"customer":"Ada","count":2,"total":49.8})
+        "parent-1" waiting for "child-ok"
+          flows.parent returns to [], 0 done, 0 to come, checkpoint Some(2) of [2]
+            line 12: b = await child(a) => Call("child")
+            x = 5 (the same in JSON)
+            a = 6 (the same in JSON)
+          flows.child returns to ["b"], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: raise PauseForEventException('child-ok') => Event(Event { name: Some("child-ok"), expression: "'child-ok'" })
+            x = 6 (the same in JSON)
+            y = 12 (the same in JSON)
+    "#]].assert_eq(&all);
 }
 
 #[test]
@@ -96,7 +124,65 @@ fn what_the_package_writes_now() {
                     .collect::<Vec<_>>()
             })
             .collect();
-    expect![[""]].assert_eq(&text);
+    expect![[r#"
+        "branch-small" waiting for "small"
+          flows.branch returns to [], 0 done, 0 to come, checkpoint Some(4) of [4]
+            line 19: raise PauseForEventException('small') => Event(Event { name: Some("small"), expression: "'small'" })
+            n = 1 (the same in JSON)
+            m = 1 (the same in JSON)
+        "captured" waiting for "captured"
+          flows.captured returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: raise PauseForEventException('captured') => Event(Event { name: Some("captured"), expression: "'captured'" })
+            n = 1 (the same in JSON)
+            parts = (<function elsewhere.by_value.<locals>.triple>, <class elsewhere.Local>, <elsewhere.Local() size=7>) (no JSON)
+        "indirect" waiting
+          flows.indirect returns to [], 0 done, 0 to come, checkpoint Some(0) of [0]
+            line 6: answer = ask('deep') => Other
+            n = 1 (the same in JSON)
+        "loop" waiting for "a"
+          flows.loop returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 11: raise PauseForEventException(item) => Event(Event { name: Some("a"), expression: "item" }) in pass 0
+            items = ['a', 'b'] (["a","b"])
+            done = [] (the same in JSON)
+            item = 'a' ("a")
+        "nested" waiting for "inner-10"
+          flows.outer returns to [], 0 done, 0 to come, checkpoint Some(2) of [2]
+            line 12: b = await middle(more) => Call("middle")
+            n = 4 (the same in JSON)
+            more = 5 (the same in JSON)
+          flows.middle returns to ["b"], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: result = await inner(n) => Call("inner")
+            n = 5 (the same in JSON)
+          flows.inner returns to ["result"], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: raise PauseForEventException(f'inner-{doubled}') => Event(Event { name: Some("inner-10"), expression: "f'inner-{doubled}'" })
+            n = 5 (the same in JSON)
+            doubled = 10 (the same in JSON)
+        "odd \u{1b}[31m\n\u{202e} name" waiting for "allow"
+          flows.greet returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: raise PauseForEventException('allow') => Event(Event { name: Some("allow"), expression: "'allow'" })
+            name = 'Ada' ("Ada")
+        "returned" pending
+          pending result = 10 (the same in JSON)
+          flows.outer returns to [], 0 done, 0 to come, checkpoint Some(2) of [2]
+            line 12: b = await middle(more) => Call("middle")
+            n = 4 (the same in JSON)
+            more = 5 (the same in JSON)
+          flows.middle returns to ["b"], 0 done, 0 to come, checkpoint Some(1) of [1]
+            line 9: result = await inner(n) => Call("inner")
+            n = 5 (the same in JSON)
+        "values-second" waiting for "it's \"shipped\" ☺"
+          flows.values returns to [], 0 done, 0 to come, checkpoint Some(11) of [9, 11]
+            line 39: raise durable.PauseForEventException(event='it\'s "shipped" ☺') => Event(Event { name: Some("it's \"shipped\" ☺"), expression: "'it\\'s \"shipped\" ☺'" })
+            order = [1, 2] ([1,2])
+            count = 2 (the same in JSON)
+            price = <flows.Money() amount=9.5, currency='EUR'> (no JSON)
+            note = 'naïve 漢字 \x1b[31m' ("naïve 漢字 \u001b[31m")
+            stamp = (1, 2.5, None, True, b'\x00\xff', {'a'}, 1180591620717411303424) (no JSON)
+            when = datetime.datetime(2026, 11, 22, 9, 5) (no JSON)
+            exact = <decimal.Decimal('1.20')> (no JSON)
+            lock = …
+            total = 3 (the same in JSON)
+    "#]].assert_eq(&text);
 }
 
 /// Whether an instance says what the package said.

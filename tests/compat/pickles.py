@@ -31,6 +31,10 @@ class Outer:
         pass
 
 
+class Registered:
+    pass
+
+
 class Color(enum.Enum):
     RED = 1
 
@@ -144,7 +148,7 @@ SLOTS.a = 1
 OBJECTS.append((SLOTS, "<__main__.Slots() a=1>", 2))
 
 EXTENSION = 240
-copyreg.add_extension("__main__", "Outer", EXTENSION)
+copyreg.add_extension("__main__", "Registered", EXTENSION)
 
 # Bytes, and what they are shown as; none where that is Python's own repr.
 HAND = [

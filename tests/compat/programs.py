@@ -66,7 +66,7 @@ async def run(folder):
     return outcomes
 
 
-async def live(folder):
+async def live(folder, out):
     store = DiskStateStore(folder)
     backend = DurableBackend(DiskStateStore(folder))
     try:
@@ -74,9 +74,7 @@ async def live(folder):
     except PauseForEventException:
         pass
     state = await store.load("live")
-    state["call_stack"]["calls"] *= 1
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    print("ready", file=out, flush=True)
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
         await store.save("live", state)
@@ -87,5 +85,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "run":
         json.dump(asyncio.run(run(sys.argv[2])), out)
     else:
-        sys.stdout = out
-        asyncio.run(live(sys.argv[2]))
+        asyncio.run(live(sys.argv[2], out))
