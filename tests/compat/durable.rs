@@ -34,29 +34,31 @@ fn seen(value: &Seen) -> String {
 fn summary(instance: &Instance) -> String {
     let mut text = format!("{:?} {}", instance.file.id, instance.status());
     let waiting = instance.waiting_for();
-    waiting.events.iter().for_each(|event| write!(text, " for {event:?}").unwrap());
+    waiting.events.iter().for_each(|event| write!(text, " for {event:?}").expect("a text grows"));
     text.push('\n');
     if let Some(result) = instance.result() {
-        writeln!(text, "  result {}", seen(result)).unwrap();
+        writeln!(text, "  result {}", seen(result)).expect("a text grows");
     }
     if let Some(damage) = instance.damage() {
-        writeln!(text, "  damage {:?} at {:?}: {}", damage.kind, damage.at, damage.what).unwrap();
+        writeln!(text, "  damage {:?} at {:?}: {}", damage.kind, damage.at, damage.what).expect("a text grows");
     }
     let Ok(state) = &instance.state else { return text };
     for pending in &state.pending {
-        writeln!(text, "  pending {} = {}", pending.name, seen(&pending.value)).unwrap();
+        writeln!(text, "  pending {} = {}", pending.name, seen(&pending.value)).expect("a text grows");
     }
     for frame in &state.frames {
         let (done, to_come) = (frame.blocks_done(), frame.blocks_to_come());
-        write!(text, "  {} returns to {:?}, {done} done, {to_come} to come", frame.function, frame.returns_to).unwrap();
-        writeln!(text, ", checkpoint {:?} of {:?}", frame.checkpoint, frame.blocks[0].checkpoints).unwrap();
+        write!(text, "  {} returns to {:?}, {done} done, {to_come} to come", frame.function, frame.returns_to)
+            .expect("a text grows");
+        writeln!(text, ", checkpoint {:?} of {:?}", frame.checkpoint, frame.blocks[0].checkpoints)
+            .expect("a text grows");
         if let Some(stop) = &frame.stop {
-            write!(text, "    line {}: {} => {:?}", stop.line, stop.statement, stop.kind).unwrap();
-            stop.pass.iter().for_each(|pass| write!(text, " in pass {pass}").unwrap());
+            write!(text, "    line {}: {} => {:?}", stop.line, stop.statement, stop.kind).expect("a text grows");
+            stop.pass.iter().for_each(|pass| write!(text, " in pass {pass}").expect("a text grows"));
             text.push_str(if stop.certain { "\n" } else { " perhaps\n" });
         }
         for variable in &frame.variables {
-            writeln!(text, "    {} = {}", variable.name, seen(&variable.value)).unwrap();
+            writeln!(text, "    {} = {}", variable.name, seen(&variable.value)).expect("a text grows");
         }
     }
     text
@@ -188,7 +190,7 @@ fn what_the_package_writes_now() {
 /// Whether an instance says what the package said.
 fn agree(instance: &Instance, outcome: &Value) {
     let told = summary(instance);
-    let state = instance.state.as_ref().unwrap_or_else(|damage| panic!("{damage}"));
+    let state = instance.state.as_ref().expect("a state");
     assert_eq!(state.instance_id.as_deref(), Some(&*instance.file.id));
     let frames = outcome["frames"].as_array().expect("frames");
     assert_eq!(state.frames.len(), frames.len(), "{told}");

@@ -27,7 +27,7 @@ const PAUSES_OF_FILE_MAX: u32 = 20;
 const PAUSES_OF_FOLDER_MAX: u32 = 80;
 
 /// For so many pauses a file must stay as it is to be taken for torn.
-const STILL_PAUSES: u32 = 2;
+const STILL_PAUSES: u32 = 4;
 
 /// A folder that durable-python's `DiskStateStore` keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,17 @@ use crate::workflow::{Json, Status, WaitingFor};
 /// Variables that the package adds to a function's own.
 const INTERNAL: [&str; 5] = ["checkpoint", "current_call", "call_stack", "__durable_transformed__", "___if_result___"];
 
-/// Most bytes of a name, and of an expression.
-const NAME_BYTES_MAX: usize = 1_000;
+/// Most bytes of a name.
+const NAME_BYTES_MAX: usize = 300;
+
+/// Most bytes of a text that can be the name of an event, or a part of it.
+const EVENT_BYTES_MAX: usize = 10_000;
+
+/// Most blocks of one call. The package itself makes one.
+const BLOCKS_MAX: usize = 64;
+
+/// Most checkpoints of a block that are told.
+const CHECKPOINTS_MAX: usize = 100;
 
 /// What the file of an instance says.
 #[derive(Clone, Debug)]
@@ -47,8 +56,10 @@ pub struct Frame {
     pub finished: bool,
     /// Whether it stopped by itself, without waiting for an event.
     pub exhausted: bool,
-    /// Its blocks of code. Those that are done the package drops, as far as it can.
+    /// Its blocks of code, at most 64. Those that are done the package drops, as far as it can.
     pub blocks: Vec<Block>,
+    /// How many more blocks there are.
+    pub blocks_left_out: usize,
     /// Which block is the current one: the first that is not done.
     pub current: Option<usize>,
     /// How far the current block got.
@@ -93,7 +104,7 @@ pub struct Block {
     pub finished: bool,
     /// The code that durable-python made of it, if that was possible and it is not too long.
     pub code: Option<String>,
-    /// The checkpoints at which variables were kept, at most a thousand.
+    /// The checkpoints at which variables were kept, the first 100.
     pub checkpoints: Vec<i64>,
 }
 
@@ -188,7 +199,10 @@ impl Reader<'_> {
         let calls = self.member(pickle, stack, "calls")?;
         let calls = self.items(pickle, calls, "calls")?;
         let frames_left_out = calls.len().saturating_sub(self.limits.frames_max);
-        let frames = calls[frames_left_out..].iter().map(|call| self.frame(pickle, *call)).collect::<Result<_, _>>()?;
+        // The innermost calls first: they matter most, should there be more text than is kept.
+        let kept = calls[frames_left_out..].iter().rev();
+        let mut frames = kept.map(|call| self.frame(pickle, *call)).collect::<Result<Vec<_>, _>>()?;
+        frames.reverse();
         let last_result = self.nested(pickle, stack, "last_result", |reader, inner| reader.seen(inner, inner.root()));
         let pending = self.nested(pickle, stack, "pending_return_values", |reader, inner| {
             if matches!(inner.get(inner.root()), Value::None) { Vec::new() } else { reader.variables(inner, &[]).0 }
@@ -207,7 +221,7 @@ impl Reader<'_> {
     fn frame(&mut self, pickle: &Pickle<'_>, call: Id) -> Result<Frame, Damage> {
         let list = self.member(pickle, call, "code_blocks")?;
         let ids = self.items(pickle, list, "code_blocks")?;
-        let blocks = ids.iter().take(self.limits.frames_max);
+        let blocks = ids.iter().take(BLOCKS_MAX);
         let blocks = blocks.map(|block| self.block(pickle, *block)).collect::<Result<Vec<_>, _>>()?;
         let current = blocks.iter().position(|block| !block.finished);
         let exhausted = self.flag(pickle, call, "exhausted")?;
@@ -235,6 +249,7 @@ impl Reader<'_> {
             return_values: returned.flatten(),
             finished: self.flag(pickle, call, "finished")?,
             exhausted,
+            blocks_left_out: ids.len() - blocks.len(),
             blocks,
             current,
             checkpoint,
@@ -257,7 +272,7 @@ impl Reader<'_> {
             _ => &[],
         };
         let number = |(key, _): &(Id, Id)| if let Value::Int(number) = pickle.get(*key) { Some(*number) } else { None };
-        let checkpoints = checkpoints.iter().take(1_000).filter_map(number).collect();
+        let checkpoints = checkpoints.iter().take(CHECKPOINTS_MAX).filter_map(number).collect();
         Ok(Block { function: Function { module, qualname }, finished, code, checkpoints })
     }
 
@@ -380,10 +395,10 @@ impl Reader<'_> {
     }
 }
 
-/// The text of a string or an integer.
+/// The text of a string or an integer, if it is no longer than the name of an event.
 fn text_of(pickle: &Pickle<'_>, id: Id) -> Option<String> {
     match pickle.get(id) {
-        Value::Str(text) => Some(shortened(text)),
+        Value::Str(text) if text.len() <= EVENT_BYTES_MAX => Some(text.to_string()),
         Value::Int(number) => Some(number.to_string()),
         _ => None,
     }

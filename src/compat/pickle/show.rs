@@ -465,7 +465,7 @@ impl<'a> Pickle<'a> {
         });
         // No function and no class has more slots than that.
         let small = states.filter(|state| matches!(self.get(*state), Value::Dict(pairs) if pairs.len() <= 1_000));
-        small.filter_map(|state| self.str(self.key(state, name)?)).last()
+        small.filter_map(|state| self.str(self.key(state, name)?)).next_back()
     }
 
     /// The second text among the arguments of a code object is its name; the first one is the file's.
