@@ -9,6 +9,7 @@
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
 pub mod clock;
+pub mod compat;
 pub mod evolution;
 pub mod json;
 pub mod jsonl;

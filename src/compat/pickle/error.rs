@@ -1,0 +1,89 @@
+//! Why bytes are not a pickle that can be read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why a pickle cannot be read, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PickleError {
+    /// Offset in bytes of the opcode that could not be carried out, from 0.
+    pub at: usize,
+    /// The opcode's name as Python's `pickletools` gives it; none if there is no such opcode, or no byte where one has to be.
+    pub opcode: Option<&'static str>,
+    /// What kind of problem it is.
+    pub kind: PickleErrorKind,
+    /// What is wrong, harmless on a terminal.
+    pub what: Cow<'static, str>,
+}
+
+/// What kind of problem it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PickleErrorKind {
+    /// The bytes end before the pickle does: it was cut, or is still being written.
+    Truncated,
+    /// No pickle has this byte where an opcode has to be.
+    UnknownOpcode,
+    /// A newer protocol, or a feature that no file can have: buffers out of band.
+    Unsupported,
+    /// An opcode takes more from the stack than there is, or looks for a mark that is not there.
+    Stack,
+    /// A place in the memo to which nothing was put.
+    Memo,
+    /// An argument of an opcode that is not what it has to be.
+    Argument,
+    /// An opcode is applied to a value to which it cannot be applied.
+    Value,
+    /// More than the [`Limits`](super::Limits) allow.
+    Limit,
+}
+
+impl fmt::Display for PickleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}: ", self.at)?;
+        if let Some(opcode) = self.opcode {
+            write!(f, "{opcode}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for PickleError {}
+
+/// A problem whose place is not known yet.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: PickleErrorKind,
+    pub(super) what: Cow<'static, str>,
+}
+
+impl Fault {
+    #[cold]
+    pub(super) fn new(kind: PickleErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
+        Fault { kind, what: what.into() }
+    }
+
+    #[cold]
+    pub(super) fn truncated() -> Self {
+        Fault::new(PickleErrorKind::Truncated, "the pickle ends in the middle")
+    }
+
+    #[cold]
+    pub(super) fn underflow() -> Self {
+        Fault::new(PickleErrorKind::Stack, "there is nothing on the stack that it could take")
+    }
+
+    #[cold]
+    pub(super) fn argument(what: &'static str) -> Self {
+        Fault::new(PickleErrorKind::Argument, what)
+    }
+
+    #[cold]
+    pub(super) fn value(what: impl Into<Cow<'static, str>>) -> Self {
+        Fault::new(PickleErrorKind::Value, what)
+    }
+
+    #[cold]
+    pub(super) fn limit(what: impl Into<Cow<'static, str>>) -> Self {
+        Fault::new(PickleErrorKind::Limit, what)
+    }
+}

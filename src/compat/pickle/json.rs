@@ -1,0 +1,108 @@
+//! Plain values as JSON.
+
+use super::number;
+use super::{Id, Pickle, Value};
+use crate::workflow::{Json, VALUE_DEPTH_MAX};
+
+/// How much JSON is made of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonLimits {
+    /// Most bytes of text.
+    pub bytes_max: usize,
+}
+
+impl Default for JsonLimits {
+    /// 1 MiB.
+    fn default() -> Self {
+        JsonLimits { bytes_max: 1 << 20 }
+    }
+}
+
+impl Pickle<'_> {
+    /// A value as JSON, if JSON can say the same: None, bools, numbers but NaN and the infinities, strings, lists and tuples of
+    /// these, and dicts whose keys are strings. None for any other, and beyond the limits.
+    pub fn to_json(&self, id: Id, limits: &JsonLimits) -> Option<Json<'static>> {
+        let mut text = String::new();
+        let mut open: Vec<Open<'_>> = Vec::new();
+        let mut next = Some(id);
+        loop {
+            if let Some(id) = next {
+                match self.get(id) {
+                    Value::List(items) | Value::Tuple(items) => {
+                        text.push('[');
+                        open.push(Open { items: Items::List(items), at: 0 });
+                    }
+                    Value::Dict(pairs) => {
+                        text.push('{');
+                        open.push(Open { items: Items::Dict(pairs), at: 0 });
+                    }
+                    scalar => push_scalar(&mut text, scalar, limits.bytes_max)?,
+                }
+            }
+            if text.len() > limits.bytes_max || open.len() > VALUE_DEPTH_MAX {
+                return None;
+            }
+            let Some(last) = open.last_mut() else { break };
+            next = match last.next(&mut text, self, limits.bytes_max)? {
+                Some(id) => Some(id),
+                None => {
+                    open.pop();
+                    None
+                }
+            };
+        }
+        Json::parse(&text).ok()
+    }
+}
+
+/// A list or dict of which something is still to be written.
+struct Open<'p> {
+    items: Items<'p>,
+    at: usize,
+}
+
+enum Items<'p> {
+    List(&'p [Id]),
+    Dict(&'p [(Id, Id)]),
+}
+
+impl Open<'_> {
+    /// The next value, behind its comma and key, or the end. None if the key is not a string.
+    fn next(&mut self, text: &mut String, pickle: &Pickle<'_>, bytes_max: usize) -> Option<Option<Id>> {
+        let (value, key, close) = match self.items {
+            Items::List(items) => (items.get(self.at).copied(), None, ']'),
+            Items::Dict(pairs) => {
+                let pair = pairs.get(self.at).copied();
+                (pair.map(|(_, value)| value), pair.map(|(key, _)| key), '}')
+            }
+        };
+        if value.is_none() {
+            text.push(close);
+        } else if self.at > 0 {
+            text.push(',');
+        }
+        if let Some(key) = key {
+            push_string(text, pickle.str(key)?, bytes_max)?;
+            text.push(':');
+        }
+        self.at += 1;
+        Some(value)
+    }
+}
+
+fn push_scalar(text: &mut String, value: &Value<'_>, bytes_max: usize) -> Option<()> {
+    match value {
+        Value::None => text.push_str("null"),
+        Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
+        Value::Int(value) => text.push_str(&value.to_string()),
+        Value::BigInt(value) => text.push_str(&value.to_decimal()?),
+        Value::Float(value) if value.is_finite() => text.push_str(&number::float(*value)),
+        Value::Str(value) => push_string(text, value, bytes_max)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn push_string(text: &mut String, value: &str, bytes_max: usize) -> Option<()> {
+    (value.len() <= bytes_max).then(|| text.push_str(&serde_json::Value::from(value).to_string()))
+}

@@ -1,0 +1,248 @@
+//! Python's pickles, protocols 0 to 5, read as data.
+//!
+//! A pickle is a program that makes a value by importing and calling what it names. Nothing of that is done here: a class or
+//! function that a pickle names stays a [`Class`], what it would call stays an [`Object`] with the arguments. What anybody can
+//! put into a pickle costs no more time and memory than [`Limits`] allow, however it is nested, shared or cut.
+//!
+//! ```
+//! use temporal_code::compat::pickle::{Limits, Pickle, ShowLimits};
+//!
+//! // pickle.dumps({"at": [1, 2.5], "who": "Ada"})
+//! let bytes = b"\x80\x04}(\x8c\x02at](K\x01G@\x04\x00\x00\x00\x00\x00\x00e\x8c\x03who\x8c\x03Adau.";
+//! let pickle = Pickle::read(bytes, &Limits::default())?;
+//! assert_eq!(pickle.show(pickle.root(), &ShowLimits::default()).text, "{'at': [1, 2.5], 'who': 'Ada'}");
+//! # Ok::<(), temporal_code::compat::pickle::PickleError>(())
+//! ```
+
+mod error;
+mod json;
+mod number;
+mod opcode;
+mod python2;
+mod read;
+mod reduce;
+mod show;
+mod text;
+
+use std::borrow::Cow;
+
+pub use error::{PickleError, PickleErrorKind};
+pub use json::JsonLimits;
+pub use number::BigInt;
+pub use show::{ShowLimits, Shown};
+
+/// How much a pickle may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of a pickle.
+    pub bytes_max: usize,
+    /// Most values, each counted once for every place in which it stands. One takes up to about 100 bytes of memory.
+    pub values_max: usize,
+    /// Most bytes of texts and byte strings that have to be copied since they do not stand in the pickle as they are.
+    pub copied_bytes_max: usize,
+    /// Most values that are in the memo, or on the stack at once.
+    pub memo_max: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB, of which at most 2 million values and 64 MiB copied.
+    fn default() -> Self {
+        Limits { bytes_max: 64 << 20, values_max: 2_000_000, copied_bytes_max: 64 << 20, memo_max: 2_000_000 }
+    }
+}
+
+/// A value of a pickle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u32);
+
+/// What a pickle holds: values that point to one another, since a pickle can share them and close circles.
+///
+/// They lie flat in one vector, so nothing recurses, not even the drop.
+#[derive(Debug)]
+pub struct Pickle<'a> {
+    bytes: &'a [u8],
+    nodes: Vec<Node<'a>>,
+    root: Id,
+    protocol: u8,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Node<'a> {
+    /// Offset of the opcode that made it.
+    at: usize,
+    value: Value<'a>,
+}
+
+/// One value.
+#[derive(Debug)]
+pub enum Value<'a> {
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer beyond 64 bits.
+    BigInt(BigInt<'a>),
+    /// A float.
+    Float(f64),
+    /// A string. Surrogates that stand alone are U+FFFD.
+    Str(Cow<'a, str>),
+    /// A byte string; also a string of Python 2 that is not ASCII.
+    Bytes(Cow<'a, [u8]>),
+    /// A `bytearray`.
+    ByteArray(Cow<'a, [u8]>),
+    /// A list.
+    List(Vec<Id>),
+    /// A tuple.
+    Tuple(Vec<Id>),
+    /// A set, in the order of the pickle.
+    Set(Vec<Id>),
+    /// A `frozenset`.
+    FrozenSet(Vec<Id>),
+    /// A dict: its keys and values in the order of the pickle. Of equal keys the last counts.
+    Dict(Vec<(Id, Id)>),
+    /// A class or function, by its name.
+    Class(Box<Class<'a>>),
+    /// What a call would make.
+    Object(Box<Object>),
+    /// What the program that wrote the pickle would find by this id.
+    Persistent(Id),
+    /// What the program that wrote the pickle registered under this number.
+    Extension(u32),
+}
+
+impl Value<'_> {
+    /// What kind of value it is, in a word or two.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::None => "None",
+            Value::Bool(_) => "a bool",
+            Value::Int(_) | Value::BigInt(_) => "an int",
+            Value::Float(_) => "a float",
+            Value::Str(_) => "a string",
+            Value::Bytes(_) => "bytes",
+            Value::ByteArray(_) => "a bytearray",
+            Value::List(_) => "a list",
+            Value::Tuple(_) => "a tuple",
+            Value::Set(_) => "a set",
+            Value::FrozenSet(_) => "a frozenset",
+            Value::Dict(_) => "a dict",
+            Value::Class(_) => "a class or function",
+            Value::Object(_) => "an object",
+            Value::Persistent(_) => "a persistent id",
+            Value::Extension(_) => "an extension code",
+        }
+    }
+}
+
+/// A class or function that a pickle names. It is not imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class<'a> {
+    /// The module, as Python 3 calls it.
+    pub module: Cow<'a, str>,
+    /// The qualified name in the module.
+    pub name: Cow<'a, str>,
+}
+
+impl Class<'_> {
+    pub(super) fn is(&self, module: &str, name: &str) -> bool {
+        self.name == name && self.module == module
+    }
+}
+
+/// What a call would make, and what would be done to it. Nothing was called.
+#[derive(Debug)]
+pub struct Object {
+    /// How it would be made.
+    pub made: Made,
+    /// What would be called, or the class: usually a [`Class`].
+    pub class: Id,
+    /// The arguments: usually a tuple.
+    pub args: Id,
+    /// The keyword arguments, a dict, where the pickle has them apart.
+    pub kwargs: Option<Id>,
+    /// What would be restored into it (`BUILD`, or a call with it and its state, as cloudpickle has them), usually once.
+    pub states: Vec<Id>,
+    /// What would be appended or added to it.
+    pub items: Vec<Id>,
+    /// The keys and values that would be set in it.
+    pub pairs: Vec<(Id, Id)>,
+}
+
+/// How an object would be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// By calling something, be it a class or a function.
+    Call,
+    /// By `__new__` of its class.
+    New,
+}
+
+impl<'a> Pickle<'a> {
+    /// Reads the pickle with which `bytes` begin. What follows it is left alone, as Python does.
+    ///
+    /// # Errors
+    /// The first place at which it cannot be one, or goes beyond `limits`.
+    pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, PickleError> {
+        read::read(bytes, limits)
+    }
+
+    /// The value that it is.
+    pub fn root(&self) -> Id {
+        self.root
+    }
+
+    /// The protocol that it says it has; 0 if it does not say.
+    pub fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// How many values it has, each counted once.
+    pub fn values(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A value. An id of another pickle gives any value.
+    pub fn get(&self, id: Id) -> &Value<'a> {
+        self.node(id).map_or(&Value::None, |node| &node.value)
+    }
+
+    /// The offset of the opcode that made a value.
+    pub fn offset(&self, id: Id) -> usize {
+        self.node(id).map_or(0, |node| node.at)
+    }
+
+    fn node(&self, id: Id) -> Option<&Node<'a>> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// The offset at which these bytes stand in the pickle, if they are part of it and not copied.
+    pub fn place(&self, part: &[u8]) -> Option<usize> {
+        let start = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
+        (start.checked_add(part.len())? <= self.bytes.len()).then_some(start)
+    }
+
+    /// The value of a dict under a key that is a string, the last of several.
+    pub fn key(&self, dict: Id, key: &str) -> Option<Id> {
+        let Value::Dict(pairs) = self.get(dict) else { return None };
+        let is_it = |(k, _): &&(Id, Id)| matches!(self.get(*k), Value::Str(text) if text == key);
+        pairs.iter().rev().find(is_it).map(|(_, value)| *value)
+    }
+
+    /// The text of a string.
+    pub fn str(&self, id: Id) -> Option<&str> {
+        if let Value::Str(text) = self.get(id) { Some(text) } else { None }
+    }
+
+    /// The items of a list or tuple.
+    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
+        if let Value::List(items) | Value::Tuple(items) = self.get(id) { Some(items) } else { None }
+    }
+}
