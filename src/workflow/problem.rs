@@ -79,7 +79,7 @@ pub(super) fn tame(text: &str, max: usize) -> String {
 }
 
 /// As [`tame`], in backticks.
-pub(super) fn quote(text: &str) -> impl fmt::Display {
+pub(crate) fn quote(text: &str) -> impl fmt::Display {
     format!("`{}`", tame(text, QUOTED_MAX))
 }
 

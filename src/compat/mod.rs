@@ -1,0 +1,3 @@
+//! What other systems keep, read into our types, and acted on as their own programs do.
+
+pub mod substantial;
