@@ -27,7 +27,16 @@ const STOPPED: &str = "2026-11-21T21:50:10Z";
 #[test]
 fn every_run_stands_as_it_did() {
     let lines: String = all().iter().map(|found| line(found, at(STOPPED)) + "\n").collect();
-    expect![[r#""#]].assert_eq(&lines);
+    expect![[r#"
+        cancels: running; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; a worker holds it until 2026-11-22T09:24:55.882878Z
+        doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 3 ends it with an error
+        example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 7 ends it with a result
+        example: running; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.882957Z
+        flaky: running; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.882978Z
+        sleeper: running; 5 events, 3 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.883004Z
+        waiter: running; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.883027Z
+        waiter: completed; 4 events, 1 steps, 1 messages, 0 problems, 0 schedules; event 3 ends it with a result
+    "#]].assert_eq(&lines);
 }
 
 #[test]
@@ -38,7 +47,16 @@ fn times_are_told_as_far_as_they_are_known() {
         let (since, started, ended) = (time(standing.since), time(standing.started_at), time(standing.ended_at));
         format!("{}: since {since}, started {started}, ended {ended} {}\n", found.workflow, standing.ended_at_inferred)
     };
-    expect![[r#""#]].assert_eq(&all().iter().map(shown).collect::<String>());
+    expect![[r#"
+        cancels: since 2026-11-22T09:24:45.882878Z, started 2026-11-21T21:49:23.023653Z, ended - false
+        doomed: since 2026-11-21T21:49:23.481272Z, started 2026-11-21T21:49:22.934280Z, ended 2026-11-21T21:49:23.481272Z true
+        example: since 2026-11-21T21:49:40.582583Z, started 2026-11-21T21:49:22.854594Z, ended 2026-11-21T21:49:40.582583Z true
+        example: since 2026-11-22T09:24:45.882957Z, started 2026-11-21T21:49:22.885667Z, ended - false
+        flaky: since 2026-11-22T09:24:45.882978Z, started 2026-11-21T21:49:22.907814Z, ended - false
+        sleeper: since 2026-11-22T09:24:45.883004Z, started 2026-11-21T21:49:22.956516Z, ended - false
+        waiter: since 2026-11-22T09:24:45.883027Z, started 2026-11-21T21:49:23.001048Z, ended - false
+        waiter: since 2026-11-21T21:49:26.606559Z, started 2026-11-21T21:49:22.978753Z, ended 2026-11-21T21:49:26.606559Z true
+    "#]].assert_eq(&all().iter().map(shown).collect::<String>());
 }
 
 #[test]
@@ -47,7 +65,16 @@ fn a_history_is_told_event_by_event() {
     let mut fold = Fold::default();
     let records = &found.reading.as_ref().unwrap().records;
     let told: String = records.events.iter().map(|event| format!("{}\n", fold.event(event))).collect();
-    expect![[r#""#]].assert_eq(&told);
+    expect![[r#"
+        the run starts
+        step 1 is done
+        sleep 2 lasts until 2026-11-21T21:49:24.049608Z
+        step 3 is done
+        message `by` comes
+        step 4 is done
+        message `cancel` comes
+        the run completes
+    "#]].assert_eq(&told);
     let history = fold.into_history();
     let life = history.life().unwrap();
     let kwargs: serde_json::Value = life.kwargs.json().unwrap().read().unwrap();

@@ -61,6 +61,8 @@ pub struct Life {
     pub compensations: Vec<Undone>,
     /// Its end; none if it goes on.
     pub end: Option<End>,
+    /// Whether it has a start: events in front of the first one belong to a life without.
+    is_started: bool,
     /// Where a step stands in `steps`, by its id.
     places: HashMap<u32, usize, foldhash::fast::RandomState>,
     /// How often a message of a name came.
@@ -191,7 +193,7 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Effect::Starts(1) => f.write_str("the run starts"),
-            Effect::Starts(life) => write!(f, "the run starts anew, for the {life}th time"),
+            Effect::Starts(life) => write!(f, "the run starts anew, in its life {life}"),
             Effect::StepDone { id, attempt: 1 } => write!(f, "step {id} is done"),
             Effect::StepDone { id, attempt } => write!(f, "step {id} is done at attempt {attempt}"),
             Effect::StepFails { id, next } => write!(f, "step {id} fails; attempt {next} is next"),
@@ -280,11 +282,11 @@ impl Fold {
     }
 
     fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &Payload) -> Effect {
-        if let Some(open) = self.history.lives.last().filter(|life| life.end.is_none()) {
+        if let Some(open) = self.history.lives.last().filter(|life| life.end.is_none() && life.is_started) {
             let open = open.event;
             self.odd(place, true, format!("a second start: the one of event {open} has not stopped"));
         }
-        let life = Life { event: place, started_at: at, kwargs: kwargs.clone(), ..Life::default() };
+        let life = Life { event: place, started_at: at, kwargs: kwargs.clone(), is_started: true, ..Life::default() };
         self.history.lives.push(life);
         Effect::Starts(self.history.lives.len())
     }

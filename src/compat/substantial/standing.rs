@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::fold::{History, Life, Pause, StepState};
-use super::found::{Found, Replayed, Schedule};
+use super::found::{Found, Lease, Replayed, Schedule};
 use super::records::{Body, Stop};
 use super::zone::Zone;
 use crate::time::Timestamp;
@@ -164,7 +164,9 @@ impl<'a> Look<'a> {
     /// A worker holds the run, and no replay has ended since it took it. (On files a hold outlasts its replay: the package
     /// cannot let go of it.)
     fn running(&self) -> Option<Standing> {
-        let lease = self.found.lease.filter(|lease| lease.until > self.now)?;
+        // One from the future is of a file that was copied; clocks differ by less than a lease.
+        let is_held = |lease: &Lease| lease.until > self.now && lease.since < self.now.offset_micros(super::LEASE_US);
+        let lease = self.found.lease.filter(is_held)?;
         let over = self.latest_at().is_some_and(|at| at >= lease.since);
         (!over).then(|| Standing::new(Status::Running, Some(lease.since), format!("a worker holds it until {}", lease.until)))
     }
