@@ -28,13 +28,13 @@ const STOPPED: &str = "2026-11-21T21:50:10Z";
 fn every_run_stands_as_it_did() {
     let lines: String = all().iter().map(|found| line(found, at(STOPPED)) + "\n").collect();
     expect![[r#"
-        cancels: running; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; a worker holds it until 2026-11-22T09:24:55.882878Z
+        cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it: it was cancelled from inside
         doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 3 ends it with an error
         example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 7 ends it with a result
-        example: running; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.882957Z
-        flaky: running; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.882978Z
-        sleeper: running; 5 events, 3 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.883004Z
-        waiter: running; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; a worker holds it until 2026-11-22T09:24:55.883027Z
+        example: waiting Message { not: [] }; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come
+        flaky: retrying RetryAt(Some(Timestamp(1795470562907814))); 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; step 1 failed, and attempt 2 is next
+        sleeper: sleeping Until(Timestamp(1797889763078853)); 5 events, 3 steps, 0 messages, 0 problems, 1 schedules; sleep 4 lasts until 2026-12-21T21:49:23.078853Z
+        waiter: waiting Message { not: [] }; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come
         waiter: completed; 4 events, 1 steps, 1 messages, 0 problems, 0 schedules; event 3 ends it with a result
     "#]].assert_eq(&lines);
 }
@@ -48,13 +48,13 @@ fn times_are_told_as_far_as_they_are_known() {
         format!("{}: since {since}, started {started}, ended {ended} {}\n", found.workflow, standing.ended_at_inferred)
     };
     expect![[r#"
-        cancels: since 2026-11-22T09:24:45.882878Z, started 2026-11-21T21:49:23.023653Z, ended - false
+        cancels: since 2026-11-21T21:49:23.098408Z, started 2026-11-21T21:49:23.023653Z, ended - false
         doomed: since 2026-11-21T21:49:23.481272Z, started 2026-11-21T21:49:22.934280Z, ended 2026-11-21T21:49:23.481272Z true
         example: since 2026-11-21T21:49:40.582583Z, started 2026-11-21T21:49:22.854594Z, ended 2026-11-21T21:49:40.582583Z true
-        example: since 2026-11-22T09:24:45.882957Z, started 2026-11-21T21:49:22.885667Z, ended - false
-        flaky: since 2026-11-22T09:24:45.882978Z, started 2026-11-21T21:49:22.907814Z, ended - false
-        sleeper: since 2026-11-22T09:24:45.883004Z, started 2026-11-21T21:49:22.956516Z, ended - false
-        waiter: since 2026-11-22T09:24:45.883027Z, started 2026-11-21T21:49:23.001048Z, ended - false
+        example: since 2026-11-21T21:49:24.389292Z, started 2026-11-21T21:49:22.885667Z, ended - false
+        flaky: since 2026-11-21T21:49:23.062603Z, started 2026-11-21T21:49:22.907814Z, ended - false
+        sleeper: since 2026-11-21T21:49:23.078853Z, started 2026-11-21T21:49:22.956516Z, ended - false
+        waiter: since 2026-11-21T21:49:23.090765Z, started 2026-11-21T21:49:23.001048Z, ended - false
         waiter: since 2026-11-21T21:49:26.606559Z, started 2026-11-21T21:49:22.978753Z, ended 2026-11-21T21:49:26.606559Z true
     "#]].assert_eq(&all().iter().map(shown).collect::<String>());
 }
@@ -74,7 +74,8 @@ fn a_history_is_told_event_by_event() {
         step 4 is done
         message `cancel` comes
         the run completes
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let history = fold.into_history();
     let life = history.life().unwrap();
     let kwargs: serde_json::Value = life.kwargs.json().unwrap().read().unwrap();

@@ -51,7 +51,8 @@ async fn result(client: &Client, kind: &str, place: &str, name: &str) -> Value {
     let wait = client.wait(name, std::time::Duration::from_millis(100));
     let outcome = tokio::time::timeout(PATIENCE, wait).await.expect("it ends").unwrap();
     let theirs = run(script("result.py").args([kind, place, name]));
-    let value = |payload: &temporal_code::compat::substantial::Payload| payload.json().unwrap().read::<Value>().unwrap();
+    let value =
+        |payload: &temporal_code::compat::substantial::Payload| payload.json().unwrap().read::<Value>().unwrap();
     let ours = match &outcome {
         Outcome::Ok(payload) => json!({"ok": value(payload)}),
         Outcome::Err(payload) => json!({"err": value(payload)}),

@@ -1,7 +1,9 @@
 //! Reading histories: every form that proto3's JSON allows, and every kind of nonsense.
 
 use expect_test::expect;
-use temporal_code::compat::substantial::{Body, EVENTS_MAX, Fold, Payload, Reading, Stop, UNKNOWN_MAX, fold, read_event};
+use temporal_code::compat::substantial::{
+    Body, EVENTS_MAX, Fold, Payload, Reading, Stop, UNKNOWN_MAX, fold, read_event,
+};
 use temporal_code::workflow::VALUE_DEPTH_MAX;
 
 fn events(list: &str) -> Reading {
@@ -21,15 +23,13 @@ fn forms_that_are_the_same() {
         assert_eq!(events(same), canonical, "{same}");
     }
     let compensation = events(r#"{"compensation": {"saveId": 2, "error": "x", "compensationResult": "MQ=="}}"#);
-    assert_eq!(
-        events(r#"{"compensation": {"save_id": 2, "error": "x", "compensation_result": "MQ"}}"#),
-        compensation
-    );
+    assert_eq!(events(r#"{"compensation": {"save_id": 2, "error": "x", "compensation_result": "MQ"}}"#), compensation);
 }
 
 #[test]
 fn what_is_left_out_is_at_its_default() {
-    let reading = events(r#"{}, {"start": {}}, {"save": {}}, {"sleep": {}}, {"send": {}}, {"stop": {}}, {"compensation": {}}"#);
+    let reading =
+        events(r#"{}, {"start": {}}, {"save": {}}, {"sleep": {}}, {"send": {}}, {"stop": {}}, {"compensation": {}}"#);
     assert_eq!(reading.misread, None);
     let events = reading.records.events;
     assert_eq!(events[0].body, None);
@@ -122,7 +122,8 @@ fn what_is_wrong_is_told_with_its_place() {
         event 1, at byte 14: it ends too early (torn)
         event 0, at byte 28: it ends too early (torn)
         at byte 1: a key is not in quotes
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
     let reading = Reading::parse(b"{\"events\": [{\"send\": {\"name\": \"\xff\"}}]}");
     assert_eq!(reading.misread.unwrap().to_string(), "event 0, at byte 31: it is not UTF-8");
 }
@@ -159,9 +160,10 @@ fn lives_follow_each_other() {
         the run starts
         step 1 is done
         the run completes
-        the run starts anew, for the 2th time
+        the run starts anew, in its life 2
         the run fails
-        sound"#]].assert_eq(&told(
+        sound"#]]
+    .assert_eq(&told(
         r#"{"start": {}}, {"save": {"id": 1, "value": "MQ==", "counter": -1}}, {"stop": {"ok": "MQ=="}},
            {"start": {}}, {"stop": {"err": "IngiCg=="}}"#,
     ));
@@ -187,27 +189,30 @@ fn corrupt_histories_are_told_with_their_places() {
     expect![[r#"
         the run starts
         message `a` comes
-        the run starts anew, for the 2th time
+        the run starts anew, in its life 2
         ! event 2: a second start: the one of event 0 has not stopped
-        corrupt"#]].assert_eq(&told(r#"{"start": {}}, {"send": {"name": "a"}}, {"start": {}}"#));
+        corrupt"#]]
+    .assert_eq(&told(r#"{"start": {}}, {"send": {"name": "a"}}, {"start": {}}"#));
     expect![[r#"
         the run completes
         ! event 0: the first event is not a start
         ! event 0: a stop without a start
-        corrupt"#]].assert_eq(&told(r#"{"stop": {"ok": "MQ=="}}"#));
+        corrupt"#]]
+    .assert_eq(&told(r#"{"stop": {"ok": "MQ=="}}"#));
     expect![[r#"
         the run starts
         the run completes
         the run fails
         ! event 1: a stop that says neither `ok` nor `err`
         ! event 2: a stop without a start
-        corrupt"#]].assert_eq(&told(r#"{"start": {}}, {"stop": {}}, {"stop": {"err": "MQ=="}}"#));
+        corrupt"#]]
+    .assert_eq(&told(r#"{"start": {}}, {"stop": {}}, {"stop": {"err": "MQ=="}}"#));
     expect![[r#"
         message `early` comes
-        the run starts anew, for the 2th time
+        the run starts anew, in its life 2
         ! event 0: the first event is not a start
-        ! event 1: a second start: the one of event 0 has not stopped
-        corrupt"#]].assert_eq(&told(r#"{"send": {"name": "early"}}, {"start": {}}"#));
+        corrupt"#]]
+    .assert_eq(&told(r#"{"send": {"name": "early"}}, {"start": {}}"#));
 }
 
 #[test]

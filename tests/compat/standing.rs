@@ -54,8 +54,14 @@ fn stands(found: &Found, after: f64) -> String {
 #[test]
 fn before_it_begins() {
     let started = found(&[], &[(0.0, START)], &[]);
-    let text = stands(&started, 5.0) + &stands(&found(&[], &[], &[]), 5.0) + &stands(&found(&[], &[(1.0, "")], &[]), 5.0);
-    expect![[r#""#]].assert_eq(&text);
+    let text =
+        stands(&started, 5.0) + &stands(&found(&[], &[], &[]), 5.0) + &stands(&found(&[], &[(1.0, "")], &[]), 5.0);
+    expect![[r#"
+        pending Worker, since 00:00Z, ended -: no worker has taken its start
+        pending, since -, ended -: there is no history, and nothing that leads to one
+        pending, since -, ended -: there is no history, and no start that leads to one
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -66,7 +72,11 @@ fn while_a_worker_holds_it() {
         run.lease = Some(Lease { since: seconds(since), until: seconds(since + 10.0) });
         text += &stands(&run, 5.0);
     }
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        waiting Message { not: [] }, since 00:00.010000Z, ended -: the last replay found that something it waits for had not come
+        running, since 00:02Z, ended -: a worker holds it until 2026-01-01T12:00:12Z
+        waiting Message { not: [] }, since 00:00.010000Z, ended -: the last replay found that something it waits for had not come
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -81,7 +91,13 @@ fn while_it_sleeps_and_behind_that() {
         + &stands(&found(&[START, sleep, done], &[(31.0, "")], &[(21.0, "")]), 25.0)
         // A message came during the sleep: it sleeps on.
         + &stands(&found(&[START, sleep], &[(4.0, r#"{"send": {"name": "by"}}"#)], &[(3.0, "")]), 5.0);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        sleeping Until(Timestamp(1767268820000000)), since 00:01Z, ended -: sleep 1 lasts until 2026-01-01T12:00:20Z
+        pending Worker, since 00:20Z, ended -: sleep 1 is over, and no worker has gone on
+        waiting Message { not: [] }, since 00:21.010000Z, ended -: the last replay found that something it waits for had not come
+        waiting Message { not: [] }, since 00:21.010000Z, ended -: the last replay found that something it waits for had not come
+        sleeping Until(Timestamp(1767268820000000)), since 00:01Z, ended -: sleep 1 lasts until 2026-01-01T12:00:20Z
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -93,7 +109,13 @@ fn while_it_waits() {
         + &stands(&found(&[START], &[(5.0, r#"{"stop": {"ok": "MQ=="}}"#)], &[(0.0, "")]), 6.0)
         // Nothing says how the last replay ended.
         + &stands(&found(&[START], &[(3600.0, "")], &[]), 6.0);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        waiting Message { not: [] }, since 00:00.010000Z, ended -: the last replay found that something it waits for had not come
+        waiting Message { not: ["by"] }, since 00:05.010000Z, ended -: the last replay found that something it waits for had not come
+        pending Worker, since 00:05Z, ended -: message `by` came, and no worker has taken it
+        pending Worker, since 00:05Z, ended -: its end is planned, and no worker has written it
+        waiting Message { not: [] }, since 00:00Z, ended -: it neither sleeps nor retries, and has not ended
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -101,7 +123,10 @@ fn while_it_is_tried_again() {
     let failed = r#"{"save": {"id": 1, "value": "bnVsbA==", "counter": 2}}"#;
     let text = stands(&found(&[START, failed], &[(86_400.0, "")], &[(0.0, "")]), 5.0)
         + &stands(&found(&[START], &[(1.0, "")], &[(0.5, "error: 'key'"), (0.0, "error: 'key'")]), 5.0);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        retrying RetryAt(Some(Timestamp(1767355200000000))), since 00:00.010000Z, ended -: step 1 failed, and attempt 2 is next
+        retrying RetryAt(Some(Timestamp(1767268801000000))), since 00:00.510000Z, ended -: the last replay ended with `error: 'key'`
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -109,7 +134,12 @@ fn when_nothing_leads_to_it() {
     let text = stands(&found(&[START], &[], &[(0.0, "")]), 5.0)
         + &stands(&found(&[START], &[], &[(0.0, "error: 'key'")]), 5.0)
         + &stands(&found(&[START], &[], &[]), 5.0);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        cancelled, since 00:00.010000Z, ended -: it has not ended, and nothing leads to it: it was cancelled from inside
+        pending, since 00:00.010000Z, ended -: it has not ended, and nothing leads to it: its schedule was lost
+        pending, since -, ended -: it has not ended, and nothing leads to it: its schedule was lost
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -124,5 +154,13 @@ fn when_it_has_ended() {
         + &stands(&found(&[START, "{\"stop\": 1}"], &[], &[]), 60.0)
         + &stands(&found(&[START, START], &[], &[]), 60.0)
         + &stands(&found(&[START, ok, START], &[(9.0, "")], &[]), 60.0);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        completed, since 00:05.510000Z, ended 00:05.510000Z: event 2 ends it with a result
+        completed, since -, ended -: event 2 ends it with a result
+        failed, since 00:07Z, ended 00:07Z: event 1 ends it with an error
+        corrupt, since -, ended -: the history cannot be read: event 1, at byte 78: `stop` is not an object
+        corrupt, since -, ended -: event 1: a second start: the one of event 0 has not stopped
+        waiting Message { not: [] }, since 00:00Z, ended -: it neither sleeps nor retries, and has not ended
+    "#]]
+    .assert_eq(&text);
 }

@@ -25,7 +25,12 @@ pub(crate) fn calls() -> Vec<Value> {
         r#"{"big": 123456789012345678901234567890, "neg": -0.0, "e": 1e16, "s": 1e-7, "h": 1.5e300, "i": 100000.0, "z": -5}"#,
     ];
     let mut calls: Vec<Value> = Vec::new();
-    let times = ["2026-11-22T10:00:00.123456", "2026-11-22T10:00:01", "2026-11-22T10:00:02.500000", "2026-11-22T10:00:03.000001"];
+    let times = [
+        "2026-11-22T10:00:00.123456",
+        "2026-11-22T10:00:01",
+        "2026-11-22T10:00:02.500000",
+        "2026-11-22T10:00:03.000001",
+    ];
     for (number, (kwargs, now)) in kwargs.iter().zip(times).enumerate() {
         let queue = if number == 1 { "slow" } else { "default" };
         calls.push(call(&format!(
@@ -137,7 +142,8 @@ async fn schedules_without_events_make_way() {
     };
     let call = json!({"now": "2026-11-21T21:50:20", "queue": "default", "run": run, "name": "approve", "value": 1});
     let tree = compare(before, &[call]).await;
-    let left: Vec<&str> = tree.keys().filter(|name| name.starts_with("schedules/") && name.ends_with(run)).map(String::as_str).collect();
+    let left: Vec<&str> =
+        tree.keys().filter(|name| name.starts_with("schedules/") && name.ends_with(run)).map(String::as_str).collect();
     assert_eq!(left.len(), 3, "{left:?}");
 }
 

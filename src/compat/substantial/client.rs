@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::encode;
 use super::files::Files;
 use super::found::{Found, Listed, Listing};
 use super::records::{Body, Payload, Reading, Stop};
 use super::zone::Zone;
-use super::encode;
 use crate::store::Error;
 use crate::time::Timestamp;
 use crate::workflow::{Json, quote};
@@ -112,7 +112,12 @@ impl Client {
     ///
     /// # Errors
     /// As the medium says.
-    pub async fn runs(&self, workflow: Option<&str>, after: Option<&str>, limit: usize) -> Result<Listing<Listed>, Error> {
+    pub async fn runs(
+        &self,
+        workflow: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Listing<Listed>, Error> {
         let (workflow, after) = (workflow.map(str::to_owned), after.map(str::to_owned));
         match self {
             Client::Files(files) => {
@@ -259,7 +264,9 @@ fn outcome(run: &str, reading: Reading) -> Result<Option<Outcome>, Error> {
     }
     match reading.misread {
         // It is being written: whoever waits looks again.
-        Some(misread) if !misread.torn => Err(Error::corrupt(format!("history of {}", quote(run)), misread.to_string())),
+        Some(misread) if !misread.torn => {
+            Err(Error::corrupt(format!("history of {}", quote(run)), misread.to_string()))
+        }
         _ => Ok(None),
     }
 }

@@ -153,7 +153,8 @@ impl Folder {
     /// Writes a file anew, as others see it in part or in whole.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path_of(name);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o666))
             .map_err(|errno| failed("opening", &path, errno))?;
         let mut file = File::from(fd);
@@ -186,9 +187,10 @@ fn failed(doing: &str, path: &Path, errno: Errno) -> Error {
     let doing = format!("{doing} {}", path.display());
     match errno {
         Errno::ACCESS | Errno::PERM | Errno::ROFS => Error::denied(doing, std::io::Error::from(errno)),
-        Errno::LOOP | Errno::NOTDIR | Errno::ISDIR => {
-            Error::corrupt(path.display().to_string(), "it is of another kind than it should be; links are not followed")
-        }
+        Errno::LOOP | Errno::NOTDIR | Errno::ISDIR => Error::corrupt(
+            path.display().to_string(),
+            "it is of another kind than it should be; links are not followed",
+        ),
         errno => Error::unavailable(doing, std::io::Error::from(errno)),
     }
 }

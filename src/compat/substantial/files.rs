@@ -169,7 +169,8 @@ impl Files {
     pub fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
         let mut found = self.read_once(runs)?;
         // A worker that moves a run from one schedule to the next can do so behind and in front of who looks.
-        let lost = |found: &Found| found.schedules_count == 0 && found.history().life().is_some_and(|l| l.end.is_none());
+        let lost =
+            |found: &Found| found.schedules_count == 0 && found.history().life().is_some_and(|l| l.end.is_none());
         let again: Vec<usize> = (0..found.len()).filter(|at| lost(&found[*at])).collect();
         if !again.is_empty() {
             std::thread::sleep(TRY_PAUSE);
@@ -400,7 +401,7 @@ fn read_logs(logs: &Folder, found: &mut Found) {
     found.replays_count = count;
     for (_, schedule) in latest {
         let name = naive_text(schedule);
-        let notes = match settled(logs, &name, |bytes| metadata::parse(bytes)) {
+        let notes = match settled(logs, &name, metadata::parse) {
             Ok(notes) => notes,
             Err(what) => {
                 warn(&mut found.warnings, format!("{}: {what}", logs.path_of(&name).display()));

@@ -28,7 +28,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Note>, String> {
     if bytes.len() > RECORDS_BYTES_MAX {
         return Err("it is too large".to_owned());
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("at byte {}: it is not UTF-8", error.valid_up_to()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| format!("at byte {}: it is not UTF-8", error.valid_up_to()))?;
     let mut list = None;
     let end = json::object(text, 0, |key, value| {
         if key == "metadata" {

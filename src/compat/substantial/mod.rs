@@ -26,12 +26,14 @@ mod zone;
 pub use client::{Client, Outcome, Planned, run_id};
 pub use files::Files;
 pub use filter::{Filter, FilterError, Subject};
-pub use fold::{Attempt, Effect, End, Fold, History, Life, Odd, PROBLEMS_MAX, Pause, Sent, Step, StepState, Undone, fold};
+pub use fold::{
+    Attempt, Effect, End, Fold, History, Life, Odd, PROBLEMS_MAX, Pause, Sent, Step, StepState, Undone, fold,
+};
 pub use found::{Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
 pub use metadata::Note;
 pub use records::{
-    Body, Compensation, EVENTS_MAX, Event, Misread, Payload, RECORDS_BYTES_MAX, Reading, Records, Save, Send, Sleep, Stop,
-    UNKNOWN_MAX, Unknown, read_event,
+    Body, Compensation, EVENTS_MAX, Event, Misread, Payload, RECORDS_BYTES_MAX, Reading, Records, Save, Send, Sleep,
+    Stop, UNKNOWN_MAX, Unknown, read_event,
 };
 #[cfg(feature = "redis")]
 pub use redis::Redis;

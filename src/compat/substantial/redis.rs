@@ -16,7 +16,7 @@ use super::{LEASE_US, workflow_of};
 use crate::store::redis::{Link, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
 use crate::time::Timestamp;
-use crate::workflow::quote;
+use crate::workflow::{quote, tame};
 
 /// What stands between the parts of a key.
 const SEPARATOR: &str = ":/";
@@ -29,6 +29,9 @@ const SETS_MAX: usize = 10_000;
 
 /// Most steps in which [`Redis::detect`] looks for a key of the package.
 const DETECT_STEPS_MAX: usize = 1_000;
+
+/// Most characters of a key that a message repeats.
+const KEY_CHARS_MAX: usize = 300;
 
 /// Largest log of a replay, and largest schedule, in bytes.
 const SMALL_BYTES_MAX: usize = 8 << 20;
@@ -65,6 +68,11 @@ fn key(parts: &[&str]) -> String {
         key.push_str(part);
     }
     key
+}
+
+/// A key as a message names it.
+fn shown(key: &str) -> String {
+    tame(key, KEY_CHARS_MAX)
 }
 
 /// The parts of a key of the package.
@@ -150,7 +158,7 @@ impl Redis {
     fn explain(&self, error: &RedisError, key: &str) -> Error {
         if error.code() == Some("WRONGTYPE") {
             let problem = "it is of another type than the package gives it";
-            return Error::corrupt(format!("{} {}", self.location, quote(key)), problem);
+            return Error::corrupt(format!("{} {}", self.location, shown(key)), problem);
         }
         explain(error, "asking", &self.location)
     }
@@ -226,7 +234,12 @@ impl Redis {
     ///
     /// # Errors
     /// As the server says. A key of another type is a warning.
-    pub async fn runs(&self, workflow: Option<&str>, after: Option<&str>, limit: usize) -> Result<Listing<Listed>, Error> {
+    pub async fn runs(
+        &self,
+        workflow: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Listing<Listed>, Error> {
         let mut first = First::new(after, limit);
         let mut keys = Keys::default();
         let is_wanted = |run: &str| workflow.is_none_or(|workflow| workflow_of(run) == workflow);
@@ -300,7 +313,7 @@ impl Redis {
         }
         found.reading = self.warn(&mut warnings, self.reading(run).await)?.flatten();
         if let Some(misread) = found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
-            warnings.push(format!("{} {}: {misread}", self.location, quote(&key(&["runs", run, "events"]))));
+            warnings.push(format!("{} {}: {misread}", self.location, shown(&key(&["runs", run, "events"]))));
         }
         for queue in queues {
             let done = self.schedules(run, queue, &mut found, &mut warnings).await;
@@ -321,7 +334,7 @@ impl Redis {
         let answer = self.ask(cmd("GETRANGE").arg(key).arg(0).arg(max), key).await?;
         let held = bytes(answer).ok_or_else(|| self.odd())?;
         if held.len() > max {
-            let place = format!("{} {}", self.location, quote(key));
+            let place = format!("{} {}", self.location, shown(key));
             return Err(Error::corrupt(place, format!("it is larger than {max} bytes")));
         }
         if held.is_empty() && self.ask(cmd("EXISTS").arg(key), key).await? == Value::Int(0) {
@@ -351,14 +364,15 @@ impl Redis {
                 Some([of, schedule]) if *of == run && parse_naive(schedule).is_some() => {
                     schedules.extend(parse_naive(schedule).map(|schedule| (name.clone(), schedule)));
                 }
-                _ => warnings.push(format!("{} {}: {} is no log of it", self.location, quote(&list), quote(&name))),
+                _ => warnings.push(format!("{} {}: {} is no log of it", self.location, shown(&list), shown(&name))),
             }
         }
         let mut replays = Vec::new();
         let held = self.strings(schedules.iter().map(|(name, _)| name.as_str()).collect()).await?;
         for ((name, schedule), held) in schedules.into_iter().zip(held) {
             let notes: Result<Vec<Note>, Error> = held.and_then(|held| {
-                metadata::parse(&held).map_err(|what| Error::corrupt(format!("{} {}", self.location, quote(&name)), what))
+                metadata::parse(&held)
+                    .map_err(|what| Error::corrupt(format!("{} {}", self.location, shown(&name)), what))
             });
             replays.push(Replayed { schedule, notes: self.warn(warnings, notes)? });
         }
@@ -406,7 +420,7 @@ impl Redis {
         for member in texts(self.ask(&command, &set).await?).ok_or_else(|| self.odd())? {
             let at = parts(&member).and_then(|parts| parse_naive(parts.get(2)?));
             let Some(at) = at else {
-                warnings.push(format!("{} {}: {} is no schedule", self.location, quote(&set), quote(&member)));
+                warnings.push(format!("{} {}: {} is no schedule", self.location, shown(&set), shown(&member)));
                 continue;
             };
             let event = self.planned(run, at).await;
@@ -419,7 +433,7 @@ impl Redis {
     /// The event that a schedule holds.
     async fn planned(&self, run: &str, at: Timestamp) -> Result<Option<super::Event>, Error> {
         let name = key(&[&naive_text(at), run]);
-        let corrupt = |what: String| Error::corrupt(format!("{} {}", self.location, quote(&name)), what);
+        let corrupt = |what: String| Error::corrupt(format!("{} {}", self.location, shown(&name)), what);
         match self.string(&name, SMALL_BYTES_MAX).await? {
             None => Err(corrupt("a schedule leads to it, and it is not there".to_owned())),
             Some(held) if held.is_empty() => Ok(None),
@@ -431,7 +445,7 @@ impl Redis {
         let name = key(&["lease", run]);
         let Some(held) = self.string(&name, SMALL_BYTES_MAX).await? else { return Ok(None) };
         let until = std::str::from_utf8(&held).ok().and_then(parse_naive);
-        let corrupt = || Error::corrupt(format!("{} {}", self.location, quote(&name)), "it is not a time");
+        let corrupt = || Error::corrupt(format!("{} {}", self.location, shown(&name)), "it is not a time");
         let until = self.zone.point(until.ok_or_else(corrupt)?);
         Ok(Some(Lease { since: until.offset_micros(-LEASE_US), until }))
     }
@@ -485,7 +499,8 @@ impl Keys {
 }
 
 fn page(names: Vec<String>, after: Option<&str>, limit: usize) -> Listing<String> {
-    let mut items: Vec<String> = names.into_iter().filter(|name| after.is_none_or(|after| name.as_str() > after)).collect();
+    let mut items: Vec<String> =
+        names.into_iter().filter(|name| after.is_none_or(|after| name.as_str() > after)).collect();
     let more = items.len() > limit;
     items.truncate(limit);
     Listing { items, more, warnings: Vec::new() }

@@ -168,13 +168,16 @@ impl<'a> Look<'a> {
         let is_held = |lease: &Lease| lease.until > self.now && lease.since < self.now.offset_micros(super::LEASE_US);
         let lease = self.found.lease.filter(is_held)?;
         let over = self.latest_at().is_some_and(|at| at >= lease.since);
-        (!over).then(|| Standing::new(Status::Running, Some(lease.since), format!("a worker holds it until {}", lease.until)))
+        (!over).then(|| {
+            Standing::new(Status::Running, Some(lease.since), format!("a worker holds it until {}", lease.until))
+        })
     }
 
     fn not_begun(&self) -> Standing {
         if let Some(start) = self.planned_start() {
             let because = "no worker has taken its start";
-            return Standing::new(Status::Pending, Some(self.zone.point(start.at)), because).waits_for(WaitingFor::Worker);
+            return Standing::new(Status::Pending, Some(self.zone.point(start.at)), because)
+                .waits_for(WaitingFor::Worker);
         }
         let because = match self.found.schedules_count {
             0 => "there is no history, and nothing that leads to one",
@@ -188,10 +191,14 @@ impl<'a> Look<'a> {
         let since = self.latest_at();
         match self.latest() {
             Some(replay) if replay.error().is_none() => {
-                let because = "it has not ended, and nothing leads to it: it was cancelled from inside";
+                let because = "it has not ended, and nothing leads to it, as when a run is cancelled from inside";
                 Standing::new(Status::Cancelled, since, because)
             }
-            _ => Standing::new(Status::Pending, since, "it has not ended, and nothing leads to it: its schedule was lost"),
+            _ => Standing::new(
+                Status::Pending,
+                since,
+                "it has not ended, and nothing leads to it: its schedule was lost",
+            ),
         }
     }
 
@@ -250,7 +257,9 @@ impl<'a> Look<'a> {
         let (schedule, event) = self.found.schedules.iter().find_map(|s| Some((s, body(s)?)))?;
         let because = match event {
             Body::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
-            Body::Send(send) => format!("message {} came, and no worker has taken it", crate::workflow::quote(&send.name)),
+            Body::Send(send) => {
+                format!("message {} came, and no worker has taken it", crate::workflow::quote(&send.name))
+            }
             _ => "an event is planned, and no worker has taken it".to_owned(),
         };
         let since = Some(self.zone.point(schedule.at));
@@ -288,7 +297,8 @@ pub fn likely_messages<'a>(run: &Life, others: impl IntoIterator<Item = &'a Life
             }
         }
     }
-    let mut names: Vec<_> = counts.into_iter().filter(|(name, _)| !came(name)).map(|(n, c)| (n.to_owned(), c)).collect();
+    let mut names: Vec<_> =
+        counts.into_iter().filter(|(name, _)| !came(name)).map(|(n, c)| (n.to_owned(), c)).collect();
     names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     names
 }

@@ -72,7 +72,8 @@ mod tests {
     fn naive_times_are_points_in_a_zone() {
         let at = Timestamp::parse(b"2026-03-29T00:30:00Z").unwrap();
         // Clocks go from 02:00 to 03:00 in the night.
-        let zone = Zone::new(|naive| if naive < Timestamp::parse(b"2026-03-29T02:00:00Z").unwrap() { 3600 } else { 7200 });
+        let zone =
+            Zone::new(|naive| if naive < Timestamp::parse(b"2026-03-29T02:00:00Z").unwrap() { 3600 } else { 7200 });
         for hours in 0..6 {
             let at = at.offset_micros(hours * 3_600_000_000);
             assert_eq!(zone.point(zone.naive(at)), at);
@@ -85,7 +86,15 @@ mod tests {
         for text in ["2026-11-21T21:49:22.854594", "2026-11-21T21:49:22"] {
             assert_eq!(naive_text(parse_naive(text).unwrap()), text);
         }
-        for bad in ["", "2026-11-21", "2026-11-21T21:49:22Z", "2026-11-21T21:49:22+01:00", "abcdefghié…klmnopqrst", "..", "éééééééééé"] {
+        for bad in [
+            "",
+            "2026-11-21",
+            "2026-11-21T21:49:22Z",
+            "2026-11-21T21:49:22+01:00",
+            "abcdefghié…klmnopqrst",
+            "..",
+            "éééééééééé",
+        ] {
             assert_eq!(parse_naive(bad), None, "{bad}");
         }
     }

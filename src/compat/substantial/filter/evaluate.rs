@@ -109,10 +109,9 @@ fn terms(outcome: &Outcome, filter: &Value, mended: bool) -> Answer {
                 let (part, whole) = if operator == "in" { (value, term) } else { (term, value) };
                 Ok(includes(part, whole))
             }
-            other => refused(format!(
-                "{} is no operator: it must be eq, gt, gte, lt, lte, in or contains",
-                quote(other)
-            )),
+            other => {
+                refused(format!("{} is no operator: it must be eq, gt, gte, lt, lte, in or contains", quote(other)))
+            }
         };
         if !holds? {
             return Ok(false);
