@@ -28,7 +28,7 @@ const STOPPED: &str = "2026-11-21T21:50:10Z";
 fn every_run_stands_as_it_did() {
     let lines: String = all().iter().map(|found| line(found, at(STOPPED)) + "\n").collect();
     expect![[r#"
-        cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it: it was cancelled from inside
+        cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it, as when a run is cancelled from inside
         doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 3 ends it with an error
         example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 7 ends it with a result
         example: waiting Message { not: [] }; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come

@@ -79,7 +79,7 @@ async fn every_run_of_the_fixture_stands_as_it_did() {
     let now = at("2026-11-21T21:50:10Z");
     let lines: String = found.iter().map(|found| line(found, now) + "\n").collect();
     expect_test::expect![[r#"
-        cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it: it was cancelled from inside
+        cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it, as when a run is cancelled from inside
         doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 3 ends it with an error
         example: waiting Message { not: [] }; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come
         example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 7 ends it with a result

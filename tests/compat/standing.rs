@@ -135,7 +135,7 @@ fn when_nothing_leads_to_it() {
         + &stands(&found(&[START], &[], &[(0.0, "error: 'key'")]), 5.0)
         + &stands(&found(&[START], &[], &[]), 5.0);
     expect![[r#"
-        cancelled, since 00:00.010000Z, ended -: it has not ended, and nothing leads to it: it was cancelled from inside
+        cancelled, since 00:00.010000Z, ended -: it has not ended, and nothing leads to it, as when a run is cancelled from inside
         pending, since 00:00.010000Z, ended -: it has not ended, and nothing leads to it: its schedule was lost
         pending, since -, ended -: it has not ended, and nothing leads to it: its schedule was lost
     "#]]
