@@ -60,8 +60,8 @@ pub(super) fn naive_text(naive: Timestamp) -> String {
 /// Reads what [`naive_text`] gives.
 pub(super) fn parse_naive(text: &str) -> Option<Timestamp> {
     // One with a zone is not naive; one without a time is not what the package writes.
-    let plain = text.len() >= 16 && !text[10..].contains(['Z', 'z', '+', '-']);
-    if !text.is_ascii() || !plain { None } else { Timestamp::parse(text.as_bytes()) }
+    let clock = text.get(10..).filter(|clock| clock.len() >= 6 && !clock.contains(['Z', 'z', '+', '-']))?;
+    clock.is_ascii().then(|| Timestamp::parse(text.as_bytes()))?
 }
 
 #[cfg(test)]
