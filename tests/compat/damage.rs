@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use temporal_code::compat::substantial::{Files, Zone};
+use temporal_code::compat::substantial::{Files, Filter, Found, Reading, Subject, Zone};
 use temporal_code::store::Error;
 use temporal_code::time::Timestamp;
 
@@ -144,4 +144,31 @@ fn names_that_are_not_the_packages_are_told_of() {
     let found = files.read(&[WAITER]).unwrap().remove(0);
     assert_eq!((found.schedules_count, found.warnings.len()), (2, 3), "{:?}", found.warnings);
     assert!(found.warnings.iter().any(|warning| warning.contains("`send` is not an object")));
+}
+
+#[test]
+fn a_changed_byte_never_does_worse_than_being_told() {
+    let run = fixtures().join("fs/runs/example-b76493b9-66f2-46ed-990e-dc5279fee57a/events");
+    let whole = std::fs::read(run).unwrap();
+    let mut misread = 0;
+    for at in 0..whole.len() {
+        for byte in [0, b'"', b'\\', b'{', b'}', b'[', b',', b'-', b'9', b'=', 0x80, 0xff, whole[at] ^ 1] {
+            let mut text = whole.clone();
+            text[at] = byte;
+            let reading = Reading::parse(&text);
+            if let Some(wrong) = &reading.misread {
+                assert!(wrong.byte <= text.len() && wrong.event.is_none_or(|event| event <= 8), "{at}: {wrong}");
+                misread += 1;
+            }
+            let found = Found { run: "example-1".to_owned(), reading: Some(reading), ..Found::default() };
+            let standing = found.standing(&Zone::utc(), Timestamp::MAX);
+            assert!(!standing.because.contains(char::is_control), "{at}: {standing:?}");
+            let records = &found.reading.as_ref().unwrap().records;
+            let filter = Filter::parse(r#"{"or": [{"contains": "a"}, {"started_at": {"lt": "2026-01-01"}}]}"#).unwrap();
+            if let Ok(Some(subject)) = Subject::as_package(Some(records)) {
+                assert!(filter.holds(&subject).is_ok());
+            }
+        }
+    }
+    assert!(misread > whole.len());
 }
