@@ -202,6 +202,27 @@ pub fn object<'a>(
     Ok(cursor.at)
 }
 
+/// Reads the value that begins at byte `at` (after white space). Returns it, and the offset behind it and behind the white
+/// space that follows.
+///
+/// ```
+/// use temporal_code::json;
+/// let (value, behind) = json::value("[ {\"a\": 1} , 2]", 1).unwrap();
+/// assert_eq!((value.text(), behind), ("{\"a\": 1}", 11));
+/// ```
+///
+/// # Errors
+/// The first place that is not JSON.
+pub fn value(text: &str, at: usize) -> Result<(Raw<'_>, usize), SyntaxError> {
+    let mut cursor = Cursor { text: text.as_bytes(), at: at.min(text.len()) };
+    cursor.skip_space();
+    let start = cursor.at;
+    cursor.value()?;
+    let end = cursor.at;
+    cursor.skip_space();
+    Ok((Raw(&text[start..end]), cursor.at))
+}
+
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,

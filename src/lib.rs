@@ -6,6 +6,7 @@
 //!
 //! - [`evolution`]: the evolution log, its events, and what can be computed from it
 //! - [`store`]: named logs of numbered lines on files, Redis and object stores, for what must survive crashes
+//! - [`compat`]: what other systems keep, read into our types
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
 pub mod clock;

@@ -1,4 +1,5 @@
-//! What other systems write, read as it is.
+//! What other systems keep, read into our types, and acted on as their own programs do.
 
 pub mod durable_python;
 pub mod pickle;
+pub mod substantial;

@@ -62,7 +62,7 @@ impl Fault {
 }
 
 /// A text from a log as a message may repeat it: at most `max` characters, none of which steers a terminal.
-pub(super) fn tame(text: &str, max: usize) -> String {
+pub(crate) fn tame(text: &str, max: usize) -> String {
     let mut tamed = String::new();
     for (at, c) in text.chars().enumerate() {
         if at == max {
@@ -79,7 +79,7 @@ pub(super) fn tame(text: &str, max: usize) -> String {
 }
 
 /// As [`tame`], in backticks.
-pub(super) fn quote(text: &str) -> impl fmt::Display {
+pub(crate) fn quote(text: &str) -> impl fmt::Display {
     format!("`{}`", tame(text, QUOTED_MAX))
 }
 

@@ -1,0 +1,294 @@
+//! Starting runs, sending messages and asking for results, as the package's own client does.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::encode;
+use super::files::Files;
+use super::found::{Found, Listed, Listing};
+use super::records::{Body, Payload, Reading, Stop};
+use super::zone::Zone;
+use crate::store::Error;
+use crate::time::Timestamp;
+use crate::workflow::{Json, quote};
+
+/// How many microseconds behind the time that was given a schedule may come to be, because others have those before.
+const SHIFT_US_MAX: i64 = 64;
+
+/// A store of the package, on either medium. Clones share it.
+#[derive(Clone, Debug)]
+pub enum Client {
+    /// On files.
+    Files(Arc<Files>),
+    /// On Redis.
+    #[cfg(feature = "redis")]
+    Redis(Arc<super::Redis>),
+}
+
+/// What was handed to the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The run.
+    pub run: String,
+    /// The time of its schedule, naive: the one that was given, or a few microseconds later.
+    pub at: Timestamp,
+}
+
+/// What a run ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A result.
+    Ok(Payload),
+    /// An error, mostly a text, `Type: message`.
+    Err(Payload),
+}
+
+/// The id of a new run, made of 128 random bits: `<workflow>-<uuid4>`.
+pub fn run_id(workflow: &str, random: u128) -> String {
+    let bits = random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
+    let hex = format!("{bits:032x}");
+    format!("{workflow}-{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Refuses names that the package could not have, or that no store could hold.
+fn check(what: &str, name: &str) -> Result<(), Error> {
+    let problem = match name {
+        "" => "it is empty",
+        name if !super::dir::is_name(name) => "it is not one name of a file",
+        name if name.contains(":/") => "it has `:/` in it, which separates the parts of keys",
+        name if name.chars().any(char::is_control) => "it has control characters in it",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(what, format!("{}: {problem}", quote(name))))
+}
+
+async fn blocking<T: Send + 'static>(
+    files: &Arc<Files>,
+    work: impl FnOnce(&Files) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let files = files.clone();
+    let done = tokio::task::spawn_blocking(move || work(&files)).await;
+    done.unwrap_or_else(|error| Err(Error::unavailable("using a folder", error)))
+}
+
+impl Client {
+    /// The zone of the store's times.
+    pub fn zone(&self) -> &Zone {
+        match self {
+            Client::Files(files) => files.zone(),
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.zone(),
+        }
+    }
+
+    /// A page of the workflows that have links, behind `after`.
+    ///
+    /// # Errors
+    /// As the medium says.
+    pub async fn workflows(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
+        let after = after.map(str::to_owned);
+        match self {
+            Client::Files(files) => blocking(files, move |files| files.workflows(after.as_deref(), limit)).await,
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.workflows(after.as_deref(), limit).await,
+        }
+    }
+
+    /// A page of the queues, behind `after`.
+    ///
+    /// # Errors
+    /// As the medium says.
+    pub async fn queues(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
+        let after = after.map(str::to_owned);
+        match self {
+            Client::Files(files) => blocking(files, move |files| files.queues(after.as_deref(), limit)).await,
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.queues(after.as_deref(), limit).await,
+        }
+    }
+
+    /// A page of the runs, of one workflow or of all, behind `after`.
+    ///
+    /// # Errors
+    /// As the medium says.
+    pub async fn runs(
+        &self,
+        workflow: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Listing<Listed>, Error> {
+        let (workflow, after) = (workflow.map(str::to_owned), after.map(str::to_owned));
+        match self {
+            Client::Files(files) => {
+                blocking(files, move |files| files.runs(workflow.as_deref(), after.as_deref(), limit)).await
+            }
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.runs(workflow.as_deref(), after.as_deref(), limit).await,
+        }
+    }
+
+    /// All that there is about some runs, in their order.
+    ///
+    /// # Errors
+    /// As the medium says; [`Error::Invalid`] for what can be no run.
+    pub async fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+        match self {
+            Client::Files(files) => {
+                let runs: Vec<String> = runs.iter().map(|run| (*run).to_owned()).collect();
+                blocking(files, move |files| files.read(&runs.iter().map(String::as_str).collect::<Vec<_>>())).await
+            }
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.read(runs).await,
+        }
+    }
+
+    /// Starts a run of a workflow at the point in time `now`; `random` makes its id. `kwargs` are its arguments by name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for names and arguments that the package could not have, and as the medium says.
+    pub async fn start(
+        &self,
+        workflow: &str,
+        kwargs: &Json<'_>,
+        queue: &str,
+        random: u128,
+        now: Timestamp,
+    ) -> Result<Planned, Error> {
+        check("workflow", workflow)?;
+        check("queue", queue)?;
+        let run = run_id(workflow, random);
+        check("run", &run)?;
+        let now = self.zone().naive(now);
+        encode::start(now, kwargs)?;
+        self.write_link(workflow, &run).await?;
+        self.plan(queue, &run, now, |at| encode::start(at, kwargs)).await
+    }
+
+    /// Sends a message to a run at the point in time `now`. Whether there is such a run, and whether it still takes messages, is
+    /// not looked at: the package does not either.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for names and values that the package could not have, and as the medium says.
+    pub async fn send(
+        &self,
+        run: &str,
+        name: &str,
+        value: &Json<'_>,
+        queue: &str,
+        now: Timestamp,
+    ) -> Result<Planned, Error> {
+        check("run", run)?;
+        check("queue", queue)?;
+        let now = self.zone().naive(now);
+        self.plan(queue, run, now, |at| encode::send(at, name, value)).await
+    }
+
+    /// What a run ended with: as for the package, at its first end. None if it goes on, or is not there.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the history cannot be read so far, [`Error::Invalid`] for what can be no run, and as the medium says.
+    pub async fn result(&self, run: &str) -> Result<Option<Outcome>, Error> {
+        let reading = match self {
+            Client::Files(files) => {
+                let run = run.to_owned();
+                blocking(files, move |files| files.reading(&run)).await?
+            }
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.reading(run).await?,
+        };
+        reading.map_or(Ok(None), |reading| outcome(run, reading))
+    }
+
+    /// Waits until a run has ended, looking every `pause`. Whoever does not want to wait for ever drops the future.
+    ///
+    /// # Errors
+    /// As [`Client::result`].
+    pub async fn wait(&self, run: &str, pause: Duration) -> Result<Outcome, Error> {
+        loop {
+            if let Some(outcome) = self.result(run).await? {
+                return Ok(outcome);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
+        match self {
+            Client::Files(files) => {
+                let (workflow, run) = (workflow.to_owned(), run.to_owned());
+                blocking(files, move |files| files.write_link(&workflow, &run)).await
+            }
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.write_link(workflow, run).await,
+        }
+    }
+
+    /// Adds a schedule at `now`, or at the first microsecond after it that no other has.
+    async fn plan(
+        &self,
+        queue: &str,
+        run: &str,
+        now: Timestamp,
+        event: impl Fn(Timestamp) -> Result<String, Error>,
+    ) -> Result<Planned, Error> {
+        for shift in 0..=SHIFT_US_MAX {
+            let at = now.offset_micros(shift);
+            let event = event(at)?;
+            let added = match self {
+                Client::Files(files) => {
+                    let (queue, run) = (queue.to_owned(), run.to_owned());
+                    blocking(files, move |files| files.add_schedule(&queue, &run, at, &event)).await?
+                }
+                #[cfg(feature = "redis")]
+                Client::Redis(redis) => redis.add_schedule(queue, run, at, &event).await?,
+            };
+            if added {
+                return Ok(Planned { run: run.to_owned(), at });
+            }
+        }
+        let problem = std::io::Error::other("others have every microsecond");
+        Err(Error::unavailable(format!("adding a schedule at {now}"), problem))
+    }
+}
+
+fn outcome(run: &str, reading: Reading) -> Result<Option<Outcome>, Error> {
+    for event in reading.records.events {
+        if let Some(Body::Stop(stop)) = event.body {
+            return Ok(Some(match stop {
+                Stop::Ok(value) => Outcome::Ok(value),
+                Stop::Err(error) => Outcome::Err(error),
+                Stop::Unsaid => Outcome::Ok(Payload::default()),
+            }));
+        }
+    }
+    match reading.misread {
+        // It is being written: whoever waits looks again.
+        Some(misread) if !misread.torn => {
+            Err(Error::corrupt(format!("history of {}", quote(run)), misread.to_string()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The error's text, or the value as JSON.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Outcome::Ok(payload) | Outcome::Err(payload)) = self;
+        match payload {
+            Payload::Json(json) => f.write_str(json.text()),
+            Payload::Bytes(bytes) => write!(f, "{} bytes that are not JSON", bytes.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_of_version_4() {
+        assert_eq!(run_id("w", 0), "w-00000000-0000-4000-8000-000000000000");
+        assert_eq!(run_id("w", u128::MAX), "w-ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,460 @@
+//! A store of the package on files.
+//!
+//! Python workers may be at work in it: a file that is half written is read again. The package has no index, so a page of runs
+//! costs a pass over all names, and what leads to a run is found by a pass over all schedules, of which the package leaves the
+//! empty folders behind for ever; [`Files::read`] makes one pass for many runs. All calls block.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::dir::{Folder, is_name};
+use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
+use super::records::{RECORDS_BYTES_MAX, Reading, read_event};
+use super::zone::{Zone, naive_text, parse_naive};
+use super::{LEASE_US, metadata, workflow_of};
+use crate::store::Error;
+use crate::time::Timestamp;
+use crate::workflow::quote;
+
+/// How often a file that ends too early is read again.
+const TRIES: u32 = 6;
+
+/// How long each time is waited before.
+const TRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Most warnings of one call; the others are left out.
+const WARNINGS_MAX: usize = 64;
+
+/// Largest log of a replay, and largest schedule, in bytes.
+const SMALL_BYTES_MAX: usize = 8 << 20;
+
+/// A store of the package in a folder.
+#[derive(Debug)]
+pub struct Files {
+    root: PathBuf,
+    zone: Zone,
+}
+
+/// Adds what is wrong, as long as there are not too many.
+fn warn(warnings: &mut Vec<String>, what: impl Into<String>) {
+    if warnings.len() < WARNINGS_MAX {
+        warnings.push(what.into());
+    }
+}
+
+fn warn_odd_names(warnings: &mut Vec<String>, folder: &Folder, count: u64) {
+    if count > 0 {
+        warn(warnings, format!("{}: {count} names are not UTF-8", folder.path().display()));
+    }
+}
+
+impl Files {
+    /// Whether a folder is one that the package made: it has all three folders that the package makes first.
+    pub fn detect(path: &Path) -> bool {
+        let Ok(root) = Folder::open(path) else { return false };
+        ["runs", "schedules", "leases"].iter().all(|name| matches!(root.child(name), Ok(Some(_))))
+    }
+
+    /// The store in a folder, written on machines in a zone.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the package did not make the folder.
+    pub fn open(path: &Path, zone: Zone) -> Result<Files, Error> {
+        Folder::open(path)?;
+        if !Files::detect(path) {
+            let problem = "it does not have the folders runs, schedules and leases".to_owned();
+            return Err(Error::Unfit { place: path.display().to_string(), problem });
+        }
+        Ok(Files { root: path.to_owned(), zone })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The zone of its times.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    fn folder(&self) -> Result<Folder, Error> {
+        Folder::open(&self.root)
+    }
+
+    /// A page of the workflows that have links, behind `after`.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn workflows(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
+        self.list(&["links", "runs"], after, limit)
+    }
+
+    /// A page of the queues.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn queues(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
+        self.list(&["schedules"], after, limit)
+    }
+
+    fn list(&self, path: &[&str], after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
+        let mut listing = Listing::default();
+        let mut first = First::new(after, limit);
+        if let Some(folder) = self.folder()?.descend(path)? {
+            let odd = folder.names(|name, may_be_folder| {
+                if may_be_folder {
+                    first.add(name, None);
+                }
+                Ok(true)
+            })?;
+            warn_odd_names(&mut listing.warnings, &folder, odd);
+        }
+        let (names, more) = first.into_names();
+        (listing.items, listing.more) = (names.into_iter().map(|(name, _)| name).collect(), more);
+        Ok(listing)
+    }
+
+    /// A page of the runs, of one workflow or of all, behind `after`: those that have a link, a history or a schedule.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn runs(&self, workflow: Option<&str>, after: Option<&str>, limit: usize) -> Result<Listing<Listed>, Error> {
+        let mut listing = Listing::default();
+        let mut first = First::new(after, limit);
+        let root = self.folder()?;
+        let warnings = &mut listing.warnings;
+        let is_wanted = |run: &str| workflow.is_none_or(|workflow| workflow_of(run) == workflow);
+        if let Some(links) = root.descend(&["links", "runs"])? {
+            each_folder(&links, warnings, |name, folder, warnings| {
+                if workflow.is_none_or(|workflow| workflow == name) {
+                    let odd = folder.names(|run, _| {
+                        first.add(run, Some(name));
+                        Ok(true)
+                    })?;
+                    warn_odd_names(warnings, folder, odd);
+                }
+                Ok(())
+            })?;
+        }
+        let mut add = |run: &str| {
+            if is_wanted(run) {
+                first.add(run, None);
+            }
+            Ok(true)
+        };
+        if let Some(runs) = root.child("runs")? {
+            let odd = runs.names(|run, may_be_folder| if may_be_folder { add(run) } else { Ok(true) })?;
+            warn_odd_names(warnings, &runs, odd);
+        }
+        if let Some(queues) = root.child("schedules")? {
+            each_folder(&queues, warnings, |_, queue, warnings| {
+                each_folder(queue, warnings, |_, schedule, _| schedule.names(|run, _| add(run)).map(drop))
+            })?;
+        }
+        let (names, more) = first.into_names();
+        let listed = |(run, link): (String, Option<String>)| {
+            let linked = link.is_some();
+            Listed { workflow: link.unwrap_or_else(|| workflow_of(&run).to_owned()), run, linked }
+        };
+        (listing.items, listing.more) = (names.into_iter().map(listed).collect(), more);
+        Ok(listing)
+    }
+
+    /// All that there is about some runs, in their order. What cannot be read is told of in `warnings`.
+    ///
+    /// # Errors
+    /// As the file system says of the folders that all runs share; [`Error::Invalid`] for what can be no run.
+    pub fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+        let mut found = self.read_once(runs)?;
+        // A worker that moves a run from one schedule to the next can do so behind and in front of who looks.
+        let lost =
+            |found: &Found| found.schedules_count == 0 && found.history().life().is_some_and(|l| l.end.is_none());
+        let again: Vec<usize> = (0..found.len()).filter(|at| lost(&found[*at])).collect();
+        if !again.is_empty() {
+            std::thread::sleep(TRY_PAUSE);
+            let names: Vec<&str> = again.iter().map(|at| runs[*at]).collect();
+            for (at, second) in again.into_iter().zip(self.read_once(&names)?) {
+                found[at] = second;
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_once(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+        let root = self.folder()?;
+        let mut found = Vec::with_capacity(runs.len());
+        for run in runs {
+            if !is_name(run) {
+                return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
+            }
+            let mut one = Found { run: (*run).to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() };
+            read_run(&root, run, &mut one);
+            one.lease = lease(&root, run);
+            found.push(one);
+        }
+        self.read_schedules(&root, &mut found)?;
+        self.read_links(&root, &mut found)?;
+        for one in &mut found {
+            one.schedules.sort_by_key(|schedule| schedule.at);
+            one.schedules.truncate(SCHEDULES_MAX);
+        }
+        Ok(found)
+    }
+
+    fn read_schedules(&self, root: &Folder, found: &mut [Found]) -> Result<(), Error> {
+        let Some(queues) = root.child("schedules")? else { return Ok(()) };
+        let places: HashMap<String, usize> = found.iter().enumerate().map(|(at, one)| (one.run.clone(), at)).collect();
+        let mut warnings = Vec::new();
+        each_folder(&queues, &mut warnings, |queue, folder, warnings| {
+            each_folder(folder, warnings, |schedule, folder, warnings| {
+                let Some(at) = parse_naive(schedule) else {
+                    warn(warnings, format!("{}: it is not called by a time", folder.path().display()));
+                    return Ok(());
+                };
+                let mut here: Vec<usize> = Vec::new();
+                folder.names(|run, _| {
+                    here.extend(places.get(run));
+                    Ok(true)
+                })?;
+                here.into_iter().for_each(|place| read_schedule(folder, queue, at, &mut found[place]));
+                Ok(())
+            })
+        })?;
+        found.iter_mut().for_each(|one| one.warnings.extend(warnings.iter().cloned()));
+        Ok(())
+    }
+
+    /// Which workflow links to each of the runs.
+    fn read_links(&self, root: &Folder, found: &mut [Found]) -> Result<(), Error> {
+        let Some(links) = root.descend(&["links", "runs"])? else { return Ok(()) };
+        // Nearly always it is the one that the run is called after.
+        let mut left = Vec::new();
+        for one in found {
+            let own = if is_name(&one.workflow) { links.child(&one.workflow).ok().flatten() } else { None };
+            if own.is_none_or(|own| own.modified(&one.run).is_none()) {
+                left.push(one);
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        each_folder(&links, &mut Vec::new(), |name, folder, _| {
+            for one in &mut left {
+                if folder.modified(&one.run).is_some() {
+                    one.workflow = name.to_owned();
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The history alone of a run.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what can be no run, and as the file system says.
+    pub fn reading(&self, run: &str) -> Result<Option<Reading>, Error> {
+        if !is_name(run) {
+            return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
+        }
+        match self.folder()?.descend(&["runs", run])? {
+            Some(folder) => read_events(&folder),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the link from a workflow to a run.
+    pub(super) fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
+        let folder = self.folder()?.make_all(&["links", "runs", workflow])?;
+        folder.write(run, run.as_bytes())
+    }
+
+    /// Adds a schedule that holds an event, and removes the run's schedules up to then that hold none. False if another
+    /// schedule has this time.
+    ///
+    /// The package removes first and then writes in place. Here the file is moved into place, since a worker takes one that is
+    /// still empty for a schedule without an event, and what is to be removed is removed last, since a run that nothing leads to
+    /// is lost.
+    pub(super) fn add_schedule(&self, queue: &str, run: &str, at: Timestamp, event: &str) -> Result<bool, Error> {
+        let root = self.folder()?;
+        let folder = root.make_all(&["schedules", queue])?;
+        let name = naive_text(at);
+        let temporary = format!(".tc-{:016x}", fastrand::u64(..));
+        root.write(&temporary, event.as_bytes())?;
+        let put = folder.make(&name).and_then(|made| {
+            let Some(schedule) = folder.child(&name)?.filter(|_| made) else { return Ok(false) };
+            root.move_to(&temporary, &schedule, run).map(|()| true)
+        });
+        if !matches!(put, Ok(true)) {
+            let _ = root.remove(&temporary);
+            if put.is_err() {
+                folder.remove_folder(&name);
+            }
+            return put;
+        }
+        remove_empty(&folder, run, at)?;
+        Ok(true)
+    }
+}
+
+/// Calls `visit` with each folder in a folder. One that cannot be opened is told of.
+fn each_folder(
+    folder: &Folder,
+    warnings: &mut Vec<String>,
+    mut visit: impl FnMut(&str, &Folder, &mut Vec<String>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let odd = folder.names(|name, may_be_folder| {
+        if may_be_folder {
+            match folder.child(name) {
+                Ok(Some(child)) => visit(name, &child, warnings)?,
+                // It went while we looked.
+                Ok(None) => {}
+                Err(error) => warn(warnings, error.to_string()),
+            }
+        } else {
+            warn(warnings, format!("{}: it is not a folder; links are not followed", folder.path_of(name).display()));
+        }
+        Ok(true)
+    })?;
+    warn_odd_names(warnings, folder, odd);
+    Ok(())
+}
+
+/// Removes the run's schedules up to `at` that hold no event.
+fn remove_empty(queue: &Folder, run: &str, at: Timestamp) -> Result<(), Error> {
+    let mut empty = Vec::new();
+    queue.names(|name, may_be_folder| {
+        if may_be_folder && parse_naive(name).is_some_and(|planned| planned <= at) {
+            let Some(folder) = queue.child(name).ok().flatten() else { return Ok(true) };
+            if matches!(folder.read(run, SMALL_BYTES_MAX), Ok(Some(bytes)) if bytes.is_empty()) {
+                empty.push(folder);
+            }
+        }
+        Ok(true)
+    })?;
+    if empty.is_empty() {
+        return Ok(());
+    }
+    // A client of the package writes its events in two steps: what is empty now may be about to hold one.
+    std::thread::sleep(TRY_PAUSE);
+    for folder in empty {
+        if matches!(folder.read(run, SMALL_BYTES_MAX), Ok(Some(bytes)) if bytes.is_empty()) {
+            folder.remove(run)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_run(root: &Folder, run: &str, found: &mut Found) {
+    let folder = match root.descend(&["runs", run]) {
+        Ok(Some(folder)) => folder,
+        Ok(None) => return,
+        Err(error) => return warn(&mut found.warnings, error.to_string()),
+    };
+    match folder.child("logs") {
+        Ok(Some(logs)) => read_logs(&logs, found),
+        Ok(None) => {}
+        Err(error) => warn(&mut found.warnings, error.to_string()),
+    }
+    match read_events(&folder) {
+        Ok(reading) => found.reading = reading,
+        Err(error) => warn(&mut found.warnings, error.to_string()),
+    }
+    if let Some(misread) = found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
+        let more = if misread.torn { ": it is half written, and stays so" } else { "" };
+        warn(&mut found.warnings, format!("{}: {misread}{more}", folder.path_of("events").display()));
+    }
+}
+
+fn read_events(folder: &Folder) -> Result<Option<Reading>, Error> {
+    let mut tries = 0;
+    loop {
+        let Some(held) = folder.read("events", RECORDS_BYTES_MAX)? else { return Ok(None) };
+        let reading = Reading::parse(&held);
+        tries += 1;
+        if tries == TRIES || !reading.misread.as_ref().is_some_and(|misread| misread.torn) {
+            return Ok(Some(reading));
+        }
+        std::thread::sleep(TRY_PAUSE);
+    }
+}
+
+/// Reads the logs that were written last: schedules run ahead of the clock, so their names do not say which these are.
+fn read_logs(logs: &Folder, found: &mut Found) {
+    let mut latest: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let mut count = 0;
+    let listed = logs.names(|name, _| {
+        if let Some(schedule) = parse_naive(name) {
+            count += 1;
+            latest.push((logs.modified(name).unwrap_or(Timestamp::MIN), schedule));
+            if latest.len() >= 4 * LOGS_MAX {
+                keep_latest(&mut latest);
+            }
+        }
+        Ok(true)
+    });
+    keep_latest(&mut latest);
+    if let Err(error) = listed {
+        warn(&mut found.warnings, error.to_string());
+    }
+    found.replays_count = count;
+    for (_, schedule) in latest {
+        let name = naive_text(schedule);
+        let notes = match settled(logs, &name, metadata::parse) {
+            Ok(notes) => notes,
+            Err(what) => {
+                warn(&mut found.warnings, format!("{}: {what}", logs.path_of(&name).display()));
+                None
+            }
+        };
+        found.replays.push(Replayed { schedule, notes });
+    }
+    found.replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
+}
+
+fn keep_latest(latest: &mut Vec<(Timestamp, Timestamp)>) {
+    latest.sort_unstable_by(|left, right| right.cmp(left));
+    latest.truncate(LOGS_MAX);
+}
+
+/// Reads a small file, and again while it cannot be read: it may be half written.
+fn settled<T>(folder: &Folder, name: &str, read: impl Fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, String> {
+    let mut tries = 0;
+    loop {
+        let held = folder.read(name, SMALL_BYTES_MAX).map_err(|error| error.to_string())?;
+        let Some(held) = held else { return Ok(None) };
+        tries += 1;
+        match read(&held) {
+            Err(_) if tries < TRIES => std::thread::sleep(TRY_PAUSE),
+            done => return done.map(Some),
+        }
+    }
+}
+
+fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found) {
+    let read = |bytes: &[u8]| match bytes {
+        [] => Ok(None),
+        bytes => read_event(bytes).map(Some).map_err(|misread| misread.to_string()),
+    };
+    let event = match settled(folder, &found.run, read) {
+        Ok(Some(event)) => event,
+        Ok(None) => return,
+        Err(what) => {
+            warn(&mut found.warnings, format!("{}: {what}", folder.path_of(&found.run).display()));
+            None
+        }
+    };
+    found.schedules_count += 1;
+    found.schedules.push(Schedule { queue: queue.to_owned(), at, event });
+    if found.schedules.len() >= 4 * SCHEDULES_MAX {
+        found.schedules.sort_by_key(|schedule| schedule.at);
+        found.schedules.truncate(SCHEDULES_MAX);
+    }
+}
+
+/// The hold on a run, by when its file was written.
+fn lease(root: &Folder, run: &str) -> Option<Lease> {
+    let since = root.child("leases").ok().flatten()?.modified(run)?;
+    Some(Lease { since, until: since.offset_micros(LEASE_US) })
+}

@@ -1,0 +1,102 @@
+//! The log of one replay, as the package writes it.
+
+use super::records::RECORDS_BYTES_MAX;
+use crate::json;
+use crate::time::Timestamp;
+
+/// Most notes of one log that are kept.
+const NOTES_MAX: usize = 64;
+
+/// Most characters of a text that a note keeps.
+const TEXT_CHARS_MAX: usize = 4_000;
+
+/// What a replay noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// When, as naive as it was written.
+    pub at: Option<Timestamp>,
+    /// What it says.
+    pub message: String,
+    /// The kind of error; none if it is not one.
+    pub error: Option<String>,
+    /// Where the error arose.
+    pub stack: Option<String>,
+}
+
+/// The notes of a log, or why it cannot be read.
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Note>, String> {
+    if bytes.len() > RECORDS_BYTES_MAX {
+        return Err("it is too large".to_owned());
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| format!("at byte {}: it is not UTF-8", error.valid_up_to()))?;
+    let mut list = None;
+    let end = json::object(text, 0, |key, value| {
+        if key == "metadata" {
+            list = Some(value);
+        }
+    });
+    let end = end.map_err(|error| error.to_string())?;
+    if end < text.len() {
+        return Err(format!("at byte {end}: more follows"));
+    }
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let list = list.text();
+    let mut notes = Vec::new();
+    let mut at = if list.starts_with('[') { 1 } else { return Err("`metadata` is not a list".to_owned()) };
+    // The list is known to be well formed: it ends where no value comes any more.
+    while let Ok((value, behind)) = json::value(list, at) {
+        if notes.len() == NOTES_MAX {
+            break;
+        }
+        notes.push(note(value.text()));
+        at = behind + 1;
+    }
+    Ok(notes)
+}
+
+fn note(text: &str) -> Note {
+    let mut note = Note::default();
+    // What is not as it should be is left out: a log says what helps a person, and nothing depends on it.
+    let _ = json::object(text, 0, |key, value| match &*key {
+        "at" => note.at = value.as_str().and_then(|text| Timestamp::parse(text.as_bytes())),
+        "info" | "error" => {
+            if key == "error" {
+                note.error.get_or_insert_default();
+            }
+            let _ = json::object(value.text(), 0, |key, value| {
+                let text = || value.as_str().map(|text| text.chars().take(TEXT_CHARS_MAX).collect());
+                match &*key {
+                    "message" => note.message = text().unwrap_or_default(),
+                    "stack" => note.stack = text(),
+                    "type" => note.error = text(),
+                    _ => {}
+                }
+            });
+        }
+        _ => {}
+    });
+    note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_and_bounded() {
+        let text = r#"{"runId": "r", "metadata": [{"at": "2026-11-21T21:49:23.360460Z", "info": {"message": "replay"}},
+            {"error": {"message": "error: x", "stack": "stacktrace", "type": "<class 'KeyError'>"}}, 7, {"error": 3}]}"#;
+        let notes = parse(text.as_bytes()).unwrap();
+        assert_eq!((notes.len(), &*notes[0].message, notes[0].error.is_none()), (4, "replay", true));
+        assert_eq!(notes[1].error.as_deref(), Some("<class 'KeyError'>"));
+        assert_eq!((&notes[2], notes[3].error.as_deref()), (&Note::default(), Some("")));
+        let many = format!("{{\"metadata\": [{}1]}}", "1,".repeat(1_000));
+        assert_eq!(parse(many.as_bytes()).unwrap().len(), NOTES_MAX);
+        assert_eq!(parse(b"{}").unwrap(), []);
+        assert_eq!(parse(br#"{"metadata": []}"#).unwrap(), []);
+        for bad in [&b""[..], b"{", b"[]", b"{} {}", b"{\"metadata\": 1}", b"\xff"] {
+            assert!(parse(bad).is_err());
+        }
+    }
+}

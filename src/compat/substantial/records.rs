@@ -1,0 +1,515 @@
+//! A run's history as the package writes it: a protobuf message in proto3's JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::base;
+use crate::json::{self, Raw, SyntaxError};
+use crate::time::Timestamp;
+use crate::workflow::{Json, quote};
+
+/// Largest history that is read, in bytes.
+pub const RECORDS_BYTES_MAX: usize = 64 << 20;
+
+/// Most events of a history that are read.
+pub const EVENTS_MAX: usize = 200_000;
+
+/// Most unknown fields that one message keeps; what is more is left out.
+pub const UNKNOWN_MAX: usize = 32;
+
+/// Fields that this version does not know: each with its JSON.
+pub type Unknown = Vec<(Box<str>, Box<str>)>;
+
+/// A history, or what of it could be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// All of it; with a problem, all in front of that.
+    pub records: Records,
+    /// The first place that cannot be read.
+    pub misread: Option<Misread>,
+}
+
+/// A place that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Misread {
+    /// The event, from 0; none if it is not in one.
+    pub event: Option<usize>,
+    /// The byte of the text, from 0.
+    pub byte: usize,
+    /// What is wrong there, harmless on a terminal.
+    pub what: String,
+    /// Whether the text ends too early, as it does while it is being written.
+    pub torn: bool,
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.event {
+            Some(event) => write!(f, "event {event}, at byte {}: {}", self.byte, self.what),
+            None => write!(f, "at byte {}: {}", self.byte, self.what),
+        }
+    }
+}
+
+/// The message `Records`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Records {
+    /// The run that it says it is of.
+    pub run: Option<Box<str>>,
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// What else it holds.
+    pub unknown: Unknown,
+}
+
+/// The message `Event`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Event {
+    /// When it was made, as naive as it was written. Only starts and messages have one.
+    pub at: Option<Timestamp>,
+    /// What happened.
+    pub body: Option<Body>,
+    /// A compensation that was run. It stands beside the other kinds of events.
+    pub compensation: Option<Compensation>,
+    /// What else it holds.
+    pub unknown: Unknown,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// The run was asked to start, with these arguments by name.
+    Start(Payload),
+    /// A step.
+    Save(Save),
+    /// A sleep.
+    Sleep(Sleep),
+    /// A message came.
+    Send(Send),
+    /// The run ended.
+    Stop(Stop),
+}
+
+/// A step, done or to be tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Save {
+    /// Which call of the workflow, from 1.
+    pub id: u32,
+    /// What it gave.
+    pub value: Payload,
+    /// -1 if it is done; else the number of the attempt that comes next.
+    pub counter: i32,
+}
+
+/// A sleep; its times are in UTC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sleep {
+    /// Which call of the workflow, from 1.
+    pub id: u32,
+    /// Since when.
+    pub start: Option<Timestamp>,
+    /// Until when.
+    pub end: Option<Timestamp>,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Send {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it says.
+    pub value: Payload,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// With a result.
+    Ok(Payload),
+    /// With an error: a text, `Type: message`.
+    Err(Payload),
+    /// It says neither.
+    Unsaid,
+}
+
+/// A compensation that was run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compensation {
+    /// The step that failed.
+    pub save: u32,
+    /// With what.
+    pub error: Box<str>,
+    /// What the compensation gave.
+    pub result: Payload,
+}
+
+/// A value within an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Payload {
+    /// JSON.
+    Json(Json<'static>),
+    /// Bytes that are not JSON, or JSON that is nested too deeply.
+    Bytes(Box<[u8]>),
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Payload::Bytes(Box::default())
+    }
+}
+
+impl Payload {
+    fn of_bytes(bytes: Vec<u8>) -> Self {
+        match std::str::from_utf8(&bytes).ok().and_then(|text| Json::parse(text).ok()) {
+            Some(json) => Payload::Json(json),
+            None => Payload::Bytes(bytes.into_boxed_slice()),
+        }
+    }
+
+    fn of_value(value: Raw<'_>) -> Self {
+        match Json::parse(&json::standard(value)) {
+            Ok(json) => Payload::Json(json),
+            Err(_) => Payload::Bytes(value.text().as_bytes().into()),
+        }
+    }
+
+    /// The value, if it is JSON.
+    pub fn json(&self) -> Option<&Json<'static>> {
+        match self {
+            Payload::Json(json) => Some(json),
+            Payload::Bytes(_) => None,
+        }
+    }
+
+    /// The text that the value is, if it is one.
+    pub fn text(&self) -> Option<String> {
+        self.json().and_then(|json| json.read().ok())
+    }
+}
+
+/// What is wrong with a part of the text.
+struct Wrong {
+    byte: usize,
+    what: String,
+    torn: bool,
+}
+
+type Part<T> = Result<T, Wrong>;
+
+/// The text, and how to say where in it something is.
+#[derive(Clone, Copy)]
+struct Text<'a>(&'a str);
+
+impl<'a> Text<'a> {
+    fn place(self, part: &str) -> usize {
+        (part.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize).min(self.0.len())
+    }
+
+    fn wrong(self, part: &str, what: impl Into<String>) -> Wrong {
+        Wrong { byte: self.place(part), what: what.into(), torn: false }
+    }
+
+    fn syntax(self, error: &SyntaxError) -> Wrong {
+        let torn = error.at >= self.0.len();
+        Wrong { byte: error.at, what: if torn { "it ends too early" } else { error.what }.to_owned(), torn }
+    }
+
+    fn value(self, at: usize) -> Part<(Raw<'a>, usize)> {
+        json::value(self.0, at).map_err(|error| self.syntax(&error))
+    }
+
+    /// The byte at `at`, which is one of `wanted`.
+    fn expect(self, at: usize, wanted: &[u8], what: &'static str) -> Part<u8> {
+        match self.0.as_bytes().get(at) {
+            Some(byte) if wanted.contains(byte) => Ok(*byte),
+            Some(_) => Err(Wrong { byte: at, what: what.to_owned(), torn: false }),
+            None => Err(self.syntax(&SyntaxError { at, what: "" })),
+        }
+    }
+
+    fn space(self, at: usize) -> usize {
+        let rest = self.0.as_bytes().get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+    }
+
+    /// The members of an object that is known to be well formed, but for those that are null: they are as if left out.
+    fn members(self, value: Raw<'a>, what: &str) -> Part<Vec<(Cow<'a, str>, Raw<'a>)>> {
+        let mut members = Vec::new();
+        let found = json::object(value.text(), 0, |key, value| {
+            if !value.is_null() {
+                members.push((key, value));
+            }
+        });
+        found.map_err(|_| self.wrong(value.text(), format!("{what} is not an object")))?;
+        Ok(members)
+    }
+
+    fn string(self, value: Raw<'a>, what: &str) -> Part<Box<str>> {
+        value.as_str().map(Into::into).ok_or_else(|| self.wrong(value.text(), format!("{what} is not a text")))
+    }
+
+    fn bytes(self, value: Raw<'a>, what: &str) -> Part<Payload> {
+        let text = value.as_str().ok_or_else(|| self.wrong(value.text(), format!("{what} is not a text")))?;
+        let bytes = base::decode(&text).ok_or_else(|| self.wrong(value.text(), format!("{what} is not base64")))?;
+        Ok(Payload::of_bytes(bytes))
+    }
+
+    fn time(self, value: Raw<'a>, what: &str) -> Part<Timestamp> {
+        let time = value.as_str().and_then(|text| Timestamp::parse(text.as_bytes()));
+        time.ok_or_else(|| self.wrong(value.text(), format!("{what} is not a time")))
+    }
+
+    /// A whole number, which may be written as a text, and with a fraction that is zero.
+    fn integer<T: TryFrom<i64>>(self, value: Raw<'a>, what: &str) -> Part<T> {
+        let text = value.as_str().or_else(|| value.as_number().map(Cow::Borrowed));
+        let number = text.and_then(|text| text.parse::<i64>().ok().or_else(|| whole(&text)));
+        let wrong = || self.wrong(value.text(), format!("{what} is not a whole number in its range"));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(wrong)
+    }
+}
+
+/// The whole number that a float is.
+fn whole(text: &str) -> Option<i64> {
+    let float = text.parse::<f64>().ok().filter(|float| float.fract() == 0.0 && float.abs() < 1e15)?;
+    Some(float as i64)
+}
+
+fn keep(unknown: &mut Unknown, key: &str, value: Raw<'_>) {
+    if unknown.len() < UNKNOWN_MAX {
+        unknown.push((key.into(), value.text().into()));
+    }
+}
+
+impl Reading {
+    /// Reads the JSON of a history: what of it can be read, and the first place that cannot.
+    ///
+    /// ```
+    /// use temporal_code::compat::substantial::{Body, Reading};
+    /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
+    /// let reading = Reading::parse(text);
+    /// assert!(matches!(&reading.records.events[0].body, Some(Body::Send(send)) if &*send.name == "by"));
+    /// assert_eq!(reading.misread.unwrap().to_string(), "event 1, at byte 84: `send` is not an object");
+    /// ```
+    pub fn parse(bytes: &[u8]) -> Reading {
+        let mut reading = Reading::default();
+        if bytes.len() > RECORDS_BYTES_MAX {
+            let what = format!("it is larger than {} MiB", RECORDS_BYTES_MAX >> 20);
+            reading.misread = Some(Misread { event: None, byte: RECORDS_BYTES_MAX, what, torn: false });
+            return reading;
+        }
+        let (text, end) = match std::str::from_utf8(bytes) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                // What stands in front of it may say what is wrong, and where, better than this.
+                let at = error.valid_up_to();
+                (std::str::from_utf8(&bytes[..at]).unwrap_or_default(), Some((at, error.error_len().is_none())))
+            }
+        };
+        if let Err((event, wrong)) = read_records(Text(text), &mut reading.records) {
+            let mut misread = Misread { event, byte: wrong.byte, what: wrong.what, torn: wrong.torn };
+            if let (true, Some((at, torn))) = (misread.torn, end) {
+                misread = Misread { event, byte: at, what: "it is not UTF-8".to_owned(), torn };
+            }
+            reading.misread = Some(misread);
+        } else if let Some((byte, torn)) = end {
+            reading.misread = Some(Misread { event: None, byte, what: "it is not UTF-8".to_owned(), torn });
+        }
+        reading
+    }
+}
+
+/// Reads one event that stands alone, as a schedule holds it.
+///
+/// # Errors
+/// The first place that cannot be read.
+pub fn read_event(bytes: &[u8]) -> Result<Event, Misread> {
+    let misread = |wrong: Wrong| Misread { event: None, byte: wrong.byte, what: wrong.what, torn: wrong.torn };
+    let at = |byte: usize, what: &str| Misread { event: None, byte, what: what.to_owned(), torn: false };
+    if bytes.len() > RECORDS_BYTES_MAX {
+        return Err(at(RECORDS_BYTES_MAX, "it is too large"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| at(error.valid_up_to(), "it is not UTF-8"))?;
+    let text = Text(text);
+    let (value, end) = text.value(0).map_err(misread)?;
+    if end < text.0.len() {
+        return Err(at(end, "more follows behind the event"));
+    }
+    event(text, value).map_err(misread)
+}
+
+fn read_records(text: Text<'_>, records: &mut Records) -> Result<(), (Option<usize>, Wrong)> {
+    let outside = |wrong: Wrong| (None, wrong);
+    let mut at = text.space(0);
+    text.expect(at, b"{", "it is not an object").map_err(outside)?;
+    at = text.space(at + 1);
+    if text.0.as_bytes().get(at) == Some(&b'}') {
+        return end(text, at + 1).map_err(outside);
+    }
+    loop {
+        let (key, behind) = text.value(at).map_err(outside)?;
+        let key = key.as_str().ok_or_else(|| outside(text.wrong(key.text(), "a key is not in quotes")))?;
+        text.expect(behind, b":", "expected `:`").map_err(outside)?;
+        at = text.space(behind + 1);
+        let is_list = text.0.as_bytes().get(at) == Some(&b'[');
+        if key == "events" && is_list {
+            records.events.clear();
+            at = read_events(text, at, &mut records.events)?;
+        } else {
+            let (value, behind) = text.value(at).map_err(outside)?;
+            at = behind;
+            match &*key {
+                _ if value.is_null() => {}
+                "runId" | "run_id" => records.run = Some(text.string(value, "`runId`").map_err(outside)?),
+                "events" => return Err(outside(text.wrong(value.text(), "`events` is not a list"))),
+                key => keep(&mut records.unknown, key, value),
+            }
+        }
+        if text.expect(at, b",}", "expected `,` or `}`").map_err(outside)? == b'}' {
+            return end(text, at + 1).map_err(outside);
+        }
+        at = text.space(at + 1);
+    }
+}
+
+fn end(text: Text<'_>, at: usize) -> Part<()> {
+    let at = text.space(at);
+    if at < text.0.len() {
+        return Err(Wrong { byte: at, what: "more follows behind the history".to_owned(), torn: false });
+    }
+    Ok(())
+}
+
+/// Reads the list that begins at `at`; returns the offset behind it and behind the white space there.
+fn read_events(text: Text<'_>, at: usize, events: &mut Vec<Event>) -> Result<usize, (Option<usize>, Wrong)> {
+    let mut at = text.space(at + 1);
+    if text.0.as_bytes().get(at) == Some(&b']') {
+        return Ok(text.space(at + 1));
+    }
+    loop {
+        let here = |wrong: Wrong| (Some(events.len()), wrong);
+        let (value, behind) = text.value(at).map_err(here)?;
+        if events.len() == EVENTS_MAX {
+            return Err(here(text.wrong(value.text(), format!("there are more than {EVENTS_MAX} events"))));
+        }
+        let read = event(text, value).map_err(here)?;
+        events.push(read);
+        let next = (Some(events.len()), b",]");
+        at = behind;
+        if text.expect(at, next.1, "expected `,` or `]`").map_err(|wrong| (next.0, wrong))? == b']' {
+            return Ok(text.space(at + 1));
+        }
+        at = text.space(at + 1);
+    }
+}
+
+fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Event> {
+    let mut event = Event::default();
+    // Of two equal keys the later one counts, as it does in Python; two kinds in one event are one too many.
+    let mut kind: Option<Cow<'_, str>> = None;
+    for (key, value) in text.members(value, "the event")? {
+        let body = match &*key {
+            "at" => {
+                event.at = Some(text.time(value, "`at`")?);
+                continue;
+            }
+            "compensation" => {
+                event.compensation = Some(compensation(text, value)?);
+                continue;
+            }
+            "start" => Body::Start(start(text, value)?),
+            "save" => Body::Save(save(text, value)?),
+            "sleep" => Body::Sleep(sleep(text, value)?),
+            "send" => Body::Send(send(text, value)?),
+            "stop" => Body::Stop(stop(text, value)?),
+            other => {
+                keep(&mut event.unknown, other, value);
+                continue;
+            }
+        };
+        if let Some(kind) = kind.as_ref().filter(|kind| **kind != key) {
+            return Err(text.wrong(value.text(), format!("it is both {} and {}", quote(kind), quote(&key))));
+        }
+        (kind, event.body) = (Some(key), Some(body));
+    }
+    Ok(event)
+}
+
+fn start<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Payload> {
+    let mut kwargs = Payload::Json(Json::parse("{}").unwrap_or(Json::null()));
+    for (key, value) in text.members(value, "`start`")? {
+        if key == "kwargs" {
+            if !value.text().starts_with('{') {
+                return Err(text.wrong(value.text(), "`kwargs` is not an object"));
+            }
+            kwargs = Payload::of_value(value);
+        }
+    }
+    Ok(kwargs)
+}
+
+fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Save> {
+    let mut save = Save { id: 0, value: Payload::default(), counter: 0 };
+    for (key, value) in text.members(value, "`save`")? {
+        match &*key {
+            "id" => save.id = text.integer(value, "`id`")?,
+            "value" => save.value = text.bytes(value, "`value`")?,
+            "counter" => save.counter = text.integer(value, "`counter`")?,
+            _ => {}
+        }
+    }
+    Ok(save)
+}
+
+fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Sleep> {
+    let mut sleep = Sleep { id: 0, start: None, end: None };
+    for (key, value) in text.members(value, "`sleep`")? {
+        match &*key {
+            "id" => sleep.id = text.integer(value, "`id`")?,
+            "start" => sleep.start = Some(text.time(value, "`start`")?),
+            "end" => sleep.end = Some(text.time(value, "`end`")?),
+            _ => {}
+        }
+    }
+    Ok(sleep)
+}
+
+fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Send> {
+    let mut send = Send { name: "".into(), value: Payload::default() };
+    for (key, value) in text.members(value, "`send`")? {
+        match &*key {
+            "name" => send.name = text.string(value, "`name`")?,
+            "value" => send.value = text.bytes(value, "`value`")?,
+            _ => {}
+        }
+    }
+    Ok(send)
+}
+
+fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Stop> {
+    let mut stop = Stop::Unsaid;
+    for (key, value) in text.members(value, "`stop`")? {
+        let said = match (&*key, &stop) {
+            ("ok", Stop::Unsaid | Stop::Ok(_)) => Stop::Ok(text.bytes(value, "`ok`")?),
+            ("err", Stop::Unsaid | Stop::Err(_)) => Stop::Err(text.bytes(value, "`err`")?),
+            ("ok" | "err", _) => return Err(text.wrong(value.text(), "it is both `ok` and `err`")),
+            _ => continue,
+        };
+        stop = said;
+    }
+    Ok(stop)
+}
+
+fn compensation<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Compensation> {
+    let mut compensation = Compensation { save: 0, error: "".into(), result: Payload::default() };
+    for (key, value) in text.members(value, "`compensation`")? {
+        match &*key {
+            "saveId" | "save_id" => compensation.save = text.integer(value, "`saveId`")?,
+            "error" => compensation.error = text.string(value, "`error`")?,
+            "compensationResult" | "compensation_result" => {
+                compensation.result = text.bytes(value, "`compensationResult`")?;
+            }
+            _ => {}
+        }
+    }
+    Ok(compensation)
+}
