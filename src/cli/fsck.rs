@@ -46,7 +46,7 @@ struct Found {
     /// The store and what is wrong there.
     findings: Vec<(String, Finding)>,
     summary: Summary,
-    /// How many findings are not kept, and how many of them were repaired.
+    /// How many findings are not kept.
     surplus: u64,
 }
 
