@@ -7,6 +7,8 @@
 //! - [`evolution`]: the evolution log, its events, and what can be computed from it
 //! - [`store`]: named logs of numbered lines on files, Redis and object stores, for what must survive crashes
 //! - [`compat`]: what other systems keep, read into our types
+//! - [`workflow`]: histories and inboxes of durable workflows, and what they amount to
+//! - [`runs`]: workflow runs of any format as one kind of thing: listed, followed, replayed, sent to
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
 pub mod clock;
@@ -16,6 +18,7 @@ pub mod json;
 pub mod jsonl;
 pub mod random;
 pub mod rollout;
+pub mod runs;
 pub mod store;
 pub mod time;
 pub mod tracker;

@@ -56,6 +56,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
 
 pub use address::{Address, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
@@ -76,6 +77,9 @@ use crate::time::Timestamp;
 
 /// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.
 pub const LIST_PAGE: usize = 25_000;
+
+/// How many logs are read at a time when several are asked for.
+const READS_AT_ONCE: usize = 32;
 
 /// A medium that holds logs.
 ///
@@ -101,6 +105,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Lost`] if the log ends before `after`; [`Error::Corrupt`] with the place of a damaged line.
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error>;
+
+    /// The first lines of several logs, of each what [`Store::read`] gives behind its start: for who looks at many, in fewer
+    /// trips or threads than one by one.
+    async fn read_first(&self, logs: &[Name], bytes: usize) -> Vec<Result<Page, Error>> {
+        let reads = logs.iter().map(|log| self.read(log, 0, bytes));
+        futures_util::stream::iter(reads.collect::<Vec<_>>()).buffered(READS_AT_ONCE).collect().await
+    }
 
     /// Where a log ends; the start if there is no such log.
     ///

@@ -83,6 +83,16 @@ impl Store for RetryingStore {
         self.persist(|| self.inner.read(log, after, bytes)).await
     }
 
+    async fn read_first(&self, logs: &[Name], bytes: usize) -> Vec<Result<Page, Error>> {
+        let mut pages = self.inner.read_first(logs, bytes).await;
+        for (log, page) in logs.iter().zip(&mut pages) {
+            if page.as_ref().is_err_and(Error::retryable) {
+                *page = self.read(log, 0, bytes).await;
+            }
+        }
+        pages
+    }
+
     async fn end(&self, log: &Name) -> Result<End, Error> {
         self.persist(|| self.inner.end(log)).await
     }

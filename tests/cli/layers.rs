@@ -6,8 +6,9 @@ use super::root;
 
 /// Modules from the top down: each may use what stands behind it, and itself. Those in one row stand side by side: none uses
 /// another.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["cli"],
+    &["runs"],
     &["compat"],
     &["rollout"],
     &["tracker"],

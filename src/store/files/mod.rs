@@ -284,6 +284,15 @@ impl Store for FileStore {
         self.blocking(move |files| files.read(&log, after, bytes)).await
     }
 
+    async fn read_first(&self, logs: &[Name], bytes: usize) -> Vec<Result<Page, Error>> {
+        let wanted = logs.to_vec();
+        let read = move |files: &Files| Ok(wanted.iter().map(|log| files.read(log, 0, bytes)).collect::<Vec<_>>());
+        match self.blocking(read).await {
+            Ok(pages) => pages,
+            Err(_) => logs.iter().map(|_| Err(Error::unavailable("reading", "the work was stopped"))).collect(),
+        }
+    }
+
     async fn end(&self, log: &Name) -> Result<End, Error> {
         let log = log.clone();
         let open = move |files: &Files| files.open_to_read(&files.log_path(&log));

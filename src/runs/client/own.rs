@@ -1,0 +1,289 @@
+//! Stores of ours.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
+use crate::runs::shown::{Seq, What};
+use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
+use crate::workflow::batches::{self, Inbox, Stamp};
+use crate::workflow::{self, Cursor, Event, Fold, InboxBody, Json, Request, RunState, history, inbox_log, run_log};
+
+/// How often something is begun anew because others were faster.
+const TRIES_MAX: u32 = 64;
+
+/// How long a change is waited for before the log is looked at all the same.
+const WATCH_MAX: Duration = Duration::from_millis(500);
+
+pub(super) async fn send(
+    client: &Client<'_>,
+    store: &dyn Store,
+    run: &str,
+    message: Message<'_>,
+) -> Result<Delivered, ClientError> {
+    let id = message.key.map_or_else(|| format!("m-{}{}", hex(client.random), hex(client.random)), str::to_owned);
+    let body = InboxBody::Message(workflow::Message {
+        id: Cow::Owned(id),
+        event: Cow::Borrowed(message.event),
+        value: message.value.as_borrowed(),
+        from: message.from.map(Cow::Borrowed),
+        sent_at: None,
+    });
+    deliver(client, store, run, body, message.key).await
+}
+
+pub(super) async fn cancel(
+    client: &Client<'_>,
+    store: &dyn Store,
+    run: &str,
+    reason: Option<&str>,
+    key: Option<&str>,
+    from: Option<&str>,
+) -> Result<Delivered, ClientError> {
+    let id = key.map_or_else(|| format!("c-{}{}", hex(client.random), hex(client.random)), str::to_owned);
+    let request = Request { id: Cow::Owned(id), reason: reason.map(Cow::Borrowed), from: from.map(Cow::Borrowed) };
+    deliver(client, store, run, InboxBody::Cancel(request), key).await
+}
+
+/// Puts a line into the inbox of a run that has not ended.
+async fn deliver(
+    client: &Client<'_>,
+    store: &dyn Store,
+    run: &str,
+    body: InboxBody<'_>,
+    key: Option<&str>,
+) -> Result<Delivered, ClientError> {
+    let no_run = || ClientError::NoRun { run: run.to_owned() };
+    let log = run_log(run).map_err(|_| no_run())?;
+    let id = body.id().map(str::to_owned);
+    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivered {
+        run: run.to_owned(),
+        id: id.clone(),
+        deduplicated,
+        receipt: Receipt::Inbox(generation, number),
+    };
+    for _ in 0..TRIES_MAX {
+        let (last, end) = history::latest(store, &log).await?;
+        if end == End::START {
+            return Err(no_run());
+        }
+        if let Some(key) = key
+            && let Some(there) = delivered_before(store, run, key, &body).await?
+        {
+            return Ok(delivered(there, true));
+        }
+        let queue = refuse_ended(store, run, &last, end).await?;
+        let (log, end) = history::inbox_end(store, &inbox_log(run)?).await?;
+        let inbox = Inbox { queue, log, end: end.last };
+        let stamp = Stamp { token: client.token(), now: client.now() };
+        let number = end.last.number() + 1;
+        match store.apply(&batches::send(stamp, &inbox, body.clone())?).await {
+            Ok(_) => return Ok(delivered(Seq { generation: inbox.log.generation(), number }, false)),
+            // Somebody else was faster.
+            Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::unavailable(format!("sending to {run}"), "others were always faster").into())
+}
+
+/// The queue of a run that has not ended. `last` is the last generation of its history.
+async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<Queue, ClientError> {
+    if !end.sealed {
+        // The first line tells the queue.
+        let page = store.read(last, 0, 1).await?;
+        let mut fold = Fold::new(last.clone());
+        if fold.page(&page).is_ok()
+            && let Some(begun) = fold.state().begun()
+        {
+            return Ok(begun.queue.clone());
+        }
+    }
+    let state = history::fold(store, last).await?.into_state();
+    if let Some(problem) = state.problem() {
+        return Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() });
+    }
+    if state.is_ended() {
+        return Err(ClientError::Ended { run: run.to_owned(), status: state.status() });
+    }
+    Ok(state.begun().map(|begun| begun.queue.clone()).unwrap_or_default())
+}
+
+/// The line of the inbox that has this key, if any has.
+async fn delivered_before(
+    store: &dyn Store,
+    run: &str,
+    key: &str,
+    body: &InboxBody<'_>,
+) -> Result<Option<Seq>, ClientError> {
+    let mut found = None;
+    let each = |log: &Name, number: u64, entry: workflow::InboxEntry<'_>| {
+        if found.is_none() && entry.body.id() == Some(key) && !matches!(entry.body, InboxBody::ChildEnd { .. }) {
+            found = Some((Seq { generation: log.generation(), number }, content(&entry.body)));
+        }
+    };
+    let inbox = inbox_log(run)?;
+    history::read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
+    if found.is_none() && store.end(&inbox).await?.sealed {
+        found = taken_before(store, run, key).await?;
+    }
+    match found {
+        None => Ok(None),
+        Some((there, was)) if was == content(body) => Ok(Some(there)),
+        Some((_, was)) => {
+            let (event, value) = was;
+            let was = match event {
+                Some(event) => format!("message {event} {}", value.unwrap_or_default()),
+                None => "a request to cancel".into(),
+            };
+            let was = crate::workflow::quote(&was).to_string();
+            Err(ClientError::KeyUsed { key: crate::workflow::quote(key).to_string(), was })
+        }
+    }
+}
+
+/// What two messages with the same key must have in common: the name of a message, and the value.
+type Content = (Option<String>, Option<String>);
+
+fn content(body: &InboxBody<'_>) -> Content {
+    match body {
+        InboxBody::Message(message) => (Some(message.event.to_string()), Some(plain(&message.value))),
+        InboxBody::Cancel(request) => (None, request.reason.as_ref().map(ToString::to_string)),
+        InboxBody::ChildEnd { .. } | InboxBody::Turn => (None, None),
+    }
+}
+
+/// A value without the blanks between its tokens, and with its keys in order.
+fn plain(value: &Json<'_>) -> String {
+    value.read::<serde_json::Value>().map_or_else(
+        |_| value.text().to_owned(),
+        |mut value| {
+            value.sort_all_objects();
+            value.to_string()
+        },
+    )
+}
+
+/// The same, in the history: lines of the inbox that were taken may be forgotten there.
+async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<(Seq, Content)>, ClientError> {
+    let mut found = None;
+    let mut visit = |moment: &crate::runs::Moment<'_>| {
+        let What::Own { entry, state, .. } = moment.what else { return true };
+        let generation = state.inbox().generation;
+        match &entry.event {
+            Event::Receive { inbox, message, .. } if message.id == key => {
+                let content = (Some(message.event.to_string()), Some(plain(&message.value)));
+                found = Some((Seq { generation, number: *inbox }, content));
+            }
+            Event::Cancel { inbox, request } if request.id == key => {
+                let content = (None, request.reason.as_ref().map(ToString::to_string));
+                found = Some((Seq { generation, number: *inbox }, content));
+            }
+            _ => {}
+        }
+        found.is_none()
+    };
+    crate::runs::own::follow(store, run, crate::time::Timestamp::MIN, &mut visit).await?;
+    Ok(found)
+}
+
+pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'_>) -> Result<Delivered, ClientError> {
+    if start.workflow.is_empty() {
+        return Err(Error::invalid("workflow", "its name is empty").into());
+    }
+    Queue::new(start.queue)?;
+    for _ in 0..TRIES_MAX {
+        let made_up = || format!("{}-{}", start.workflow, start.key.map_or_else(|| hex(client.random), str::to_owned));
+        let run = start.run.map_or_else(made_up, str::to_owned);
+        let mut fold = Fold::new(run_log(&run)?);
+        let line = workflow::Start {
+            queue: Cow::Borrowed(start.queue),
+            id: start.key.map(Cow::Borrowed),
+            ..workflow::Start::new(&*run, start.workflow, start.input.as_borrowed())
+        };
+        let stamp = Stamp { token: client.token(), now: client.now() };
+        let batch = batches::start(&mut fold, stamp, line, None)?;
+        let delivered = |deduplicated| Delivered {
+            run: run.clone(),
+            id: start.key.map(str::to_owned),
+            deduplicated,
+            receipt: Receipt::Unknown,
+        };
+        match store.apply(&batch).await {
+            Ok(_) => return Ok(delivered(false)),
+            Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(key) = start.key {
+            started_before(client, store, &run, key, &start).await?;
+            return Ok(delivered(true));
+        }
+        if start.run.is_some() {
+            return Err(ClientError::Exists { run });
+        }
+    }
+    Err(Error::unavailable("starting a run", "every id was taken").into())
+}
+
+/// Looks whether the run that is there is the one that was asked for, and sees to it that something leads to it.
+async fn started_before(
+    client: &Client<'_>,
+    store: &dyn Store,
+    run: &str,
+    key: &str,
+    start: &Start<'_>,
+) -> Result<(), ClientError> {
+    let log = run_log(run)?;
+    let page = store.read(&log, 0, 1).await?;
+    let mut fold = Fold::new(log);
+    let _ = fold.page(&page);
+    let state: &RunState = fold.state();
+    let Some(begun) = state.begun().filter(|begun| begun.id.as_deref() == Some(key)) else {
+        return Err(ClientError::Exists { run: run.to_owned() });
+    };
+    if *begun.workflow != *start.workflow || plain(&begun.input) != plain(start.input) {
+        let was = format!("{} with {}", begun.workflow, begun.input);
+        let was = crate::workflow::quote(&was).to_string();
+        return Err(ClientError::KeyUsed { key: crate::workflow::quote(key).to_string(), was });
+    }
+    // Whoever asked first may have died before its entry was put; one too many does no harm.
+    if let Some(due) = state.due().filter(|_| state.position().number() == 1) {
+        store.apply(&batches::wake(client.token(), due)).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the history has taken a line of the inbox; false if the run ends before.
+pub(super) async fn taken(store: &dyn Store, run: &str, line: (u32, u64)) -> Result<bool, ClientError> {
+    let (log, _) = history::latest(store, &run_log(run)?).await?;
+    let mut fold = Fold::new(log);
+    loop {
+        history::go_on(store, &mut fold).await?;
+        let state = fold.state();
+        if let Some(problem) = state.problem() {
+            return Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() });
+        }
+        if (state.inbox().generation, state.inbox().seq) >= line {
+            return Ok(true);
+        }
+        if state.is_ended() {
+            return Ok(false);
+        }
+        match state.next_log() {
+            Some(next) if store.end(&next).await?.last != Position::START => fold = Fold::new(next),
+            _ => wait_for(store, state.log()).await?,
+        }
+    }
+}
+
+/// Waits until something may have happened to a run.
+pub(super) async fn changed(store: &dyn Store, run: &str) -> Result<(), ClientError> {
+    let (log, _) = history::latest(store, &run_log(run)?).await?;
+    wait_for(store, &log).await
+}
+
+async fn wait_for(store: &dyn Store, log: &Name) -> Result<(), ClientError> {
+    let mut watch = store.watch(Watched::Log(log.clone())).await?;
+    watch.changed(WATCH_MAX).await;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Stores of the package `substantial`, in which is written what its own client writes.
+
+use super::{Client, ClientError, Delivered, Message, PAUSE, Receipt, Start};
+use crate::compat::substantial::{self as package, Found, QUEUE};
+use crate::runs::substantial as theirs;
+use crate::workflow::Status;
+
+/// What the package has no place for.
+fn no_key() -> ClientError {
+    ClientError::Unsupported {
+        what: "substantial 0.1.0 writes nothing by which a request could be told from others: no idempotency key"
+            .into(),
+        instead: "of several messages with one name its workflows see the first alone, so sending again does no harm"
+            .into(),
+    }
+}
+
+/// How many messages with this name are in the history.
+fn count(found: &Found, name: &str) -> usize {
+    let history = found.history();
+    history.life().map_or(0, |life| life.sent.iter().filter(|sent| &*sent.name == name).count())
+}
+
+async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError> {
+    let no_run = || ClientError::NoRun { run: run.to_owned() };
+    if !theirs::has(client, run).await? {
+        return Err(no_run());
+    }
+    client.read(&[run]).await?.pop().ok_or_else(no_run)
+}
+
+pub(super) async fn send(
+    outside: &Client<'_>,
+    client: &package::Client,
+    run: &str,
+    message: Message<'_>,
+) -> Result<Delivered, ClientError> {
+    if message.key.is_some() {
+        return Err(no_key());
+    }
+    let found = found(client, run).await?;
+    let standing = found.standing(client.zone(), outside.now());
+    if matches!(standing.status, Status::Completed | Status::Failed | Status::Cancelled) {
+        return Err(ClientError::Ended { run: run.to_owned(), status: standing.status });
+    }
+    let queue = found.schedules.first().map_or(QUEUE, |schedule| &schedule.queue);
+    let before = count(&found, message.event);
+    client.send(run, message.event, message.value, queue, outside.now()).await?;
+    let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
+    Ok(Delivered { run: run.to_owned(), id: None, deduplicated: false, receipt })
+}
+
+pub(super) async fn start(
+    outside: &Client<'_>,
+    client: &package::Client,
+    start: Start<'_>,
+) -> Result<Delivered, ClientError> {
+    if start.key.is_some() {
+        return Err(no_key());
+    }
+    if start.run.is_some() {
+        return Err(ClientError::Unsupported {
+            what: "substantial names its runs itself: a workflow's name and a random part".into(),
+            instead: "start it without an id".into(),
+        });
+    }
+    let bits = |_| (outside.random.uniform() * 4_294_967_296.0) as u128;
+    let random = (0..4).map(bits).fold(0, |all, part| all << 32 | part);
+    let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
+    Ok(Delivered { run: planned.run, id: None, deduplicated: false, receipt: Receipt::Unknown })
+}
+
+/// Waits until a worker has moved a message into the history; false if the run ends before.
+pub(super) async fn taken(client: &package::Client, run: &str, name: &str, wanted: usize) -> Result<bool, ClientError> {
+    loop {
+        let found = found(client, run).await?;
+        if count(&found, name) >= wanted {
+            return Ok(true);
+        }
+        if client.result(run).await?.is_some() {
+            return Ok(false);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,150 @@
+//! Where two runs went different ways.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::{Map, Value};
+
+use super::Runs;
+use super::shown::{Moment, Seq, What};
+use crate::compat::substantial::Body;
+use crate::store::Error;
+use crate::time::Timestamp;
+
+/// Most events that are compared.
+const COMPARED_MAX: usize = 4 << 20;
+
+/// Most events that are told from the first difference on, of each run.
+const TOLD_MAX: usize = 200;
+
+/// What differs from run to run whatever their code does.
+const INCIDENTAL: [&str; 15] = [
+    "seq",
+    "token",
+    "more",
+    "sealed",
+    "at",
+    "claim",
+    "took_us",
+    "sent_at",
+    "from",
+    "inbox",
+    "until",
+    "retry_at",
+    "start",
+    "started_at",
+    "next",
+];
+
+/// An event of one of two runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Which event.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// What kind.
+    pub kind: &'static str,
+    /// What it changed.
+    pub effect: String,
+    /// Whether the other run's event in the same place says the same.
+    pub same: bool,
+}
+
+/// How two runs differ. What workers did with them (claims, renewals, releases) and when does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// How many events are the same, from the first on.
+    pub same: usize,
+    /// The events of each run from the first that differs on, at most 200.
+    pub sides: [Vec<Side>; 2],
+    /// How many more there are of each.
+    pub more: [usize; 2],
+}
+
+/// Compares the histories of two runs. None in place of one that is not there.
+///
+/// # Errors
+/// What the stores say.
+pub async fn compare(
+    one: (&Runs, &str),
+    other: (&Runs, &str),
+    now: Timestamp,
+) -> Result<Result<Difference, String>, Error> {
+    let mut marks: [Vec<u64>; 2] = Default::default();
+    for ((runs, id), marks) in [one, other].into_iter().zip(&mut marks) {
+        let mut visit = |moment: &Moment<'_>| {
+            marks.extend(mark(moment, id));
+            marks.len() < COMPARED_MAX
+        };
+        if runs.follow(id, now, &mut visit).await?.is_none() {
+            return Ok(Err(id.to_owned()));
+        }
+    }
+    let same = marks[0].iter().zip(&marks[1]).take_while(|(left, right)| left == right).count();
+    let mut difference = Difference { same, ..Difference::default() };
+    for (side, (runs, id)) in [one, other].into_iter().enumerate() {
+        let mut seen = 0;
+        let told = &mut difference.sides[side];
+        let mut visit = |moment: &Moment<'_>| {
+            if counts(moment) {
+                seen += 1;
+                if seen > same && told.len() < TOLD_MAX {
+                    let (seq, at, kind) = (moment.seq, moment.at, moment.kind());
+                    let equal = marks[0].get(seen - 1) == marks[1].get(seen - 1);
+                    told.push(Side { seq, at, kind, effect: moment.effect(), same: equal });
+                }
+            }
+            seen < COMPARED_MAX
+        };
+        runs.follow(id, now, &mut visit).await?;
+        difference.more[side] = seen.saturating_sub(same).saturating_sub(told.len());
+    }
+    Ok(Ok(difference))
+}
+
+/// Whether an event is of what a run's code did, and not of how workers shared it.
+fn counts(moment: &Moment<'_>) -> bool {
+    !matches!(moment.kind(), "claim" | "renew" | "release" | "skip" | "turn")
+}
+
+/// What is the same for events that say the same.
+fn mark(moment: &Moment<'_>, run: &str) -> Option<u64> {
+    if !counts(moment) {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    let text = match moment.what {
+        What::Own { line, .. } => own_text(line, run),
+        What::Substantial { event, .. } => match &event.body {
+            // Sleeps are the same if they last as long.
+            Some(Body::Sleep(sleep)) => {
+                let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
+                format!("sleep {} {lasts:?}", sleep.id)
+            }
+            body => format!("{body:?} {:?}", event.compensation),
+        },
+    };
+    text.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+fn own_text(line: &[u8], run: &str) -> String {
+    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(line) else {
+        return String::from_utf8_lossy(line).into_owned();
+    };
+    INCIDENTAL.iter().for_each(|key| drop(object.remove(*key)));
+    // Ids of messages, requests and children follow from that of the run, or are made up.
+    object.remove("id");
+    rename(&mut object, run);
+    object.sort_keys();
+    Value::Object(object).to_string()
+}
+
+/// Ids that begin with that of the run are the same in another run where they go on the same.
+fn rename(object: &mut Map<String, Value>, run: &str) {
+    if let Some(Value::String(id)) = object.get_mut("run")
+        && let Some(rest) = id.strip_prefix(run)
+    {
+        *id = format!("\u{0}{rest}");
+    }
+}

@@ -1,0 +1,197 @@
+//! What an event changes, in a sentence.
+
+use std::borrow::Cow;
+
+use super::shown::{Value, error_text};
+use crate::compat::substantial;
+use crate::time::Timestamp;
+use crate::workflow::{Call, Ending, Entry, Event, Json, Message, Outcome, PutOff, RunState, StepState, WaitState};
+
+/// Most characters of a value or name that a sentence repeats.
+const QUOTED_MAX: usize = 160;
+
+/// A text, cut.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED_MAX) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+fn value(json: &Json<'_>) -> String {
+    cut(json.text()).into_owned()
+}
+
+fn error(json: &Json<'_>) -> String {
+    error_text(json).map_or_else(|| value(json), |text| cut(&text).into_owned())
+}
+
+fn step(call: &Call<'_>) -> String {
+    format!("{}#{}", cut(&call.step), call.n)
+}
+
+fn until(at: Option<&Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!(" until {at}"))
+}
+
+/// What an event of a history of ours changed; `state` is what it led to.
+pub(super) fn of_own(entry: &Entry<'_>, state: &RunState) -> String {
+    match &entry.event {
+        Event::Start(start) if start.generation > 1 => format!("the run goes on in generation {}", start.generation),
+        Event::Start(start) => match &start.parent {
+            Some(parent) => {
+                format!("{} starts for {} with {}", cut(&start.workflow), cut(&parent.run), value(&start.input))
+            }
+            None => format!("{} starts with {}", cut(&start.workflow), value(&start.input)),
+        },
+        Event::Claim { worker, until } => format!("{} takes the run until {until}", cut(worker)),
+        Event::Renew { until } => format!("the worker keeps the run until {until}"),
+        Event::Release(put_off) => released(put_off.as_ref()),
+        Event::Save { call, attempt, outcome, took_us, .. } => {
+            format!("{}{}", attempted(&step(call), *attempt, outcome), took_us.map_or_else(String::new, took))
+        }
+        Event::Compensation { call, attempt, outcome } => {
+            attempted(&format!("the compensation of {}", step(call)), *attempt, outcome)
+        }
+        Event::Value { call, value: json } => format!("{} is {}", step(call), value(json)),
+        Event::Sleep { call, until } => format!("{} sleeps until {until}", step(call)),
+        Event::Wake { call } => woke(call, state),
+        Event::Wait { call, events, until: deadline, done, .. } => waits(call, events, deadline.as_ref(), *done, state),
+        Event::Receive { message, to, done, .. } => receives(message, to.as_ref(), *done),
+        Event::Ensure { call } => format!("what {} waited for holds", step(call)),
+        Event::Skip { inbox, reason } => match reason {
+            Some(reason) => format!("line {inbox} of the inbox is passed over: {}", cut(reason)),
+            None => format!("line {inbox} of the inbox is passed over"),
+        },
+        Event::Turn { inbox } => format!("the inbox goes on in its next generation after line {inbox}"),
+        Event::Log { text, level, .. } => match level {
+            Some(level) => format!("{}: {}", cut(level), cut(text)),
+            None => cut(text).into_owned(),
+        },
+        Event::Revert { error: why, .. } => match why {
+            Some(why) => format!("what was done is compensated: {}", error(why)),
+            None => "what was done is compensated".into(),
+        },
+        Event::Child { call, run, .. } => format!("{} begins the run {}", step(call), cut(run)),
+        Event::ChildEnd { call, ending, .. } => format!("{} {}", step(call), ended(ending)),
+        Event::Cancel { request, .. } => {
+            let from = request.from.as_ref().map_or_else(String::new, |from| format!(" by {}", cut(from)));
+            let reason = request.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", cut(reason)));
+            format!("it is asked to end{from}{reason}")
+        }
+        Event::Continue { .. } => "the run begins anew with another input".into(),
+        Event::Compact { .. } => "what led here is put together".into(),
+        Event::Stop(stop) => format!("the run {}", ended(&stop.ending)),
+    }
+}
+
+fn released(put_off: Option<&PutOff<'_>>) -> String {
+    match put_off {
+        None => "the worker lets go of the run".into(),
+        Some(PutOff { retry_at, error: None }) => format!("the worker puts the run off until {retry_at}"),
+        Some(PutOff { retry_at, error: Some(why) }) => {
+            format!("the worker puts the run off until {retry_at}: {}", error(why))
+        }
+    }
+}
+
+fn attempted(what: &str, attempt: u64, outcome: &Outcome<'_>) -> String {
+    let at_attempt = if attempt == 1 { String::new() } else { format!(" at attempt {attempt}") };
+    match outcome {
+        Outcome::Done(json) => format!("{what} is done{at_attempt}: {}", value(json)),
+        Outcome::Retry { error: why, at } => format!("{what} fails at attempt {attempt}, next at {at}: {}", error(why)),
+        Outcome::Failed(why) => format!("{what} fails for good{at_attempt}: {}", error(why)),
+    }
+}
+
+fn took(us: u64) -> String {
+    match us {
+        0..1_000 => format!(" ({us} µs)"),
+        1_000..1_000_000 => format!(" ({} ms)", us / 1_000),
+        _ => format!(" ({}.{} s)", us / 1_000_000, us / 100_000 % 10),
+    }
+}
+
+fn woke(call: &Call<'_>, state: &RunState) -> String {
+    match state.step(&call.step, call.n).map(|step| step.state()) {
+        Some(StepState::Wait(_)) => format!("the deadline of {} has passed", step(call)),
+        _ => format!("{} is over", step(call)),
+    }
+}
+
+fn names(events: &[Cow<'_, str>]) -> String {
+    let shown = events.iter().take(5).map(|name| cut(name)).collect::<Vec<_>>().join(" or ");
+    match events.len() {
+        0..6 => shown,
+        more => format!("{shown} or one of {} more", more - 5),
+    }
+}
+
+fn waits(
+    call: &Call<'_>,
+    events: &[Cow<'_, str>],
+    deadline: Option<&Timestamp>,
+    done: bool,
+    state: &RunState,
+) -> String {
+    let is_over = match state.step(&call.step, call.n).map(|step| step.state()) {
+        Some(StepState::Wait(wait)) => wait.state() != WaitState::Open,
+        _ => done,
+    };
+    match (is_over, events.is_empty()) {
+        (true, true) => format!("{} need not wait", step(call)),
+        (true, false) => format!("{} need not wait for {}", step(call), names(events)),
+        (false, true) => format!("{} waits{}", step(call), until(deadline)),
+        (false, false) => format!("{} waits for {}{}", step(call), names(events), until(deadline)),
+    }
+}
+
+fn receives(message: &Message<'_>, to: Option<&Call<'_>>, done: bool) -> String {
+    let said = format!("message {} comes: {}", cut(&message.event), value(&message.value));
+    match to {
+        None => format!("{said}; it is kept"),
+        Some(call) if done => format!("{said}; {} has what it waited for", step(call)),
+        Some(call) => format!("{said}; it goes to {}", step(call)),
+    }
+}
+
+fn ended(ending: &Ending<'_>) -> String {
+    match ending {
+        Ending::Ok(json) => format!("completes: {}", value(json)),
+        Ending::Failed(why) => format!("fails: {}", error(why)),
+        Ending::Cancelled(Some(reason)) => format!("is cancelled: {}", cut(reason)),
+        Ending::Cancelled(None) => "is cancelled".into(),
+    }
+}
+
+/// The word for a kind of event of `substantial`.
+pub(super) fn kind_of(event: &substantial::Event) -> &'static str {
+    use substantial::Body;
+    match &event.body {
+        Some(Body::Start(_)) => "start",
+        Some(Body::Save(_)) => "save",
+        Some(Body::Sleep(_)) => "sleep",
+        Some(Body::Send(_)) => "send",
+        Some(Body::Stop(_)) => "stop",
+        None if event.compensation.is_some() => "compensation",
+        None => "unknown",
+    }
+}
+
+/// What an event of `substantial` changed.
+pub(super) fn of_substantial(event: &substantial::Event, effect: &substantial::Effect) -> String {
+    use substantial::{Body, Stop};
+    let with = |payload: &substantial::Payload| cut(&Value::from(payload).plain()).into_owned();
+    let said = match &event.body {
+        Some(Body::Start(kwargs)) => Some(with(kwargs)),
+        Some(Body::Save(save)) if save.counter == -1 => Some(with(&save.value)),
+        Some(Body::Send(send)) => Some(with(&send.value)),
+        Some(Body::Stop(Stop::Ok(payload) | Stop::Err(payload))) => Some(with(payload)),
+        _ => event.compensation.as_ref().map(|compensation| cut(&compensation.error).into_owned()),
+    };
+    match (effect, said) {
+        (substantial::Effect::Starts(1), Some(said)) => format!("the run starts with {said}"),
+        (effect, Some(said)) => format!("{effect}: {said}"),
+        (effect, None) => effect.to_string(),
+    }
+}

@@ -1,0 +1,362 @@
+//! Runs of the package `substantial`.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::effect;
+use super::shown::{
+    Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Unnamed, Value, Waiting, What, Whole,
+};
+use super::{Ids, Looked};
+use crate::compat::substantial::{
+    Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, WaitingFor, likely_messages,
+};
+use crate::store::{Error, LIST_PAGE};
+use crate::time::Timestamp;
+use crate::workflow::Status;
+
+/// How many other runs of a workflow are looked at to tell what a run of it may wait for.
+const OTHERS_MAX: usize = 200;
+
+/// Most names of messages that a run may wait for.
+const LIKELY_MAX: usize = 5;
+
+pub(super) async fn ids(
+    client: &Client,
+    workflow: Option<&str>,
+    start: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Ids, Error> {
+    let mut found = Ids::default();
+    // The names that come before those that are wanted are skipped by the store.
+    let mut after = after.map(str::to_owned);
+    loop {
+        let page = client.runs(workflow, after.as_deref(), if start.is_empty() { limit } else { LIST_PAGE }).await?;
+        after = page.items.last().map(|listed| listed.run.clone());
+        found.warnings.extend(page.warnings);
+        let past = page.items.last().is_some_and(|listed| &*listed.run > start && !listed.run.starts_with(start));
+        found.ids.extend(page.items.into_iter().map(|listed| listed.run).filter(|run| run.starts_with(start)));
+        found.more = page.more && !past;
+        if found.ids.len() >= limit || !found.more {
+            found.more |= found.ids.len() > limit;
+            found.ids.truncate(limit);
+            return Ok(found);
+        }
+    }
+}
+
+pub(super) async fn has(client: &Client, id: &str) -> Result<bool, Error> {
+    match read_one(client, id).await? {
+        None => Ok(false),
+        Some(found) if !found.is_nothing() => Ok(true),
+        // A start that was cut off behind its first part leaves the link alone.
+        Some(_) => Ok(ids(client, None, id, None, 1).await?.ids.iter().any(|known| known == id)),
+    }
+}
+
+/// All about one run; none if no run can have this id.
+async fn read_one(client: &Client, id: &str) -> Result<Option<Found>, Error> {
+    match client.read(&[id]).await {
+        Ok(mut found) => Ok(found.pop()),
+        Err(Error::Invalid { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
+    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut looked = Looked::default();
+    let mut others = Others::default();
+    for found in client.read(&names).await? {
+        for warning in &found.warnings {
+            if !looked.warnings.contains(warning) {
+                looked.warnings.push(warning.clone());
+            }
+        }
+        let history = found.history();
+        let mut run = run_of(client, &found, &history, now);
+        others.complete(client, &mut run, &history).await?;
+        looked.runs.push((found.run.clone(), Ok(run)));
+    }
+    Ok(looked)
+}
+
+/// What other runs of each workflow were sent.
+#[derive(Default)]
+struct Others {
+    lives: HashMap<String, Vec<Life>>,
+}
+
+impl Others {
+    /// Adds what a run that waits for a message may wait for.
+    async fn complete(&mut self, client: &Client, run: &mut Run, history: &History) -> Result<(), Error> {
+        let Some(unnamed) = run.waiting_for.as_mut().and_then(|waiting| waiting.unnamed.as_mut()) else {
+            return Ok(());
+        };
+        let (Some(workflow), Some(life)) = (&run.workflow, history.life()) else { return Ok(()) };
+        if !self.lives.contains_key(workflow) {
+            let listed = client.runs(Some(workflow), None, OTHERS_MAX).await?;
+            let names: Vec<&str> = listed.items.iter().map(|listed| listed.run.as_str()).collect();
+            let lives = client.read(&names).await?.iter().flat_map(|found| found.history().lives).collect();
+            self.lives.insert(workflow.clone(), lives);
+        }
+        let lives = self.lives.get(workflow).map(Vec::as_slice).unwrap_or_default();
+        unnamed.likely = likely_messages(life, lives).into_iter().take(LIKELY_MAX).map(|(name, _)| name).collect();
+        Ok(())
+    }
+}
+
+fn waiting_of(waiting: WaitingFor) -> Option<Waiting> {
+    let nothing = Waiting::default();
+    match waiting {
+        WaitingFor::Message { not } => Some(Waiting { unnamed: Some(Unnamed { not, likely: Vec::new() }), ..nothing }),
+        WaitingFor::Until(until) => Some(Waiting { until: Some(until), ..nothing }),
+        WaitingFor::RetryAt(retry_at) => retry_at.map(|at| Waiting { retry_at: Some(at), ..nothing }),
+        WaitingFor::Worker => None,
+    }
+}
+
+fn run_of(client: &Client, found: &Found, history: &History, now: Timestamp) -> Run {
+    let zone = client.zone();
+    let standing = Standing::of(found, history, zone, now);
+    let (mut result, mut error) = (None, None);
+    match history.life().and_then(|life| life.end.as_ref()).map(|end| &end.how) {
+        Some(Stop::Ok(payload)) => result = Some(Value::from(payload)),
+        Some(Stop::Err(payload)) => error = Some(Value::from(payload)),
+        Some(Stop::Unsaid) | None => {}
+    }
+    if standing.status == Status::Retrying {
+        let replay = found.replays.first().and_then(|replay| replay.error());
+        error = replay.and_then(|note| note.error.clone().or(Some(note.message.clone()))).map(Value::Text);
+    }
+    let dates = found.replays.first().map(|replay| zone.point(replay.at()));
+    let sent = history.life().and_then(|life| life.sent.last()).and_then(|sent| sent.at).map(|at| zone.point(at));
+    let updated_at = [standing.started_at, dates, sent, standing.ended_at].into_iter().flatten().max();
+    Run {
+        id: found.run.clone(),
+        workflow: Some(found.workflow.clone()),
+        status: standing.status,
+        since: standing.since.or(updated_at),
+        waiting_for: standing.waiting_for.and_then(waiting_of),
+        started_at: standing.started_at,
+        updated_at,
+        ended_at: standing.ended_at,
+        events: Some(history.events as u64),
+        format: Format::Substantial,
+        result,
+        error,
+        because: Some(standing.because).filter(|because| !because.is_empty()),
+    }
+}
+
+pub(super) async fn follow(
+    client: &Client,
+    id: &str,
+    now: Timestamp,
+    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+) -> Result<Option<Whole>, Error> {
+    let Some(found) = read_one(client, id).await? else { return Ok(None) };
+    if found.is_nothing() && !has(client, id).await? {
+        return Ok(None);
+    }
+    let events = found.reading.as_ref().map(|reading| reading.records.events.as_slice()).unwrap_or_default();
+    let mut fold = Fold::default();
+    let mut reached = true;
+    for event in events {
+        let effect = fold.event(event);
+        let seq = Seq::first(fold.history().events as u64);
+        let at = event.at.map(|at| client.zone().point(at));
+        let what = What::Substantial { event, effect: &effect, history: fold.history() };
+        if !visit(&Moment { seq, at, what }) {
+            reached = false;
+            break;
+        }
+    }
+    let history = fold.into_history();
+    let mut run = run_of(client, &found, &history, now);
+    if !reached {
+        let brief = brief(&history);
+        (run.status, run.waiting_for) = (brief.status, brief.waiting_for);
+    }
+    Others::default().complete(client, &mut run, &history).await?;
+    Ok(Some(Whole {
+        state: state_of(client, &found, &history),
+        problems: problems_of(&found, &history),
+        inbox: letters(client, &found, &history),
+        inbox_problem: None,
+        instance: None,
+        warnings: found.warnings.clone(),
+        run,
+    }))
+}
+
+/// What is wrong: what no worker can go on from first.
+fn problems_of(found: &Found, history: &History) -> Vec<Problem> {
+    let misread = found.reading.as_ref().and_then(|reading| reading.misread.as_ref());
+    let misread = misread.map(|misread| Problem {
+        seq: Seq::first(misread.event.unwrap_or(history.events) as u64 + 1),
+        what: format!("at byte {}: {}", misread.byte, misread.what),
+        corrupt: true,
+    });
+    let odd = history.problems.iter().map(|odd| Problem {
+        seq: Seq::first(odd.event as u64 + 1),
+        what: odd.what.clone(),
+        corrupt: odd.corrupt,
+    });
+    let mut problems: Vec<Problem> = misread.into_iter().chain(odd).collect();
+    problems.sort_by_key(|problem| (!problem.corrupt, problem.seq));
+    problems
+}
+
+/// Where a run stands as far as its history alone tells.
+pub(super) fn brief(history: &History) -> Brief {
+    let status = match history.life() {
+        _ if history.corrupt => Status::Corrupt,
+        None => Status::Pending,
+        Some(life) => match &life.end {
+            Some(end) if matches!(end.how, Stop::Err(_)) => Status::Failed,
+            Some(_) => Status::Completed,
+            None if life.steps.iter().any(|step| matches!(step.state, StepState::Retrying(_))) => Status::Retrying,
+            None => Status::Running,
+        },
+    };
+    Brief { status, waiting_for: None, worker: None }
+}
+
+fn state_of(client: &Client, found: &Found, history: &History) -> State {
+    let Some(life) = history.life() else {
+        return State { life: 1, generation: 1, queue: queue_of(found), ..State::default() };
+    };
+    let place = |event: usize| event;
+    let mut steps: Vec<(usize, StepView)> = Vec::new();
+    for step in &life.steps {
+        let first = step.attempts.first().map_or(0, |attempt| attempt.event);
+        steps.push((place(first), save_view(step)));
+    }
+    for sleep in &life.sleeps {
+        let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
+        let over = over || life.end.is_some();
+        let view =
+            StepView { until: sleep.end, first_at: sleep.start, last_at: sleep.end.filter(|_| over), ..blank("sleep") };
+        let state = if over { "done" } else { "sleeping" };
+        steps.push((sleep.event, StepView { step: format!("sleep {}", sleep.id), state, is_open: !over, ..view }));
+    }
+    for sent in &life.sent {
+        let at = sent.at.map(|at| client.zone().point(at));
+        let view = StepView { first_at: at, last_at: at, value: Some((&sent.value).into()), ..blank("receive") };
+        let state = if sent.nth == 1 { "done" } else { "unseen" };
+        steps.push((sent.event, StepView { step: format!("message {}", sent.name), state, ..view }));
+    }
+    steps.sort_by_key(|(event, _)| *event);
+    State {
+        input: Some((&life.kwargs).into()),
+        queue: queue_of(found),
+        life: u32::try_from(history.lives.len()).unwrap_or(u32::MAX),
+        generation: 1,
+        holder: found.lease.map(|lease| Holder { worker: None, since: lease.since, until: lease.until }),
+        steps: steps.into_iter().map(|(_, view)| view).collect(),
+        is_reverting: life.end.is_none() && !life.compensations.is_empty(),
+        ..State::default()
+    }
+}
+
+fn queue_of(found: &Found) -> Option<String> {
+    found.schedules.first().map(|schedule| schedule.queue.clone())
+}
+
+fn blank(kind: &'static str) -> StepView {
+    StepView {
+        step: String::new(),
+        kind,
+        state: "done",
+        attempts: None,
+        first_at: None,
+        last_at: None,
+        until: None,
+        value: None,
+        error: None,
+        subjects: Vec::new(),
+        compensation: None,
+        is_open: false,
+    }
+}
+
+fn save_view(step: &crate::compat::substantial::Step) -> StepView {
+    let view =
+        StepView { step: format!("step {}", step.id), attempts: Some(step.attempts.len() as u64), ..blank("save") };
+    match &step.state {
+        StepState::Done(payload) => StepView { value: Some(payload.into()), ..view },
+        StepState::Retrying(_) => StepView { state: "retrying", is_open: true, ..view },
+    }
+}
+
+/// What came, and what is planned and no worker has taken.
+fn letters(client: &Client, found: &Found, history: &History) -> Vec<Letter> {
+    let point = |at: Timestamp| client.zone().point(at);
+    let blank =
+        Letter { seq: None, id: None, at: None, kind: "message", event: None, value: None, from: None, is_taken: true };
+    let mut letters = Vec::new();
+    for sent in history.lives.iter().flat_map(|life| &life.sent) {
+        letters.push(Letter {
+            seq: Some(Seq::first(sent.event as u64 + 1)),
+            at: sent.at.map(point),
+            event: Some(sent.name.to_string()),
+            value: Some((&sent.value).into()),
+            ..blank.clone()
+        });
+    }
+    for schedule in &found.schedules {
+        let Some(body) = schedule.event.as_ref().and_then(|event| event.body.as_ref()) else { continue };
+        let (kind, event, value) = match body {
+            Body::Start(kwargs) => ("start", None, Some(kwargs)),
+            Body::Send(send) => ("message", Some(send.name.to_string()), Some(&send.value)),
+            Body::Stop(Stop::Ok(payload) | Stop::Err(payload)) => ("stop", None, Some(payload)),
+            Body::Stop(Stop::Unsaid) => ("stop", None, None),
+            Body::Save(_) | Body::Sleep(_) => continue,
+        };
+        let at = Some(point(schedule.at));
+        letters.push(Letter { at, kind, event, value: value.map(Value::from), is_taken: false, ..blank.clone() });
+    }
+    letters
+}
+
+/// The event as an object; payloads as the JSON that they hold.
+pub(super) fn item(seq: Seq, at: Option<Timestamp>, event: &Event) -> String {
+    // Text that is JSON already, and put in as it is.
+    let of = |payload: &Payload| Value::from(payload).json().into_owned();
+    let mut members: Vec<(&str, String)> = vec![("seq", seq.number.to_string())];
+    members.push(("at", json!(at.map(|at| at.to_string())).to_string()));
+    members.push(("type", json!(effect::kind_of(event)).to_string()));
+    match &event.body {
+        Some(Body::Start(kwargs)) => members.push(("kwargs", of(kwargs))),
+        Some(Body::Save(save)) => members.extend([
+            ("id", save.id.to_string()),
+            ("counter", save.counter.to_string()),
+            ("value", of(&save.value)),
+        ]),
+        Some(Body::Sleep(sleep)) => members.extend([
+            ("id", sleep.id.to_string()),
+            ("start", json!(sleep.start.map(|at| at.to_string())).to_string()),
+            ("end", json!(sleep.end.map(|at| at.to_string())).to_string()),
+        ]),
+        Some(Body::Send(send)) => members.extend([("name", json!(send.name).to_string()), ("value", of(&send.value))]),
+        Some(Body::Stop(Stop::Ok(payload))) => members.push(("ok", of(payload))),
+        Some(Body::Stop(Stop::Err(payload))) => members.push(("err", of(payload))),
+        Some(Body::Stop(Stop::Unsaid)) | None => {}
+    }
+    if let Some(compensation) = &event.compensation {
+        members.extend([
+            ("save_id", compensation.save.to_string()),
+            ("error", json!(compensation.error).to_string()),
+            ("compensation_result", of(&compensation.result)),
+        ]);
+    }
+    let unknown: Vec<&str> = event.unknown.iter().map(|(name, _)| &**name).collect();
+    if !unknown.is_empty() {
+        members.push(("unknown", json!(unknown).to_string()));
+    }
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
