@@ -98,6 +98,12 @@ pub(crate) enum StoreFormat {
     Auto,
     /// Evolution logs of the Python package temporal-code
     TemporalCode,
+    /// Workflow runs of tc
+    Tc,
+    /// Workflow runs of the Python package substantial
+    Substantial,
+    /// Programs of the Python package durable-python
+    DurablePython,
 }
 
 /// Ways to print.

@@ -13,7 +13,7 @@ use super::error::Failure;
 use crate::evolution::folder::{self, LOG_NAME};
 use crate::evolution::remote::{Follower, Site, site};
 use crate::evolution::source::Source;
-use crate::store::{Address, Settings};
+use crate::store::{Address, FileStore, Settings};
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -145,6 +145,12 @@ pub(crate) fn asked(global: &Global) -> Result<Vec<OsString>> {
     Ok(asked)
 }
 
+/// The same for workflow runs: of the folders that are near, all may have some.
+pub(crate) fn asked_for_runs(global: &Global) -> Result<Vec<OsString>> {
+    let is_named = !global.store.is_empty() || std::env::var_os("TC_STORE").is_some_and(|value| !value.is_empty());
+    if is_named { asked(global) } else { Ok(near_all()?.into_iter().map(OsString::from).collect()) }
+}
+
 /// What one `--store` is: a path or an address.
 pub(crate) fn address(text: &OsString) -> Result<Address> {
     let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Address::Path(text.into())) };
@@ -199,14 +205,19 @@ fn logs_of(site: &dyn Site) -> Result<Vec<Source>> {
 }
 
 fn near() -> Result<PathBuf> {
+    near_all().map(|mut found| found.swap_remove(0))
+}
+
+/// The stores in the nearest folder that has any; at least one.
+fn near_all() -> Result<Vec<PathBuf>> {
     let here =
         std::env::current_dir().map_err(|cause| Failure::new("io", "cannot tell the current folder").cause(cause))?;
     for (steps, folder) in here.ancestors().enumerate() {
-        for name in NEAR {
-            if folder.join(name).is_dir() {
-                let up = std::iter::repeat_n("..", steps).collect::<PathBuf>();
-                return Ok(up.join(name));
-            }
+        let up = std::iter::repeat_n("..", steps).collect::<PathBuf>();
+        let there = NEAR.iter().filter(|name| folder.join(name).is_dir()).map(|name| up.join(name));
+        let found = there.collect::<Vec<_>>();
+        if !found.is_empty() {
+            return Ok(found);
         }
     }
     let message = "no store: there is no folder evolution_logs or .tc here or above";
@@ -246,15 +257,16 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
         })
     };
     let name = folder.display();
-    let foreign = match format {
+    let kind = match format {
         StoreFormat::TemporalCode => None,
-        StoreFormat::Auto if has("runs") && (has("schedules") || has("links") || has("leases")) => Some("substantial"),
-        StoreFormat::Auto => pickles().then_some("durable-python"),
+        _ if FileStore::is_at(folder) => Some("tc"),
+        _ if has("runs") && (has("schedules") || has("links") || has("leases")) => Some("substantial"),
+        _ => pickles().then_some("durable-python"),
     };
-    match foreign {
-        Some(package) => {
-            let message = format!("{name} holds workflow runs of {package}, and no evolution log");
-            Failure::new("no_log", message).hint("this version of tc reads evolution logs only").into()
+    match kind {
+        Some(kind) => {
+            let message = format!("{name} holds workflow runs of {kind}, and no evolution log");
+            Failure::new("no_log", message).hint("`tc runs` lists them").into()
         }
         None => {
             let hint = "a log is a file named *.jsonl, perhaps rotated (.jsonl.1) or compressed (.gz, .zst)";

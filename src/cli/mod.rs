@@ -22,6 +22,7 @@ mod status;
 mod summary;
 mod times;
 mod weight;
+mod workflows;
 
 use std::ffi::OsString;
 
@@ -61,6 +62,7 @@ enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Weight(weight::WeightArgs),
+    Runs(workflows::runs::RunsArgs),
     Clean(clean::CleanArgs),
     Fsck(fsck::FsckArgs),
     Completions(generate::CompletionsArgs),
@@ -92,6 +94,7 @@ fn dispatch(context: &Context, command: Option<Command>) -> anyhow::Result<u8> {
         Some(Command::Promote(args)) => promote::run(context, &args),
         Some(Command::Rollback(args)) => rollback::run(context, &args),
         Some(Command::Weight(args)) => weight::run(context, &args),
+        Some(Command::Runs(args)) => workflows::runs::run(context, &args),
         Some(Command::Clean(args)) => clean::run(context, &args),
         Some(Command::Fsck(args)) => fsck::run(context, &args),
         Some(Command::Completions(args)) => generate::completions(Cli::command(), &args),

@@ -7,6 +7,7 @@ use super::args::TimeStyle;
 use super::context::Context;
 use super::error::Failure;
 use super::output::figures;
+use crate::compat::substantial;
 use crate::evolution::summary::Span;
 use crate::time::Timestamp;
 
@@ -68,6 +69,17 @@ impl Zone {
             Zone::Named(zone) => utc.with_timezone(&zone).date_naive(),
         }
     }
+}
+
+/// The zone of this machine, for the times that Python's workers write without a zone.
+pub(crate) fn machine_zone() -> substantial::Zone {
+    substantial::Zone::new(|naive| {
+        let Some(naive) = DateTime::from_timestamp_micros(naive.micros()) else { return 0 };
+        let naive = naive.naive_utc();
+        let later = || Local.from_local_datetime(&naive.checked_add_signed(chrono::Duration::hours(1))?).earliest();
+        let local = Local.from_local_datetime(&naive).earliest().or_else(later);
+        local.map_or(0, |local| local.offset().local_minus_utc())
+    })
 }
 
 trait FixOffset {

@@ -73,6 +73,7 @@ fn run_of(instance: &Instance) -> Run {
         result: instance.result().map(Value::from),
         error: None,
         because,
+        subject: None,
     }
 }
 

@@ -302,6 +302,7 @@ fn run_of(dated: &Dated) -> Run {
         result,
         error,
         because,
+        subject: None,
     }
 }
 

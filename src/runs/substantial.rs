@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::effect;
 use super::shown::{
-    Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Unnamed, Value, Waiting, What, Whole,
+    Brief, Format, Holder, Letter, Moment, PackageSubject, Problem, Run, Seq, State, StepView, Unnamed, Value, Waiting,
+    What, Whole,
 };
 use super::{Ids, Looked};
 use crate::compat::substantial::{
-    Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, WaitingFor, likely_messages,
+    Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, Subject, WaitingFor,
+    likely_messages,
 };
 use crate::store::{Error, LIST_PAGE};
 use crate::time::Timestamp;
@@ -148,6 +150,10 @@ fn run_of(client: &Client, found: &Found, history: &History, now: Timestamp) -> 
         result,
         error,
         because: Some(standing.because).filter(|because| !because.is_empty()),
+        subject: Some(Box::new(PackageSubject {
+            as_package: Subject::as_package(found.reading.as_ref().map(|reading| &reading.records)),
+            as_is: Subject::of(history, standing.ended_at.map(|at| zone.naive(at))),
+        })),
     }
 }
 

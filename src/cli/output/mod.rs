@@ -4,6 +4,7 @@ pub(crate) mod escape;
 pub(crate) mod figures;
 pub(crate) mod pager;
 pub(crate) mod progress;
+pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod warnings;
 

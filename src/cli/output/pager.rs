@@ -1,7 +1,7 @@
 //! Long output on a terminal goes through a pager.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::args::is_dumb_terminal;
@@ -17,22 +17,39 @@ pub fn is_paging() -> bool {
 /// Shows text, in a pager if it is longer than the terminal and nothing speaks against it.
 pub(crate) fn show(context: &Context, text: &str) -> anyhow::Result<()> {
     let fits = context.height().is_none_or(|height| text.lines().count() < height);
-    if context.global.no_pager || fits || is_dumb_terminal() || !io::stdout().is_terminal() {
+    if fits || !is_wanted(context) {
         return super::write(text);
     }
-    let Some((program, arguments)) = chosen() else { return super::write(text) };
+    let Some(mut child) = open() else { return super::write(text) };
+    if let Some(input) = child.stdin.as_mut() {
+        // Leaving the pager early closes the pipe, which is no error.
+        let _ = input.write_all(text.as_bytes());
+    }
+    close(Some(child))
+}
+
+/// Whether output that is longer than the terminal goes through a pager.
+pub(crate) fn is_wanted(context: &Context) -> bool {
+    !context.global.no_pager && !is_dumb_terminal() && io::stdout().is_terminal() && chosen().is_some()
+}
+
+/// Starts the pager. Without one on the machine the text itself is still worth having.
+pub(crate) fn open() -> Option<Child> {
+    let (program, arguments) = chosen()?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped());
     if std::env::var_os("LESSCHARSET").is_none() {
         command.env("LESSCHARSET", "utf-8");
     }
-    // Without a pager on the machine the text itself is still worth having.
-    let Ok(mut child) = command.spawn() else { return super::write(text) };
+    let child = command.spawn().ok()?;
     PAGING.store(true, Ordering::Relaxed);
-    if let Some(mut input) = child.stdin.take() {
-        // Leaving the pager early closes the pipe, which is no error.
-        let _ = input.write_all(text.as_bytes());
-    }
+    Some(child)
+}
+
+/// Waits until whoever reads has left the pager.
+pub(crate) fn close(pager: Option<Child>) -> anyhow::Result<()> {
+    let Some(mut child) = pager else { return Ok(()) };
+    drop(child.stdin.take());
     let ended = child.wait();
     PAGING.store(false, Ordering::Relaxed);
     ended?;

@@ -116,6 +116,16 @@ pub(crate) struct Table {
 
 const GAP: usize = 2;
 
+/// Columns of a terminal by which the first column of a table that goes on may be wider than its first rows need.
+const SPARE: usize = 4;
+
+/// Which columns are shown, and how wide each is.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    kept: Vec<usize>,
+    widths: Vec<usize>,
+}
+
 /// Up to how many rows comfy-table lays a table out.
 const LAID_OUT_MAX: usize = 2_000;
 
@@ -134,6 +144,34 @@ impl Table {
         self.rows.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How to lay out the rows that are there, and others that follow them.
+    pub(crate) fn layout(&self, width: Option<usize>) -> Layout {
+        let (kept, mut widths) = self.fit(width);
+        let used = widths.iter().sum::<usize>() + GAP * kept.len().saturating_sub(1);
+        // What comes later may be a little longer.
+        let spare = width.map_or(SPARE, |width| width.saturating_sub(used)).min(SPARE);
+        if let Some(first) = widths.first_mut().filter(|_| kept.len() > 1) {
+            *first += spare;
+        }
+        Layout { kept, widths }
+    }
+
+    /// The line above the rows.
+    pub(crate) fn header(&self, layout: &Layout, colours: bool) -> String {
+        let header = self.columns.iter().map(|column| Cell::new(column.name.to_uppercase()).tone(Tone::Strong));
+        self.line(layout, &header.collect::<Vec<_>>(), colours)
+    }
+
+    /// Takes the rows, as lines.
+    pub(crate) fn drain(&mut self, layout: &Layout, colours: bool) -> String {
+        let rows = std::mem::take(&mut self.rows);
+        rows.iter().map(|row| self.line(layout, row, colours)).collect()
+    }
+
     /// Columns of a terminal that it takes with nothing cut.
     pub(crate) fn width(&self) -> usize {
         let (kept, widths) = self.fit(None);
@@ -143,20 +181,24 @@ impl Table {
     /// The table as text of at most `width` columns, if that can be, with a line that names the columns left out.
     pub(crate) fn render(&self, width: Option<usize>, colours: bool) -> String {
         let (kept, widths) = self.fit(width);
-        let mut text = if self.rows.len() > LAID_OUT_MAX {
+        let text = if self.rows.len() > LAID_OUT_MAX {
             self.lines(&kept, &widths, colours)
         } else {
             self.laid_out(&kept, &widths, colours)
         };
-        let left_out = self.columns.iter().enumerate().filter(|(index, _)| !kept.contains(index));
+        text + &self.left_out(&Layout { kept, widths }, width, colours)
+    }
+
+    /// A line that names the columns left out, if any are.
+    pub(crate) fn left_out(&self, layout: &Layout, width: Option<usize>, colours: bool) -> String {
+        let left_out = self.columns.iter().enumerate().filter(|(index, _)| !layout.kept.contains(index));
         let left_out = left_out.map(|(_, column)| column.name).collect::<Vec<_>>();
-        if !left_out.is_empty() {
-            let note = format!("not shown at this width: {}", left_out.join(", "));
-            let note = width.map_or(note.clone(), |width| cut(&note, width));
-            text.push_str(&Tone::Dim.paint(&note, colours));
-            text.push('\n');
+        if left_out.is_empty() {
+            return String::new();
         }
-        text
+        let note = format!("not shown at this width: {}", left_out.join(", "));
+        let note = width.map_or(note.clone(), |width| cut(&note, width));
+        Tone::Dim.paint(&note, colours) + "\n"
     }
 
     fn laid_out(&self, kept: &[usize], widths: &[usize], colours: bool) -> String {
@@ -183,23 +225,23 @@ impl Table {
 
     /// The same without a library, for tables of so many rows that its layout takes seconds.
     fn lines(&self, kept: &[usize], widths: &[usize], colours: bool) -> String {
-        let header = self.columns.iter().map(|column| Cell::new(column.name.to_uppercase()).tone(Tone::Strong));
-        let header = header.collect::<Vec<_>>();
-        let mut text = String::new();
-        for row in std::iter::once(&header).chain(&self.rows) {
-            let mut line = String::new();
-            for (column, width) in kept.iter().zip(widths) {
-                let cut = cut(&row[*column].text, *width);
-                let fill = " ".repeat(width.saturating_sub(cut.width()));
-                let painted = row[*column].tone.paint(&cut, colours);
-                let (before, behind) =
-                    if self.columns[*column].right { (fill, String::new()) } else { (String::new(), fill) };
-                line.extend([before, painted, behind, " ".repeat(GAP)]);
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
+        let layout = Layout { kept: kept.to_vec(), widths: widths.to_vec() };
+        let rows = self.rows.iter().map(|row| self.line(&layout, row, colours));
+        std::iter::once(self.header(&layout, colours)).chain(rows).collect()
+    }
+
+    fn line(&self, layout: &Layout, row: &[Cell], colours: bool) -> String {
+        let mut line = String::new();
+        for (column, width) in layout.kept.iter().zip(&layout.widths) {
+            let right = self.columns[*column].right;
+            // A number that is cut is another number.
+            let text = if right { row[*column].text.clone() } else { cut(&row[*column].text, *width) };
+            let fill = " ".repeat(width.saturating_sub(text.width()));
+            let painted = row[*column].tone.paint(&text, colours);
+            let (before, behind) = if right { (fill, String::new()) } else { (String::new(), fill) };
+            line.extend([before, painted, behind, " ".repeat(GAP)]);
         }
-        text
+        line.trim_end().to_string() + "\n"
     }
 
     /// Which columns to show, and how wide each is.

@@ -16,7 +16,7 @@ mod value;
 use super::fold::History;
 use super::records::{Payload, Records, Stop};
 use crate::time::Timestamp;
-use crate::workflow::quote;
+use crate::workflow::{Json, quote};
 use evaluate::{Answer, expression};
 use value::Value;
 
@@ -89,6 +89,20 @@ impl Filter {
         Filter { mended: true, ..self }
     }
 
+    /// Whether the filter uses an operator of this name anywhere.
+    pub fn uses(&self, operator: &str) -> bool {
+        let mut left = vec![&self.value];
+        while let Some(value) = left.pop() {
+            match value {
+                Value::Dict(members) if members.iter().any(|(name, _)| name == operator) => return true,
+                Value::Dict(members) => left.extend(members.iter().map(|(_, value)| value)),
+                Value::List(values) => left.extend(values),
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// Whether the filter holds of a run.
     ///
     /// # Errors
@@ -136,6 +150,24 @@ impl Subject {
             Some(end) => outcome(&end.how)?,
             None if history.corrupt || history.lives.is_empty() => (Outcome::None, "UNKNOWN"),
             None => (Outcome::None, "ONGOING"),
+        };
+        Ok(Subject { result, started_at, ended_at, status })
+    }
+
+    /// Another run than one of the package, that has begun.
+    ///
+    /// # Errors
+    /// If the result is not JSON that can be compared.
+    pub fn new(
+        result: Option<Result<&Json<'_>, &Json<'_>>>,
+        started_at: Option<Timestamp>,
+        ended_at: Option<Timestamp>,
+    ) -> Result<Subject, FilterError> {
+        let value = |json: &Json<'_>| Value::parse(json.text()).map_err(FilterError);
+        let (result, status) = match result {
+            None => (Outcome::None, "ONGOING"),
+            Some(Ok(json)) => (Outcome::Ok(value(json)?), "COMPLETED"),
+            Some(Err(json)) => (Outcome::Err(value(json)?), "COMPLETED_WITH_ERROR"),
         };
         Ok(Subject { result, started_at, ended_at, status })
     }

@@ -1,0 +1,126 @@
+//! Rows that are printed as they come: the first ones decide how wide each column is.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::process::Child;
+
+use anyhow::Context as _;
+
+use super::pager;
+use super::table::{Cell, Layout, Table};
+use crate::cli::context::Context;
+
+/// Up to how many rows decide the widths.
+const FIRST_MAX: usize = 200;
+
+/// How much is gathered before it is written, in bytes.
+const GATHERED_MAX: usize = 32 << 10;
+
+/// A table, or lines, on the way to standard output or to a pager.
+pub(crate) struct Stream<'c> {
+    context: &'c Context,
+    table: Table,
+    layout: Option<Layout>,
+    gathered: String,
+    lines: usize,
+    pager: Option<Child>,
+    /// Nobody looks any more.
+    over: bool,
+}
+
+impl<'c> Stream<'c> {
+    pub(crate) fn new(context: &'c Context, table: Table) -> Self {
+        Stream { context, table, layout: None, gathered: String::new(), lines: 0, pager: None, over: false }
+    }
+
+    /// Adds a row to the table.
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) -> anyhow::Result<()> {
+        self.table.row(cells);
+        if self.layout.is_some() || self.table.len() >= FIRST_MAX { self.lay_out() } else { Ok(()) }
+    }
+
+    /// Prints the rows that are there.
+    fn lay_out(&mut self) -> anyhow::Result<()> {
+        if self.table.is_empty() {
+            return Ok(());
+        }
+        let colours = self.context.colours;
+        if self.layout.is_none() {
+            let layout = self.table.layout(self.context.width());
+            self.gathered += &self.table.header(&layout, colours);
+            self.lines += 1;
+            self.layout = Some(layout);
+        }
+        if let Some(layout) = &self.layout {
+            self.lines += self.table.len();
+            self.gathered += &self.table.drain(layout, colours);
+        }
+        if self.gathered.len() >= GATHERED_MAX { self.write() } else { Ok(()) }
+    }
+
+    /// Adds a line that stands for itself.
+    pub(crate) fn line(&mut self, line: &str) -> anyhow::Result<()> {
+        self.gathered.extend([line, "\n"]);
+        if self.gathered.len() >= GATHERED_MAX { self.write() } else { Ok(()) }
+    }
+
+    /// Sees to it that what was added can be seen.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        self.lay_out()?;
+        self.write()
+    }
+
+    /// Prints what is left, and `notes` behind it.
+    pub(crate) fn end(mut self, notes: &str) -> anyhow::Result<()> {
+        self.lay_out()?;
+        if let Some(layout) = &self.layout {
+            self.gathered += &self.table.left_out(layout, self.context.width(), self.context.colours);
+        }
+        self.gathered += notes;
+        self.lines += notes.lines().count();
+        let fits = self.context.height().is_none_or(|height| self.lines < height);
+        if fits || self.pager.is_some() {
+            self.put()?
+        } else {
+            self.write()?
+        }
+        pager::close(self.pager.take())
+    }
+
+    /// Writes what was gathered. On a terminal it is held back until it is known to need a pager.
+    fn write(&mut self) -> anyhow::Result<()> {
+        if self.pager.is_none() && pager::is_wanted(self.context) {
+            if self.context.height().is_none_or(|height| self.lines < height) {
+                return Ok(());
+            }
+            self.pager = pager::open();
+        }
+        self.put()
+    }
+
+    fn put(&mut self) -> anyhow::Result<()> {
+        let text = std::mem::take(&mut self.gathered);
+        if self.over {
+            return Ok(());
+        }
+        let Some(pager) = self.pager.as_mut() else { return super::write(&text) };
+        let Some(input) = pager.stdin.as_mut() else { return Ok(()) };
+        match input.write_all(text.as_bytes()).and_then(|()| input.flush()) {
+            // Leaving the pager early closes the pipe, which is no error.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.over = true;
+                Ok(())
+            }
+            written => written.context("cannot write to the pager"),
+        }
+    }
+
+    /// Whether nobody looks any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
+/// Whether progress on standard error would come between the rows.
+pub(crate) fn is_seen() -> bool {
+    io::stdout().is_terminal()
+}

@@ -1,0 +1,373 @@
+//! `tc runs`: every run, where it stands, and what it waits for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::places::{Places, page_size};
+use super::shape::RunShape;
+use super::words;
+use crate::cli::args::OutputFormat;
+use crate::cli::context::Context;
+use crate::cli::error::{DONE, Failure};
+use crate::cli::output::figures::{count, counted};
+use crate::cli::output::stream::{self, Stream};
+use crate::cli::output::table::{Cell, Column, Table, Tone};
+use crate::cli::output::warnings::Warning;
+use crate::cli::output::{Answer, Section, escape, progress};
+use crate::compat::substantial::Filter;
+use crate::runs::{Looked, Run, Runs};
+use crate::store::Error;
+use crate::time::Timestamp;
+use crate::workflow::Status;
+
+/// List workflow runs: where each stands, what it waits for, and since when
+///
+/// Reads stores of tc, of substantial (files and Redis) and of durable-python; which it is is found out. Runs come in the order of
+/// their ids, the first ones at once, however many there are.
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// Only runs of this workflow
+    workflow: Option<String>,
+    /// Only runs that stand so; several with commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATUS")]
+    status: Vec<StatusArg>,
+    /// Only runs to which something has happened since: 2h, 7d, yesterday, 2026-06-05, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only runs for which a filter of substantial holds, as '{"gt": 5}' or '{"status": {"eq": "ONGOING"}}'
+    ///
+    /// eq, gt, gte, lt, lte, in and contains look at the result or error; started_at and ended_at take these for times; and,
+    /// or and not take filters. Of substantial's runs the answers are those of the package, which knows ended runs alone.
+    #[arg(long = "where", value_name = "JSON")]
+    filter: Option<String>,
+    /// The order; all but `id` read every run before the first is shown
+    #[arg(long, value_enum, value_name = "ORDER", default_value = "id")]
+    sort: Order,
+    /// Show so many at most
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// The statuses, as arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StatusArg {
+    Pending,
+    Running,
+    Sleeping,
+    Waiting,
+    Retrying,
+    Completed,
+    Failed,
+    Cancelled,
+    Corrupt,
+}
+
+impl StatusArg {
+    fn status(self) -> Status {
+        match self {
+            StatusArg::Pending => Status::Pending,
+            StatusArg::Running => Status::Running,
+            StatusArg::Sleeping => Status::Sleeping,
+            StatusArg::Waiting => Status::Waiting,
+            StatusArg::Retrying => Status::Retrying,
+            StatusArg::Completed => Status::Completed,
+            StatusArg::Failed => Status::Failed,
+            StatusArg::Cancelled => Status::Cancelled,
+            StatusArg::Corrupt => Status::Corrupt,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Order {
+    /// By id
+    Id,
+    /// The last to begin first
+    Started,
+    /// The last to which something happened first
+    Updated,
+    /// Those that have stood as they do for longest first
+    Since,
+}
+
+/// Which runs are wanted.
+struct Wanted {
+    workflow: Option<String>,
+    statuses: Vec<Status>,
+    since: Option<Timestamp>,
+    filter: Option<Filter>,
+}
+
+/// What was met on the way.
+#[derive(Default)]
+struct Met {
+    looked_at: u64,
+    shown: u64,
+    statuses: BTreeMap<Status, u64>,
+    warnings: Vec<Warning>,
+    /// Runs for which the filter has no answer, and why the first has none.
+    unanswered: u64,
+    why: Option<String>,
+    unread: u64,
+    unread_error: Option<Error>,
+}
+
+impl Wanted {
+    fn new(context: &Context, args: &RunsArgs) -> Result<Self> {
+        let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
+        let filter = args.filter.as_deref().map(Filter::parse).transpose();
+        let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
+        let statuses = args.status.iter().map(|status| status.status()).collect();
+        Ok(Wanted { workflow: args.workflow.clone(), statuses, since, filter })
+    }
+
+    /// Whether a run is wanted.
+    fn takes(&self, run: &Run, met: &mut Met) -> bool {
+        met.looked_at += 1;
+        let fits = self.workflow.as_ref().is_none_or(|workflow| run.workflow.as_ref() == Some(workflow))
+            && (self.statuses.is_empty() || self.statuses.contains(&run.status))
+            && self.since.is_none_or(|since| run.updated_at.is_some_and(|at| at >= since));
+        let Some(filter) = self.filter.as_ref().filter(|_| fits) else { return fits };
+        run.holds(filter).unwrap_or_else(|error| {
+            met.unanswered += 1;
+            met.why.get_or_insert_with(|| format!("{}: {error}", run.id));
+            false
+        })
+    }
+}
+
+impl Met {
+    fn take(&mut self, run: &Run) {
+        self.shown += 1;
+        *self.statuses.entry(run.status).or_default() += 1;
+    }
+
+    fn warn(&mut self, message: String) {
+        if !self.warnings.iter().any(|warning| warning.message == message) {
+            self.warnings.push(Warning::lost(message));
+        }
+    }
+
+    fn could_not_read(&mut self, id: &str, error: Error) {
+        self.unread += 1;
+        if self.unread == 1 {
+            let causes = anyhow::Error::from(error);
+            self.warn(format!("{id}: {causes:#}"));
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.unread > 1 {
+            let message = format!("{} more could not be read", counted(self.unread - 1, "run", "runs"));
+            self.warnings.push(Warning { count: Some(self.unread - 1), ..Warning::lost(message) });
+        }
+        if let Some(why) = self.why.take() {
+            let message = format!("the filter has no answer for {}: {why}", counted(self.unanswered, "run", "runs"));
+            self.warnings.push(Warning { count: Some(self.unanswered), ..Warning::lost(message) });
+        }
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
+    let wanted = Wanted::new(context, args)?;
+    let places = Places::open(context, context.threads())?;
+    let mut met = Met::default();
+    note_oddities(&wanted, &places, &mut met);
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let streams = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Jsonl);
+    if args.sort == Order::Id && streams {
+        return print_each(context, &places, &wanted, limit, met);
+    }
+    let mut found = Vec::new();
+    let cap = if args.sort == Order::Id { limit } else { usize::MAX };
+    each(context, &places, &wanted, &mut met, &mut |_, run| {
+        if found.len() < cap {
+            found.push(run);
+        }
+        Ok(found.len() < cap)
+    })?;
+    sort(&mut found, args.sort);
+    found.truncate(limit);
+    found.iter().for_each(|run| met.take(run));
+    met.finish();
+    let warnings = std::mem::take(&mut met.warnings);
+    let items = || found.iter().map(|run| Ok(serde_json::to_string(&RunShape::from(run))?)).collect();
+    let sections = || {
+        let mut table = table(&places.stores);
+        found.iter().for_each(|run| table.row(row(context, &places.stores, run)));
+        let table = Some(table).filter(|table| !table.is_empty());
+        vec![Section { title: String::new(), table, notes: summary(&met) }]
+    };
+    Answer { schema: "tc.runs/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(DONE)
+}
+
+fn sort(found: &mut [Run], order: Order) {
+    match order {
+        Order::Id => {}
+        Order::Started => found.sort_by_key(|run| std::cmp::Reverse(run.started_at)),
+        Order::Updated => found.sort_by_key(|run| std::cmp::Reverse(run.updated_at)),
+        Order::Since => found.sort_by_key(|run| (run.since.is_none(), run.since)),
+    }
+}
+
+/// The answers of substantial's filters hold surprises.
+fn note_oddities(wanted: &Wanted, places: &Places, met: &mut Met) {
+    let Some(filter) = &wanted.filter else { return };
+    if !places.stores.iter().any(|runs| matches!(runs, Runs::Substantial(..))) || filter.uses("status") {
+        return;
+    }
+    if filter.uses("ended_at") {
+        met.warnings.push(Warning::new("substantial writes no time of the end: to its filters `ended_at` is 1970"));
+    }
+    if filter.uses("lte") {
+        met.warnings.push(Warning::new("to substantial's filters `lte` holds of every value of the same type"));
+    }
+}
+
+/// Prints each run as it is found.
+fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize, mut met: Met) -> Result<u8> {
+    let mut out = Stream::new(context, table(&places.stores));
+    let json = context.global.output() == OutputFormat::Jsonl;
+    let mut tally = Met::default();
+    if limit > 0 {
+        each(context, places, wanted, &mut met, &mut |is_last, run| {
+            tally.take(&run);
+            match json {
+                true => out.line(&escape::json(&serde_json::to_string(&RunShape::from(&run))?))?,
+                false => out.row(row(context, &places.stores, &run))?,
+            }
+            if is_last {
+                out.flush()?;
+            }
+            Ok((tally.shown as usize) < limit && !out.is_over())
+        })?;
+    }
+    (met.shown, met.statuses) = (tally.shown, tally.statuses);
+    met.finish();
+    out.end(&if json { String::new() } else { summary(&met) })?;
+    if !context.global.quiet {
+        crate::cli::output::warnings::print(&met.warnings, context.global.verbose);
+    }
+    Ok(DONE)
+}
+
+/// Hands each run that is wanted to `take`, in order, until that returns false; also whether the runs behind it are still to be
+/// read.
+fn each(
+    context: &Context,
+    places: &Places,
+    wanted: &Wanted,
+    met: &mut Met,
+    take: &mut dyn FnMut(bool, Run) -> Result<bool>,
+) -> Result<()> {
+    let quiet = context.global.quiet || stream::is_seen() && context.global.output() == OutputFormat::Table;
+    progress::count(quiet, "runs", |looked_at| {
+        for runs in &places.stores {
+            let reading = each_of(context, runs, wanted, met, looked_at, take);
+            if !places.runtime.block_on(reading)? {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Some runs that are being read.
+type Reading = tokio::task::JoinHandle<Result<Looked, Error>>;
+
+async fn each_of(
+    context: &Context,
+    runs: &Runs,
+    wanted: &Wanted,
+    met: &mut Met,
+    looked_at: &AtomicU64,
+    take: &mut dyn FnMut(bool, Run) -> Result<bool>,
+) -> Result<bool> {
+    // So that those who read always have something to do.
+    let ahead = context.threads() * 2;
+    let mut reading: VecDeque<Reading> = VecDeque::new();
+    let (mut after, mut pages, mut more) = (None::<String>, 0, true);
+    let mut left: VecDeque<String> = VecDeque::new();
+    loop {
+        while reading.len() < ahead && (more || !left.is_empty()) {
+            if left.is_empty() {
+                let size = page_size(pages, runs.batch());
+                let page = runs.ids(wanted.workflow.as_deref(), "", after.as_deref(), size).await?;
+                page.warnings.into_iter().for_each(|warning| met.warn(warning));
+                after = page.ids.last().cloned();
+                (more, pages) = (page.more, pages + 1);
+                left.extend(page.ids);
+                if left.is_empty() {
+                    more = false;
+                    break;
+                }
+            }
+            let batch: Vec<String> = left.drain(..left.len().min(runs.batch())).collect();
+            let (runs, now) = (runs.clone(), context.now);
+            reading.push_back(tokio::spawn(async move { runs.look(&batch, now).await }));
+        }
+        let Some(batch) = reading.pop_front() else { return Ok(true) };
+        let looked = batch.await.map_err(|cause| Failure::new("io", "reading runs was stopped").cause(cause))??;
+        looked.warnings.into_iter().for_each(|warning| met.warn(warning));
+        looked_at.fetch_add(looked.runs.len() as u64, Ordering::Relaxed);
+        let mut runs = looked.runs.into_iter().peekable();
+        while let Some((id, run)) = runs.next() {
+            match run {
+                Ok(run) => {
+                    if wanted.takes(&run, met) && !take(runs.peek().is_none(), run)? {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => met.could_not_read(&id, error),
+            }
+        }
+    }
+}
+
+fn table(stores: &[Runs]) -> Table {
+    let mut columns = vec![
+        Column::text("run").cut_to(12),
+        Column::text("workflow").cut_to(10).expendable(2),
+        Column::text("status"),
+        Column::text("since"),
+        Column::text("waits for, or what came of it").cut_to(24),
+        Column::text("started").expendable(1),
+        Column::number("events").expendable(3),
+    ];
+    if stores.len() > 1 {
+        columns.push(Column::text("format").expendable(4));
+    }
+    Table::new(columns)
+}
+
+fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
+    let dim = |text: String| Cell::new(text).tone(Tone::Dim);
+    let mut cells = vec![
+        Cell::name(&run.id).tone(Tone::Strong),
+        Cell::new(run.workflow.as_deref().unwrap_or("-")),
+        Cell::new(run.status.as_str()).tone(words::tone(run.status)),
+        Cell::new(context.recency(run.since)),
+        Cell::new(words::detail(context, run)),
+        dim(context.recency(run.started_at)),
+        dim(run.events.map_or_else(|| "-".into(), count)),
+    ];
+    if stores.len() > 1 {
+        cells.push(dim(run.format.to_string()));
+    }
+    cells
+}
+
+/// `12 runs: 3 waiting, 9 completed`.
+fn summary(met: &Met) -> String {
+    if met.shown == 0 {
+        let of = counted(met.looked_at, "run", "runs");
+        return format!("No runs to show, of {of} looked at.\n");
+    }
+    let parts = met.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
+    let of = if met.shown == met.looked_at { String::new() } else { format!(" of {}", count(met.looked_at)) };
+    format!("{}{of}: {}\n", counted(met.shown, "run", "runs"), parts.join(", "))
+}
