@@ -23,7 +23,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Files below a folder, but for what only wakes watchers.
-fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -41,7 +41,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Holds what was made against what is there, or puts it there.
-fn hold_against(made: &BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
+pub(crate) fn hold_against(made: &BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         let _ = fs::remove_dir_all(root);
         for (path, bytes) in made {
@@ -442,9 +442,9 @@ async fn version_1_is_written_as_it_was() {
 }
 
 /// Opens a copy of a fixture, since looking at a store may leave locks and marks.
-async fn opened(name: &str) -> (tempfile::TempDir, FileStore) {
+pub(crate) async fn opened(fixture: &Path) -> (tempfile::TempDir, FileStore) {
     let copy = tempfile::tempdir().expect("a folder");
-    for (path, bytes) in files(&folder(name)) {
+    for (path, bytes) in files(fixture) {
         let path = copy.path().join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(path, bytes).expect("written");
@@ -454,7 +454,7 @@ async fn opened(name: &str) -> (tempfile::TempDir, FileStore) {
 }
 
 async fn version_1_is_read_as_it_was() {
-    let (_copy, store) = opened("v1").await;
+    let (_copy, store) = opened(&folder("v1")).await;
     let mut said = String::new();
     let mut seen = Vec::new();
     for run in store.list(RUNS, "", None, 1_000).await.expect("runs") {
@@ -473,7 +473,7 @@ async fn version_1_is_read_as_it_was() {
 }
 
 async fn corrupt_twins_are_told_apart() {
-    let (copy, store) = opened("v1-corrupt").await;
+    let (copy, store) = opened(&folder("v1-corrupt")).await;
     let (findings, summary) = look(&store, false, at(10)).await;
     let said = text(&findings).replace(&copy.path().display().to_string(), "store");
     expect_file!["../../fixtures/history/v1-corrupt.txt"].assert_eq(&said);

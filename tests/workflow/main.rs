@@ -15,6 +15,10 @@ mod model;
 mod program;
 mod protocol;
 mod random;
+mod record;
+#[allow(dead_code, reason = "the tests call what its `main` calls")]
+#[path = "../../examples/record/main.rs"]
+mod record_example;
 mod refused;
 mod scenario;
 #[cfg(any(feature = "redis", feature = "object-store"))]
