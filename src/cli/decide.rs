@@ -171,7 +171,7 @@ fn item(line: &str, dry_run: bool) -> Result<String> {
 }
 
 /// Who is at work, as git would say it.
-fn whoever() -> String {
+pub(crate) fn whoever() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(by) = set("TC_BY") {
         return by;

@@ -73,8 +73,15 @@ fn run_of(instance: &Instance) -> Run {
         result: instance.result().map(Value::from),
         error: None,
         because,
+        problem: damage_of(instance),
+        generation: 1,
         subject: None,
     }
+}
+
+/// What of its file cannot be read.
+fn damage_of(instance: &Instance) -> Option<Problem> {
+    instance.damage().map(|damage| Problem { seq: Seq::first(0), what: damage.to_string(), corrupt: true })
 }
 
 /// The function that the program began with, while it goes on.
@@ -101,12 +108,10 @@ pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<Whol
     let instance =
         blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &ReadLimits::default()))));
     let Some(instance) = instance.await? else { return Ok(None) };
-    let damage =
-        instance.damage().map(|damage| Problem { seq: Seq::first(0), what: damage.to_string(), corrupt: true });
     Ok(Some(Whole {
         run: run_of(&instance),
         state: State { life: 1, generation: 1, ..State::default() },
-        problems: damage.into_iter().collect(),
+        problems: damage_of(&instance).into_iter().collect(),
         inbox: Vec::new(),
         inbox_problem: None,
         instance: Some(Box::new(instance)),

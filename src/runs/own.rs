@@ -302,6 +302,8 @@ fn run_of(dated: &Dated) -> Run {
         result,
         error,
         because,
+        problem: problem_of(state),
+        generation: state.log().generation(),
         subject: None,
     }
 }

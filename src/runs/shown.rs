@@ -185,6 +185,10 @@ pub struct Run {
     pub error: Option<Value>,
     /// What says that it stands so, where that has to be inferred; why it is corrupt.
     pub because: Option<String>,
+    /// Why it is corrupt, and where.
+    pub problem: Option<Problem>,
+    /// The generation that its history is in.
+    pub generation: u32,
     /// The run as the filters of its own package see it.
     pub(super) subject: Option<Box<PackageSubject>>,
 }

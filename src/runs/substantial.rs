@@ -150,6 +150,8 @@ fn run_of(client: &Client, found: &Found, history: &History, now: Timestamp) -> 
         result,
         error,
         because: Some(standing.because).filter(|because| !because.is_empty()),
+        problem: problems_of(found, history).into_iter().find(|problem| problem.corrupt),
+        generation: 1,
         subject: Some(Box::new(PackageSubject {
             as_package: Subject::as_package(found.reading.as_ref().map(|reading| &reading.records)),
             as_is: Subject::of(history, standing.ended_at.map(|at| zone.naive(at))),

@@ -1,6 +1,13 @@
 //! The commands about workflow runs, one file each, and what they share: finding the stores and the run, and showing it.
 
+pub(crate) mod cancel;
+mod input;
 mod places;
+pub(crate) mod replay;
+pub(crate) mod result;
 pub(crate) mod runs;
+pub(crate) mod send;
 mod shape;
+pub(crate) mod start;
+mod waiting;
 mod words;

@@ -112,7 +112,6 @@ struct Met {
     unanswered: u64,
     why: Option<String>,
     unread: u64,
-    unread_error: Option<Error>,
 }
 
 impl Wanted {

@@ -1,0 +1,67 @@
+//! `tc cancel`: asks that a run be cancelled.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::places::Places;
+use super::send::Outcome;
+use super::waiting::WaitArgs;
+use super::words;
+use crate::cli::confirm;
+use crate::cli::context::Context;
+use crate::cli::decide::whoever;
+use crate::cli::error::DONE;
+use crate::cli::output::escape;
+use crate::clock::SystemClock;
+use crate::random::ThreadRandom;
+use crate::runs::client::Client;
+use crate::workflow::Status;
+
+/// Ask that a workflow run be cancelled
+///
+/// The request is kept until a worker takes it; it is for the run's code to end then, and to compensate what it did. With --wait it is
+/// waited until the run has ended.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The run: its id, or the front of it
+    run: String,
+    /// Why: the run is told
+    #[arg(short, long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who asks [default: $TC_BY, else user@host]
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    /// What tells this request from others: made again, nothing is sent
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    waiting: WaitArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
+    args.waiting.check()?;
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(&args.run)?;
+    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    if !args.yes {
+        confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
+        let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
+        let question = format!("{run} is {}: {}. Cancel it?", now.status, words::detail(context, &now));
+        if !confirm::ask(&escape::text(&question))? {
+            crate::cli::output::write("Nothing was asked for.\n")?;
+            return Ok(DONE);
+        }
+    }
+    let from = args.from.clone().unwrap_or_else(whoever);
+    let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
+    let asked = client.cancel(&run, reason, key, Some(&from));
+    let delivered = places.runtime.block_on(asked).map_err(|error| places.explain(error))?;
+    let taken = match args.waiting.wait {
+        true => args.waiting.wait_for(&places, client.end(&run))?.map(|run| Some(run.status == Status::Cancelled)),
+        false => Some(None),
+    };
+    Outcome { run, event: None, delivered, taken }.print(context, "tc.cancel/1", "A request to cancel", Vec::new())
+}

@@ -1,0 +1,349 @@
+//! `tc replay`: folds a history offline, event by event.
+
+mod all;
+mod diff;
+
+use std::borrow::Cow;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::places::Places;
+use super::shape::{StateShape, with_members};
+use super::words;
+use crate::cli::args::OutputFormat;
+use crate::cli::context::Context;
+use crate::cli::error::{DONE, Failure, NEGATIVE};
+use crate::cli::output::figures::counted;
+use crate::cli::output::stream::Stream;
+use crate::cli::output::table::{Cell, Column, Table, Tone};
+use crate::cli::output::warnings::Warning;
+use crate::cli::output::{Answer, Section, escape};
+use crate::runs::{Brief, Format, Moment, Problem, Run, Runs, Seq, Whole};
+use crate::time::Timestamp;
+
+/// Most events of which the effects are kept for output that is printed as a whole.
+const KEPT_MAX: usize = 500_000;
+
+/// Fold a run's history offline, event by event
+///
+/// Prints what each event changed and where the run stood with it. Tells a corrupt history from a sound one, with the place; exit code 1
+/// then. Never runs a workflow's code, never writes.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, or the front of it
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    run: Option<String>,
+    /// Show the state after this event, or at this time: 7, 2.7 for a second generation, 2h, RFC 3339
+    #[arg(long, value_name = "SEQ|TIME", conflicts_with_all = ["all", "diff"])]
+    at: Option<String>,
+    /// Show where another run went another way; exit code 1 if it did
+    #[arg(long, value_name = "OTHER", conflicts_with = "all")]
+    diff: Option<String>,
+    /// Fold every run there is, and say which are corrupt
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
+    if args.all {
+        return all::run(context);
+    }
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(args.run.as_deref().unwrap_or_default())?;
+    match (&args.diff, &args.at) {
+        (Some(other), _) => diff::run(context, &places, (&runs, &run), other),
+        (None, Some(at)) => at_point(context, &places, &runs, &run, at),
+        (None, None) => from_first_to_last(context, &places, &runs, &run),
+    }
+}
+
+/// One event, as JSON.
+#[derive(Serialize)]
+pub(super) struct StepShape {
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    at: Option<Timestamp>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    effect: String,
+    status: &'static str,
+}
+
+impl StepShape {
+    fn new(moment: &Moment<'_>) -> Self {
+        StepShape {
+            seq: moment.seq.number,
+            generation: Some(moment.seq.generation).filter(|generation| *generation > 1),
+            at: moment.at,
+            kind: moment.kind(),
+            effect: moment.effect(),
+            status: moment.brief().status.as_str(),
+        }
+    }
+}
+
+pub(super) fn problem(problem: &Problem) -> serde_json::Value {
+    let mut object = json!({"seq": problem.seq.number, "problem": problem.what, "corrupt": problem.corrupt});
+    if problem.seq.generation > 1 {
+        object["generation"] = problem.seq.generation.into();
+    }
+    object
+}
+
+fn follow(
+    places: &Places,
+    context: &Context,
+    runs: &Runs,
+    run: &str,
+    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+) -> Result<Whole> {
+    let whole = places.runtime.block_on(runs.follow(run, context.now, visit))?;
+    whole.ok_or_else(|| Failure::new("unknown_run", format!("{run} is not there any more")).into())
+}
+
+fn exit(whole: &Whole) -> u8 {
+    if whole.is_sound() { DONE } else { NEGATIVE }
+}
+
+/// Prints every event.
+fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+    if context.global.output() == OutputFormat::Table {
+        return print_each(context, places, runs, run);
+    }
+    let (mut steps, mut left_out) = (Vec::new(), 0u64);
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        match steps.len() < KEPT_MAX {
+            true => steps.push(StepShape::new(moment)),
+            false => left_out += 1,
+        }
+        true
+    })?;
+    let mut warnings = warnings(&whole);
+    if left_out > 0 {
+        let message = format!("{} more are not listed", counted(left_out, "event", "events"));
+        warnings.push(Warning { count: Some(left_out), ..Warning::lost(message) });
+    }
+    let items = || Ok(vec![item(&whole, &steps)?]);
+    let sections = || {
+        let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
+        for step in &steps {
+            let at = step.at.map(|at| at.to_string()).unwrap_or_default();
+            table.row([&*step.seq.to_string(), &at, step.kind, &step.effect, step.status].map(Cell::new));
+        }
+        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &whole) }]
+    };
+    let exit = exit(&whole);
+    Answer { schema: "tc.replay/1", warnings, items, rows_of: Some("steps"), sections }.print(context)?;
+    Ok(exit)
+}
+
+fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        run: &'a str,
+        format: &'static str,
+        sound: bool,
+        problems: Vec<serde_json::Value>,
+        steps: &'a [StepShape],
+    }
+    let shape = Shape {
+        run: &whole.run.id,
+        format: whole.run.format.as_str(),
+        sound: whole.is_sound(),
+        problems: whole.problems.iter().map(problem).collect(),
+        steps,
+    };
+    let state = serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?;
+    Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
+}
+
+fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+    let table = Table::new([
+        Column::number("seq"),
+        Column::text("time").expendable(2),
+        Column::text("type").expendable(1),
+        Column::text("what it changes").cut_to(30),
+        Column::text("and then the run is").cut_to(20),
+    ]);
+    let mut out = Stream::new(context, table);
+    let (mut printed, mut before) = (Ok(()), None);
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        let brief = moment.brief();
+        // What stays as it is need not be read again.
+        let state = if before.as_ref() == Some(&brief) { String::new() } else { said(context, &brief) };
+        let row = vec![
+            Cell::new(moment.seq.to_string()).tone(Tone::Dim),
+            Cell::new(context.clock(moment.at)).tone(Tone::Dim),
+            Cell::new(moment.kind()),
+            Cell::new(moment.effect()),
+            Cell::new(state).tone(words::tone(brief.status)),
+        ];
+        before = Some(brief);
+        printed = out.row(row);
+        printed.is_ok() && !out.is_over()
+    })?;
+    printed?;
+    out.end(&verdict(context, &whole))?;
+    if !context.global.quiet {
+        crate::cli::output::warnings::print(&warnings(&whole), context.global.verbose);
+    }
+    Ok(exit(&whole))
+}
+
+/// Where a run stands, in short.
+fn said(context: &Context, brief: &Brief) -> String {
+    let waits = brief.waiting_for.as_ref().map(|waits| words::waiting(context, waits)).unwrap_or_default();
+    match (&brief.worker, waits.is_empty()) {
+        (Some(worker), _) => format!("{}: {worker}", brief.status),
+        (None, false) => format!("{}: {waits}", brief.status),
+        (None, true) => brief.status.to_string(),
+    }
+}
+
+/// What could not be read beside the history.
+fn warnings(whole: &Whole) -> Vec<Warning> {
+    let inbox = whole.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
+    whole.warnings.iter().map(Warning::lost).chain(inbox).collect()
+}
+
+/// Whether the history is sound, and what is wrong with it.
+fn verdict(context: &Context, whole: &Whole) -> String {
+    let mut text = String::new();
+    for problem in &whole.problems {
+        let tone = if problem.corrupt { Tone::Bad } else { Tone::Warn };
+        let place = match (whole.run.format, problem.seq) {
+            (Format::DurablePython, _) => String::new(),
+            (_, seq) => format!("event {seq}: "),
+        };
+        text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
+    }
+    let events = whole.run.events.map(|events| counted(events, "event", "events"));
+    let line = match (whole.is_sound(), whole.run.format, events) {
+        (true, Format::DurablePython, _) => {
+            "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
+                .to_owned()
+        }
+        (true, _, events) => {
+            let events = events.unwrap_or_default();
+            format!("Sound: {events}, and the run is {}.", summary(context, &whole.run))
+        }
+        (false, _, Some(events)) => format!("Corrupt: no worker can go on. {events} fold up to there."),
+        (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
+    };
+    let tone = if whole.is_sound() { Tone::Good } else { Tone::Bad };
+    text + &context.prose(tone, &escape::text(&line))
+}
+
+fn summary(context: &Context, run: &Run) -> String {
+    let detail = escape::shorten(&words::detail(context, run), 200).into_owned();
+    if detail.is_empty() { run.status.to_string() } else { format!("{}: {detail}", run.status) }
+}
+
+/// A place in a history.
+enum Point {
+    Seq(Seq),
+    Time(Timestamp),
+}
+
+fn point(context: &Context, text: &str) -> Result<Point> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    if let Some(number) = number(text) {
+        return Ok(Point::Seq(Seq::first(number)));
+    }
+    if let Some((generation, number)) = text.split_once('.').and_then(|(g, n)| Some((g.parse().ok()?, number(n)?))) {
+        return Ok(Point::Seq(Seq { generation, number }));
+    }
+    context.when("at", text).map(Point::Time)
+}
+
+/// Prints the state at one point.
+fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &str) -> Result<u8> {
+    let point = point(context, text)?;
+    let mut last: Option<Seq> = None;
+    let mut found: Option<StepShape> = None;
+    // Which event it is; a time lies behind the last event that is not after it.
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        let is_before = match point {
+            Point::Seq(seq) => moment.seq <= seq,
+            Point::Time(time) => moment.at.is_none_or(|at| at <= time),
+        };
+        if is_before {
+            last = Some(moment.seq);
+        }
+        is_before
+    })?;
+    let missing = match (last, &point) {
+        (None, _) => Some(format!("nothing had happened to {run} by then")),
+        (Some(last), Point::Seq(seq)) if last != *seq => Some(format!("{run} has no event {seq}: the last is {last}")),
+        _ => None,
+    };
+    if let Some(message) = missing {
+        let failure = Failure::new("no_event", message);
+        let first = whole.run.started_at.map(|at| format!("it began at {at}"));
+        return Err(first
+            .map_or_else(
+                || Failure::new("no_event", failure.message.clone()),
+                |hint| Failure::new("no_event", failure.message.clone()).hint(hint),
+            )
+            .into());
+    }
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        if Some(moment.seq) == last {
+            found = Some(StepShape::new(moment));
+        }
+        Some(moment.seq) != last
+    })?;
+    let steps: Vec<StepShape> = found.into_iter().collect();
+    let warnings = warnings(&whole);
+    let items = || Ok(vec![item(&whole, &steps)?]);
+    let sections = || state_sections(context, &whole, steps.first());
+    let exit = exit(&whole);
+    Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(exit)
+}
+
+fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) -> Vec<Section> {
+    let mut head = String::new();
+    let mut line = |tone, text: &str| head += &context.prose(tone, &escape::text(text));
+    if let Some(step) = step {
+        let at = context.clock(step.at);
+        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.effect));
+    }
+    line(words::tone(whole.run.status), &summary(context, &whole.run));
+    if let Some(holder) = &whole.state.holder {
+        let worker = holder.worker.as_deref().unwrap_or("a worker");
+        line(Tone::Dim, &format!("held by {worker} until {}", context.clock(Some(holder.until))));
+    }
+    let mut table = Table::new([
+        Column::text("step").cut_to(12),
+        Column::text("kind").expendable(1),
+        Column::text("state"),
+        Column::number("attempts").expendable(2),
+        Column::text("value, error, or what it waits for").cut_to(20),
+    ]);
+    for step in &whole.state.steps {
+        let value = step.error.as_ref().map(crate::runs::Value::plain);
+        let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
+        let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
+        let waits = (!step.subjects.is_empty()).then(|| step.subjects.join(" or "));
+        table.row([
+            Cell::name(&step.step),
+            Cell::new(step.kind),
+            Cell::new(step.state),
+            Cell::new(step.attempts.map_or_else(String::new, |attempts| attempts.to_string())),
+            Cell::new(value.or(waits).or_else(until).unwrap_or_default()),
+        ]);
+    }
+    let mut sections = vec![Section::text(head)];
+    if !table.is_empty() {
+        sections.push(Section { title: "\n".into(), table: Some(table), notes: String::new() });
+    }
+    if !whole.is_sound() {
+        sections.push(Section::text(verdict(context, whole)));
+    }
+    sections
+}

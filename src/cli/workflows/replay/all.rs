@@ -1,0 +1,181 @@
+//! `tc replay --all`: every run of a store is folded, and those that are corrupt are told.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::problem;
+use crate::cli::context::Context;
+use crate::cli::error::{DONE, NEGATIVE};
+use crate::cli::output::figures::{count, counted};
+use crate::cli::output::table::{Cell, Column, Table, Tone};
+use crate::cli::output::warnings::Warning;
+use crate::cli::output::{Answer, Section, progress};
+use crate::cli::workflows::places::{Places, page_size};
+use crate::runs::{Problem, Run, Runs};
+use crate::store::Error;
+use crate::workflow::Status;
+
+/// Most corrupt runs that are told of; the others are counted.
+const TOLD_MAX: usize = 10_000;
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    runs: u64,
+    events: u64,
+    ended: u64,
+    corrupt: u64,
+    told: Vec<(Run, Vec<Problem>)>,
+    /// Sound runs, for output that lists all.
+    sound: Vec<String>,
+    warnings: Vec<Warning>,
+}
+
+pub(super) fn run(context: &Context) -> Result<u8> {
+    let places = Places::open(context, context.threads())?;
+    let lists_all = context.global.wants_json();
+    let mut found = Found::default();
+    progress::count(context.global.quiet, "runs", |seen| {
+        places.stores.iter().try_for_each(|runs| {
+            places.runtime.block_on(fold_all(context, runs, lists_all, &mut found, &|n| {
+                seen.fetch_add(n, Ordering::Relaxed);
+            }))
+        })
+    })?;
+    let warnings = std::mem::take(&mut found.warnings);
+    let items = || {
+        let corrupt = found.told.iter().map(|(run, problems)| {
+            let problems = problems.iter().map(problem).collect::<Vec<_>>();
+            let state = json!({"status": run.status.as_str()});
+            json!({"run": run.id, "format": run.format.as_str(), "sound": false, "events": run.events,
+                   "problems": problems, "steps": [], "state": state})
+            .to_string()
+        });
+        Ok(corrupt.chain(found.sound.iter().cloned()).collect())
+    };
+    let sections = || vec![section(&found)];
+    let exit = if found.corrupt > 0 { NEGATIVE } else { DONE };
+    Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(exit)
+}
+
+async fn fold_all(
+    context: &Context,
+    runs: &Runs,
+    lists_all: bool,
+    found: &mut Found,
+    seen: &(dyn Fn(u64) + Sync),
+) -> Result<()> {
+    let (mut after, mut pages) = (None::<String>, 0);
+    loop {
+        let page = runs.ids(None, "", after.as_deref(), page_size(pages, runs.batch())).await?;
+        found.warnings.extend(page.warnings.into_iter().map(Warning::lost));
+        (after, pages) = (page.ids.last().cloned(), pages + 1);
+        let (now, ahead) = (context.now, context.threads().max(1) * 2);
+        let batches: Vec<Vec<String>> = page.ids.chunks(runs.batch()).map(<[String]>::to_vec).collect();
+        // Some at a time, in order, so that there is always one to fold and never more than a few in memory.
+        for group in batches.chunks(ahead) {
+            let spawn = |batch: &Vec<String>| {
+                let (runs, batch) = (runs.clone(), batch.clone());
+                tokio::spawn(async move { fold_batch(&runs, &batch, now).await })
+            };
+            for folding in group.iter().map(spawn).collect::<Vec<_>>() {
+                let batch = folding.await.map_err(anyhow::Error::from)??;
+                seen(batch.len() as u64);
+                batch.into_iter().for_each(|folded| found.take(folded, lists_all));
+            }
+        }
+        if !page.more {
+            return Ok(());
+        }
+    }
+}
+
+/// A run, what is wrong with it, and why it could not be read.
+type Folded = (String, Result<(Run, Vec<Problem>), Error>);
+
+async fn fold_batch(runs: &Runs, ids: &[String], now: crate::time::Timestamp) -> Result<Vec<Folded>, Error> {
+    let mut folded = Vec::new();
+    for (id, run) in runs.look(ids, now).await?.runs {
+        let run = match run {
+            Ok(run) => run,
+            Err(error) => {
+                folded.push((id, Err(error)));
+                continue;
+            }
+        };
+        // A look folds the last generation alone.
+        let whole = match run.generation {
+            1 => None,
+            _ => runs.follow(&id, now, &mut |_| true).await?,
+        };
+        folded.push((
+            id,
+            Ok(match whole {
+                Some(whole) => (whole.run, whole.problems),
+                None => {
+                    let problems = run.problem.clone().into_iter().collect();
+                    (run, problems)
+                }
+            }),
+        ));
+    }
+    Ok(folded)
+}
+
+impl Found {
+    fn take(&mut self, (id, folded): Folded, lists_all: bool) {
+        let (run, problems) = match folded {
+            Ok(folded) => folded,
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
+                return;
+            }
+        };
+        self.runs += 1;
+        self.events += run.events.unwrap_or(0);
+        self.ended += u64::from(matches!(run.status, Status::Completed | Status::Failed | Status::Cancelled));
+        if run.status == Status::Corrupt {
+            self.corrupt += 1;
+            if self.told.len() < TOLD_MAX {
+                self.told.push((run, problems));
+            }
+        } else if lists_all {
+            let state = json!({"status": run.status.as_str()});
+            let problems = problems.iter().map(problem).collect::<Vec<_>>();
+            let item = json!({"run": run.id, "format": run.format.as_str(), "sound": true, "events": run.events,
+                              "problems": problems, "steps": [], "state": state});
+            self.sound.push(item.to_string());
+        }
+    }
+}
+
+fn section(found: &Found) -> Section {
+    let mut table = Table::new([
+        Column::text("corrupt").cut_to(12),
+        Column::number("event"),
+        Column::text("problem").cut_to(30),
+        Column::text("format").expendable(1),
+    ]);
+    for (run, problems) in &found.told {
+        let first = problems.first();
+        table.row([
+            Cell::name(&run.id).tone(Tone::Strong),
+            Cell::new(first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |p| p.seq.to_string())),
+            Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
+            Cell::new(run.format.as_str()).tone(Tone::Dim),
+        ]);
+    }
+    let surplus = found.corrupt - found.told.len() as u64;
+    let more = if surplus > 0 { format!("and {} more\n", count(surplus)) } else { String::new() };
+    let (runs, events) = (counted(found.runs, "run", "runs"), counted(found.events, "event", "events"));
+    let verdict = match found.corrupt {
+        0 => "all sound".to_owned(),
+        corrupt => format!("{} corrupt, {} sound", count(corrupt), count(found.runs - corrupt)),
+    };
+    let notes = format!("{more}{runs} with {events} folded, {} ended: {verdict}.\n", count(found.ended));
+    Section { title: String::new(), table: Some(table).filter(|table| !table.is_empty()), notes }
+}

@@ -1,0 +1,137 @@
+//! `tc send`: tells a run something.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::input;
+use super::places::Places;
+use super::waiting::WaitArgs;
+use crate::cli::context::Context;
+use crate::cli::decide::whoever;
+use crate::cli::error::{DONE, NEGATIVE, PENDING};
+use crate::cli::output::table::Tone;
+use crate::cli::output::warnings::Warning;
+use crate::cli::output::{Answer, Section, escape};
+use crate::clock::SystemClock;
+use crate::random::ThreadRandom;
+use crate::runs::client::{Client, Delivered, Message};
+use crate::runs::{Run, Runs};
+use crate::workflow::Status;
+
+/// Send an event to a workflow run
+///
+/// The run need not be waiting for it, and no worker need be running: it is kept. On a store of substantial it is written as its own
+/// client writes it.
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The run: its id, or the front of it
+    run: String,
+    /// The name of the event
+    event: String,
+    /// What it says: JSON, or text, or @FILE, or - for standard input [default: null]
+    #[arg(allow_hyphen_values = true)]
+    value: Option<String>,
+    /// The value is text, whatever it looks like
+    #[arg(long, requires = "value")]
+    text: bool,
+    /// What tells this event from others: sent again with the same content, nothing is sent
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Who sends it [default: $TC_BY, else user@host]
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    #[command(flatten)]
+    waiting: WaitArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
+    args.waiting.check()?;
+    let value = input::value(args.value.as_deref(), args.text)?;
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(&args.run)?;
+    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let from = args.from.clone().unwrap_or_else(whoever);
+    let message =
+        Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
+    let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
+    let taken = match args.waiting.wait {
+        true => args.waiting.wait_for(&places, client.taken(&delivered))?.map(Some),
+        false => Some(None),
+    };
+    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, taken };
+    let warnings = oddities(&places, &runs, &outcome);
+    outcome.print(context, "tc.send/1", &args.event, warnings)
+}
+
+/// What should be known of such a message.
+fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
+    let client = Client::new(runs, &SystemClock, &ThreadRandom);
+    let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
+    let came = run.waiting_for.as_ref().and_then(|waiting| waiting.unnamed.as_ref());
+    let event = outcome.event.clone().unwrap_or_default();
+    match came {
+        Some(unnamed) if unnamed.not.contains(&event) => {
+            let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
+            vec![Warning::new(message)]
+        }
+        _ => held_up(&run),
+    }
+}
+
+/// A corrupt history stops every worker.
+fn held_up(run: &Run) -> Vec<Warning> {
+    match (run.status, &run.because) {
+        (Status::Corrupt, Some(because)) => {
+            vec![Warning::new(format!("{} is corrupt, and no worker will take it: {because}", run.id))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What came of a delivery.
+pub(crate) struct Outcome {
+    pub(crate) run: String,
+    pub(crate) event: Option<String>,
+    pub(crate) delivered: Delivered,
+    /// None if waiting for it took too long; else whether the run has taken it, if that was waited for.
+    pub(crate) taken: Option<Option<bool>>,
+}
+
+impl Outcome {
+    /// Prints it; `what` was delivered.
+    pub(crate) fn print(
+        self,
+        context: &Context,
+        schema: &'static str,
+        what: &str,
+        warnings: Vec<Warning>,
+    ) -> Result<u8> {
+        let Outcome { run, event, delivered, taken } = self;
+        let (exit, after) = match taken {
+            Some(None) => (DONE, String::new()),
+            Some(Some(true)) => (DONE, "\nThe run has taken it.".into()),
+            Some(Some(false)) => (NEGATIVE, "\nThe run ended without taking it.".into()),
+            None => (PENDING, "\nThe run has not taken it yet; it stays where the run finds it.".into()),
+        };
+        let items = || {
+            let mut item = json!({
+                "run": run, "event": event, "id": delivered.id, "deduplicated": delivered.deduplicated,
+            });
+            if taken != Some(None) {
+                item["taken"] = (taken == Some(Some(true))).into();
+            }
+            Ok(vec![item.to_string()])
+        };
+        let sections = || {
+            let said = match delivered.deduplicated {
+                true => format!("{what} was sent to {run} before with this key: nothing was sent."),
+                false => format!("{what} was sent to {run}."),
+            };
+            let lines = escape::text(&said).into_owned() + &after;
+            vec![Section::text(lines.lines().map(|line| context.prose(Tone::Plain, line)).collect())]
+        };
+        Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
+        Ok(exit)
+    }
+}
