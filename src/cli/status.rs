@@ -11,12 +11,13 @@ use super::output::table::{Cell, Column, Table, Tone};
 use super::output::warnings::{Spot, Warning};
 use super::output::{Answer, Section, escape};
 use super::shape::{ForcedShape, FunctionShape};
+use super::workflows::tally::{self, Workflows};
 use crate::evolution::source::Source;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
 
-/// Show every function: calls, variants with share, success and latency, decisions
+/// Show every function: calls, variants with share, success and latency, decisions; and every workflow
 ///
-/// With a FUNCTION, only that one. Calls count as the Python package counts them: calls made because another variant had
+/// With a FUNCTION, only that one; the name of a workflow does, too. Calls count as the Python package counts them: calls made because another variant had
 /// failed are among them; `tc summary` and `tc report` tell them apart.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -46,17 +47,23 @@ impl RangeArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
-    let store = context.store()?;
     let filter = args.range.filter(context)?;
-    let (summary, warnings) = read(context, &store, &filter)?;
+    let (store, tally) = tally::beside(context.store(), tally::read(context))?;
+    let Some(store) = store else { return workflows_alone(context, args, tally) };
+    let (summary, mut warnings) = read(context, &store, &filter)?;
+    warnings.extend(tally.warnings.iter().cloned());
     let functions = match &args.function {
-        Some(name) => vec![function(context, &summary, name, &store, &filter)?],
+        Some(name) => match function(context, &summary, name, &store, &filter) {
+            Err(_) if tally.workflow(name).is_some() => return workflows_alone(context, args, tally),
+            found => vec![found?],
+        },
         None => summary.functions.iter().collect::<Vec<_>>(),
     };
     let items = || {
         let shapes = functions.iter().map(|function| FunctionShape::new(function, false));
         shapes.map(|shape| Ok(serde_json::to_string(&shape)?)).collect()
     };
+    let shows_workflows = !tally.is_empty() && args.function.is_none();
     let sections = || {
         let mut sections = Vec::new();
         if context.global.verbose {
@@ -67,9 +74,35 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
         } else {
             Section { notes: forced(context, &functions), ..Section::table(table(context, &functions)) }
         });
+        if shows_workflows {
+            let described = if context.global.verbose { tally.describe() + "\n" } else { String::new() };
+            sections.push(Section { title: "\n".to_owned() + &described, ..tally.section(context, true) });
+        }
         sections
     };
-    Answer { schema: "tc.status/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    let members = if shows_workflows { vec![("workflows", tally.json()?)] } else { Vec::new() };
+    let answer = Answer { schema: "tc.status/1", warnings, items, rows_of: Some("variants"), sections };
+    answer.print_with(context, &members)?;
+    Ok(DONE)
+}
+
+/// The answer for a store that has workflows and no functions, or for the name of a workflow.
+fn workflows_alone(context: &Context, args: &StatusArgs, mut tally: Workflows) -> Result<u8> {
+    if let Some(name) = &args.function {
+        tally.workflows.retain(|workflow| workflow.name.as_ref() == Some(name));
+        if tally.workflows.is_empty() {
+            let message = format!("no function and no workflow `{name}`");
+            return Err(Failure::new("unknown_function", message).hint("`tc status` lists those there are").into());
+        }
+    }
+    let warnings = std::mem::take(&mut tally.warnings);
+    let sections = || {
+        let described = if context.global.verbose { tally.describe() + "\n" } else { String::new() };
+        vec![Section { title: described, ..tally.section(context, true) }]
+    };
+    let members = [("workflows", tally.json()?)];
+    let answer = Answer { schema: "tc.status/1", warnings, items: || Ok(Vec::new()), rows_of: None, sections };
+    answer.print_with(context, &members)?;
     Ok(DONE)
 }
 

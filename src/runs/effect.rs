@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::shown::{Value, error_text};
+use super::shown::{Value, compact, error_text};
 use crate::compat::substantial;
 use crate::time::Timestamp;
 use crate::workflow::{Call, Ending, Entry, Event, Json, Message, Outcome, PutOff, RunState, StepState, WaitState};
@@ -19,7 +19,12 @@ fn cut(text: &str) -> Cow<'_, str> {
 }
 
 fn value(json: &Json<'_>) -> String {
-    cut(json.text()).into_owned()
+    // What is cut anyway need not be looked through.
+    let text = json.text();
+    match text.len() {
+        0..10_000 => cut(&compact(text)).into_owned(),
+        _ => cut(text).into_owned(),
+    }
 }
 
 fn error(json: &Json<'_>) -> String {

@@ -55,6 +55,14 @@ impl Value {
         }
     }
 
+    /// As text on one line, without the blanks that indent JSON.
+    pub fn brief(&self) -> Cow<'_, str> {
+        match self {
+            Value::Json(json) => compact(json.text()),
+            Value::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
     /// As JSON: what is not is a string.
     pub fn json(&self) -> Cow<'_, str> {
         match self {
@@ -69,8 +77,32 @@ impl Value {
         if json.text().starts_with('"') {
             return json.read::<String>().unwrap_or_else(|_| json.text().to_owned());
         }
-        error_text(json).unwrap_or_else(|| json.text().to_owned())
+        error_text(json).unwrap_or_else(|| compact(json.text()).into_owned())
     }
+}
+
+/// JSON without the blanks that indent it: one stays behind a colon or a comma where there were some.
+pub(super) fn compact(json: &str) -> Cow<'_, str> {
+    if !json.contains("  ") && !json.contains("{ ") && !json.contains('\t') {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut escaped, mut blank) = (false, false, false);
+    for c in json.chars() {
+        if in_string {
+            out.push(c);
+            (in_string, escaped) = (escaped || c != '"', !escaped && c == '\\');
+        } else if c.is_ascii_whitespace() {
+            blank = true;
+        } else {
+            if blank && out.ends_with([':', ',']) {
+                out.push(' ');
+            }
+            (blank, in_string) = (false, c == '"');
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// `Timeout: no answer`, if it is an object that says so.
@@ -461,5 +493,33 @@ impl Moment<'_> {
             What::Own { entry, line, .. } => super::own::item(self.seq, entry, line),
             What::Substantial { event, .. } => super::substantial::item(self.seq, self.at, event),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_between_tokens_go_and_those_in_texts_stay() {
+        for (json, wanted) in [
+            (r#"{   "a":   1,      "b  c": "x \"  y\\"   }"#, r#"{"a": 1, "b  c": "x \"  y\\"}"#),
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+            (r#"[ 1 ,  2 ]"#, r#"[1, 2]"#),
+            (r#"{ }"#, r#"{}"#),
+        ] {
+            assert_eq!(compact(json), wanted);
+        }
+    }
+
+    #[test]
+    fn values_are_said_plainly() {
+        let said = |json: &str| Value::Json(Json::parse(json).unwrap()).plain();
+        assert_eq!(said(r#"{"type":"Timeout","message":"no answer"}"#), "Timeout: no answer");
+        assert_eq!(said(r#"{"message":"no answer"}"#), "no answer");
+        assert_eq!(said(r#"{"type":7,"message":"no answer"}"#), r#"{"type":7,"message":"no answer"}"#);
+        assert_eq!(said(r#""RuntimeError: card declined""#), "RuntimeError: card declined");
+        assert_eq!(said("12.50"), "12.50");
+        assert_eq!(Value::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
     }
 }

@@ -58,10 +58,15 @@ where
 {
     /// Prints the answer to standard output, and the warnings where they belong.
     pub(crate) fn print(self, context: &Context) -> anyhow::Result<()> {
+        self.print_with(context, &[])
+    }
+
+    /// The same, with more members, which are JSON already, beside the items of the JSON form.
+    pub(crate) fn print_with(self, context: &Context, members: &[(&str, String)]) -> anyhow::Result<()> {
         let format = context.global.output();
         let mut text = String::new();
         match format {
-            OutputFormat::Json => text = envelope(self.schema, &self.warnings, &(self.items)()?)?,
+            OutputFormat::Json => text = envelope(self.schema, &self.warnings, members, &(self.items)()?)?,
             OutputFormat::Jsonl => {
                 for item in (self.items)()? {
                     text.push_str(&item);
@@ -110,11 +115,17 @@ pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     written.context("cannot write to standard output")
 }
 
-/// `{"schema":…,"complete":…,"warnings":[…],"items":[…]}`, an item a line.
-fn envelope(schema: &str, warnings: &[Warning], items: &[String]) -> serde_json::Result<String> {
+/// `{"schema":…,"complete":…,"warnings":[…],"items":[…]}`, an item a line; `members` in front of the items.
+fn envelope(
+    schema: &str,
+    warnings: &[Warning],
+    members: &[(&str, String)],
+    items: &[String],
+) -> serde_json::Result<String> {
     let complete = warnings.iter().all(|warning| !warning.loses);
+    let members = members.iter().map(|(name, value)| format!("\"{name}\":{value},")).collect::<String>();
     let head = format!(
-        "{{\"schema\":{},\"complete\":{complete},\"warnings\":{},\"items\":[",
+        "{{\"schema\":{},\"complete\":{complete},\"warnings\":{},{members}\"items\":[",
         serde_json::to_string(schema)?,
         serde_json::to_string(warnings)?
     );

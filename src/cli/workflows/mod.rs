@@ -9,5 +9,6 @@ pub(crate) mod runs;
 pub(crate) mod send;
 mod shape;
 pub(crate) mod start;
+pub(crate) mod tally;
 mod waiting;
 mod words;

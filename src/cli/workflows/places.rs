@@ -12,11 +12,16 @@ use crate::cli::find::{self, nearest};
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::{Client as Package, Files};
 use crate::runs::client::ClientError;
-use crate::runs::{Format, Runs, at_path, at_site};
+use crate::runs::{Format, Run, Runs, at_path, at_site};
 use crate::store::{Address, LIST_PAGE};
+use crate::time::Timestamp;
+use crate::workflow::Status;
 
 /// How many ids are looked through for one that is near to what was typed.
 const NEAR_MAX: usize = 10_000;
+
+/// How many runs are looked at for one that goes on and is near.
+const OPEN_MAX: usize = 1_000;
 
 /// How many ids are named when several fit.
 const NAMED_MAX: usize = 5;
@@ -110,7 +115,7 @@ impl Places {
                 Ok(failure) => failure.into(),
                 Err(error) => error,
             },
-            ClientError::Ended { .. } => Failure::new("run_ended", message).hint(self.others_hint()).into(),
+            ClientError::Ended { run, .. } => Failure::new("run_ended", message).hint(self.open_near(&run)).into(),
             ClientError::KeyUsed { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
                 .hint("one key is for one content: use another key")
                 .into(),
@@ -126,9 +131,24 @@ impl Places {
         }
     }
 
-    /// The runs that still take messages, as far as a look at a few tells.
-    fn others_hint(&self) -> String {
-        "`tc runs --status waiting` lists those that wait for something".into()
+    /// The runs that have not ended and are near to one that has.
+    fn open_near(&self, run: &str) -> String {
+        let mut open = Vec::new();
+        for runs in &self.stores {
+            let looked = self.runtime.block_on(async {
+                let ids = runs.ids(None, "", None, OPEN_MAX).await?.ids;
+                runs.look(&ids, Timestamp::now()).await
+            });
+            // What cannot be read now is no nearer.
+            let found = looked.map(|looked| looked.runs).unwrap_or_default();
+            let is_over = |status| matches!(status, Status::Completed | Status::Failed | Status::Cancelled);
+            let goes_on = |run: &Run| !is_over(run.status) && run.status != Status::Corrupt;
+            open.extend(found.into_iter().filter(|(_, run)| run.as_ref().is_ok_and(goes_on)).map(|(id, _)| id));
+        }
+        match nearest(run, open.iter().map(String::as_str)) {
+            Some(hint) => format!("of those that go on, {hint}"),
+            None => "`tc runs --status waiting` lists those that wait for something".into(),
+        }
     }
 }
 

@@ -167,14 +167,15 @@ fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Res
         Column::text("time").expendable(2),
         Column::text("type").expendable(1),
         Column::text("what it changes").cut_to(30),
-        Column::text("and then the run is").cut_to(20),
+        Column::text("and it is").cut_to(16),
     ]);
     let mut out = Stream::new(context, table);
     let (mut printed, mut before) = (Ok(()), None);
     let whole = follow(places, context, runs, run, &mut |moment| {
         let brief = moment.brief();
         // What stays as it is need not be read again.
-        let state = if before.as_ref() == Some(&brief) { String::new() } else { said(context, &brief) };
+        let now = said(context, &brief);
+        let state = if before.as_ref() == Some(&now) { String::new() } else { now.clone() };
         let row = vec![
             Cell::new(moment.seq.to_string()).tone(Tone::Dim),
             Cell::new(context.clock(moment.at)).tone(Tone::Dim),
@@ -182,7 +183,7 @@ fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Res
             Cell::new(moment.effect()),
             Cell::new(state).tone(words::tone(brief.status)),
         ];
-        before = Some(brief);
+        before = Some(now);
         printed = out.row(row);
         printed.is_ok() && !out.is_over()
     })?;
@@ -194,14 +195,11 @@ fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Res
     Ok(exit(&whole))
 }
 
-/// Where a run stands, in short.
+/// Where a run stands, in short. Which worker holds it the events tell.
 fn said(context: &Context, brief: &Brief) -> String {
-    let waits = brief.waiting_for.as_ref().map(|waits| words::waiting(context, waits)).unwrap_or_default();
-    match (&brief.worker, waits.is_empty()) {
-        (Some(worker), _) => format!("{}: {worker}", brief.status),
-        (None, false) => format!("{}: {waits}", brief.status),
-        (None, true) => brief.status.to_string(),
-    }
+    let waits = brief.waiting_for.as_ref().filter(|_| brief.worker.is_none());
+    let waits = waits.map(|waits| words::waiting(context, waits)).unwrap_or_default();
+    if waits.is_empty() { brief.status.to_string() } else { format!("{}: {waits}", brief.status) }
 }
 
 /// What could not be read beside the history.
@@ -283,13 +281,10 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
     };
     if let Some(message) = missing {
         let failure = Failure::new("no_event", message);
-        let first = whole.run.started_at.map(|at| format!("it began at {at}"));
-        return Err(first
-            .map_or_else(
-                || Failure::new("no_event", failure.message.clone()),
-                |hint| Failure::new("no_event", failure.message.clone()).hint(hint),
-            )
-            .into());
+        return Err(match whole.run.started_at {
+            Some(at) => failure.hint(format!("it began at {at}")).into(),
+            None => failure.into(),
+        });
     }
     let whole = follow(places, context, runs, run, &mut |moment| {
         if Some(moment.seq) == last {

@@ -94,7 +94,8 @@ enum Order {
 }
 
 /// Which runs are wanted.
-struct Wanted {
+#[derive(Default)]
+pub(super) struct Wanted {
     workflow: Option<String>,
     statuses: Vec<Status>,
     since: Option<Timestamp>,
@@ -103,11 +104,11 @@ struct Wanted {
 
 /// What was met on the way.
 #[derive(Default)]
-struct Met {
-    looked_at: u64,
+pub(super) struct Met {
+    pub(super) looked_at: u64,
     shown: u64,
     statuses: BTreeMap<Status, u64>,
-    warnings: Vec<Warning>,
+    pub(super) warnings: Vec<Warning>,
     /// Runs for which the filter has no answer, and why the first has none.
     unanswered: u64,
     why: Option<String>,
@@ -158,7 +159,7 @@ impl Met {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if self.unread > 1 {
             let message = format!("{} more could not be read", counted(self.unread - 1, "run", "runs"));
             self.warnings.push(Warning { count: Some(self.unread - 1), ..Warning::lost(message) });
@@ -256,7 +257,7 @@ fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize,
 
 /// Hands each run that is wanted to `take`, in order, until that returns false; also whether the runs behind it are still to be
 /// read.
-fn each(
+pub(super) fn each(
     context: &Context,
     places: &Places,
     wanted: &Wanted,
@@ -329,16 +330,16 @@ async fn each_of(
 
 fn table(stores: &[Runs]) -> Table {
     let mut columns = vec![
-        Column::text("run").cut_to(12),
-        Column::text("workflow").cut_to(10).expendable(2),
+        Column::text("run").cut_to(24),
+        Column::text("workflow").cut_to(10).expendable(1),
         Column::text("status"),
         Column::text("since"),
-        Column::text("waits for, or what came of it").cut_to(24),
-        Column::text("started").expendable(1),
+        Column::text("detail").cut_to(20),
+        Column::text("started").expendable(2),
         Column::number("events").expendable(3),
     ];
     if stores.len() > 1 {
-        columns.push(Column::text("format").expendable(4));
+        columns.push(Column::text("format").expendable(1));
     }
     Table::new(columns)
 }

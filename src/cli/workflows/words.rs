@@ -28,7 +28,7 @@ fn names(names: &[String]) -> String {
     }
 }
 
-/// What a run waits for, as `allow`, `approve or reject until in 2h`, `in 3d`.
+/// What a run waits for, as `allow`, `approve or reject, the deadline in 2h`, `wakes in 3d`, `next attempt was due 5m ago`.
 pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
     let mut parts = Vec::new();
     if !waiting.events.is_empty() {
@@ -43,33 +43,33 @@ pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
     if !waiting.children.is_empty() {
         parts.push(format!("the end of {}", names(&waiting.children)));
     }
-    let at = |at: Timestamp| context.recency(Some(at));
-    let mut text = parts.join(" or ");
+    let when = |at: Timestamp| context.recency(Some(at));
     if let Some(until) = waiting.until {
-        let when = at(until);
-        text = if text.is_empty() { format!("the time: {when}") } else { format!("{text}, at most: {when}") };
+        let is_past = if until <= context.now { "was " } else { "" };
+        match parts.is_empty() {
+            true => {
+                parts.push(format!("{is_past}{} {}", if is_past.is_empty() { "wakes" } else { "to wake" }, when(until)))
+            }
+            false => parts.push(format!("the deadline {is_past}{}", when(until))),
+        }
     }
     if let Some(retry_at) = waiting.retry_at {
-        let when = at(retry_at);
-        text = if text.is_empty() {
-            format!("the next attempt: {when}")
-        } else {
-            format!("{text}, or an attempt: {when}")
-        };
+        let is_past = if retry_at <= context.now { "was due " } else { "" };
+        parts.push(format!("next attempt {is_past}{}", when(retry_at)));
     }
-    text
+    parts.join(", ")
 }
 
 /// What a list says beside the status: what is waited for, why it failed, what came of it.
 pub(crate) fn detail(context: &Context, run: &Run) -> String {
     if let Some(waits) = run.waiting_for.as_ref().map(|waits| waiting(context, waits)).filter(|text| !text.is_empty()) {
         return match run.error.as_ref().filter(|_| run.status == Status::Retrying) {
-            Some(error) => format!("{waits}, after {}", error.plain()),
+            Some(error) => format!("{waits}: {}", error.plain()),
             None => waits,
         };
     }
     match run.status {
-        Status::Completed => run.result.as_ref().map(|value| value.text().to_owned()).unwrap_or_default(),
+        Status::Completed => run.result.as_ref().map(|value| value.brief().into_owned()).unwrap_or_default(),
         Status::Failed | Status::Retrying => run.error.as_ref().map(|error| error.plain()).unwrap_or_default(),
         _ => run.because.clone().unwrap_or_default(),
     }
