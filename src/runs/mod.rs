@@ -23,7 +23,7 @@ pub use shown::{
 
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::Client;
-use crate::store::{Error, Store};
+use crate::store::{Error, LIST_PAGE, Store};
 use crate::time::Timestamp;
 
 /// A store of workflow runs. Clones share it.
@@ -80,7 +80,7 @@ impl Runs {
     pub fn batch(&self) -> usize {
         match self {
             Runs::Own(_) => 64,
-            Runs::Substantial(..) => 2_000,
+            Runs::Substantial(..) => LIST_PAGE,
             Runs::DurablePython(_) => 16,
         }
     }

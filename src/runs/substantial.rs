@@ -11,8 +11,8 @@ use super::shown::{
 };
 use super::{Ids, Looked};
 use crate::compat::substantial::{
-    Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, Subject, WaitingFor,
-    likely_messages,
+    self as package, Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, Subject,
+    WaitingFor, Zone, likely_messages,
 };
 use crate::store::{Error, LIST_PAGE};
 use crate::time::Timestamp;
@@ -20,6 +20,10 @@ use crate::workflow::Status;
 
 /// How many other runs of a workflow are looked at to tell what a run of it may wait for.
 const OTHERS_MAX: usize = 200;
+
+/// How many runs in a Redis are held at a time.
+#[cfg(feature = "redis")]
+const REDIS_MAX: usize = 500;
 
 /// Most names of messages that a run may wait for.
 const LIKELY_MAX: usize = 5;
@@ -67,22 +71,66 @@ async fn read_one(client: &Client, id: &str) -> Result<Option<Found>, Error> {
     }
 }
 
+/// What is seen of one run.
+struct Sight {
+    run: Run,
+    /// What it was sent, if that says what it may wait for.
+    life: Option<Life>,
+    warnings: Vec<String>,
+}
+
+impl Sight {
+    fn new(zone: &Zone, found: &Found, now: Timestamp) -> Self {
+        let history = found.history();
+        let run = run_of(zone, found, &history, now);
+        let is_unnamed = run.waiting_for.as_ref().is_some_and(|waiting| waiting.unnamed.is_some());
+        let life = history.life().filter(|_| is_unnamed).cloned();
+        Sight { run, life, warnings: found.warnings.clone() }
+    }
+}
+
 pub(super) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
-    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
     let mut looked = Looked::default();
     let mut others = Others::default();
-    for found in client.read(&names).await? {
-        for warning in &found.warnings {
-            if !looked.warnings.contains(warning) {
-                looked.warnings.push(warning.clone());
+    for mut sight in sights(client, ids, now).await? {
+        for warning in sight.warnings {
+            if !looked.warnings.contains(&warning) {
+                looked.warnings.push(warning);
             }
         }
-        let history = found.history();
-        let mut run = run_of(client, &found, &history, now);
-        others.complete(client, &mut run, &history).await?;
-        looked.runs.push((found.run.clone(), Ok(run)));
+        if let Some(life) = &sight.life {
+            others.complete(client, &mut sight.run, life).await?;
+        }
+        looked.runs.push((sight.run.id.clone(), Ok(sight.run)));
     }
     Ok(looked)
+}
+
+async fn sights(client: &Client, ids: &[String], now: Timestamp) -> Result<Vec<Sight>, Error> {
+    let mut sights: Vec<Option<Sight>> = ids.iter().map(|_| None).collect();
+    match client {
+        Client::Files(files) => {
+            let (files, ids) = (files.clone(), ids.to_vec());
+            let read = tokio::task::spawn_blocking(move || {
+                let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let zone = files.zone().clone();
+                files.read_each(&names, |at, found| sights[at] = Some(Sight::new(&zone, &found, now)))?;
+                Ok(sights)
+            });
+            sights = read.await.unwrap_or_else(|error| Err(Error::unavailable("reading a folder", error)))?;
+        }
+        #[cfg(feature = "redis")]
+        Client::Redis(_) => {
+            let chunks = ids.chunks(REDIS_MAX).zip(sights.chunks_mut(REDIS_MAX));
+            for (ids, sights) in chunks {
+                let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+                for (found, sight) in client.read(&names).await?.iter().zip(sights) {
+                    *sight = Some(Sight::new(client.zone(), found, now));
+                }
+            }
+        }
+    }
+    Ok(sights.into_iter().flatten().collect())
 }
 
 /// What other runs of each workflow were sent.
@@ -93,15 +141,16 @@ struct Others {
 
 impl Others {
     /// Adds what a run that waits for a message may wait for.
-    async fn complete(&mut self, client: &Client, run: &mut Run, history: &History) -> Result<(), Error> {
-        let Some(unnamed) = run.waiting_for.as_mut().and_then(|waiting| waiting.unnamed.as_mut()) else {
-            return Ok(());
-        };
-        let (Some(workflow), Some(life)) = (&run.workflow, history.life()) else { return Ok(()) };
+    async fn complete(&mut self, client: &Client, run: &mut Run, life: &Life) -> Result<(), Error> {
+        let unnamed = run.waiting_for.as_mut().and_then(|waiting| waiting.unnamed.as_mut());
+        let (Some(unnamed), Some(workflow)) = (unnamed, &run.workflow) else { return Ok(()) };
         if !self.lives.contains_key(workflow) {
-            let listed = client.runs(Some(workflow), None, OTHERS_MAX).await?;
-            let names: Vec<&str> = listed.items.iter().map(|listed| listed.run.as_str()).collect();
-            let lives = client.read(&names).await?.iter().flat_map(|found| found.history().lives).collect();
+            let mut lives = Vec::new();
+            for listed in client.runs(Some(workflow), None, OTHERS_MAX).await?.items {
+                // One that cannot be read tells nothing.
+                let reading = client.reading(&listed.run).await.ok().flatten();
+                lives.extend(reading.into_iter().flat_map(|reading| package::fold(&reading.records).lives));
+            }
             self.lives.insert(workflow.clone(), lives);
         }
         let lives = self.lives.get(workflow).map(Vec::as_slice).unwrap_or_default();
@@ -120,8 +169,7 @@ fn waiting_of(waiting: WaitingFor) -> Option<Waiting> {
     }
 }
 
-fn run_of(client: &Client, found: &Found, history: &History, now: Timestamp) -> Run {
-    let zone = client.zone();
+fn run_of(zone: &Zone, found: &Found, history: &History, now: Timestamp) -> Run {
     let standing = Standing::of(found, history, zone, now);
     let (mut result, mut error) = (None, None);
     match history.life().and_then(|life| life.end.as_ref()).map(|end| &end.how) {
@@ -183,12 +231,14 @@ pub(super) async fn follow(
         }
     }
     let history = fold.into_history();
-    let mut run = run_of(client, &found, &history, now);
+    let mut run = run_of(client.zone(), &found, &history, now);
     if !reached {
         let brief = brief(&history);
         (run.status, run.waiting_for) = (brief.status, brief.waiting_for);
     }
-    Others::default().complete(client, &mut run, &history).await?;
+    if let Some(life) = history.life() {
+        Others::default().complete(client, &mut run, life).await?;
+    }
     Ok(Some(Whole {
         state: state_of(client, &found, &history),
         problems: problems_of(&found, &history),

@@ -20,6 +20,7 @@ mod record;
 #[path = "../../examples/record/main.rs"]
 mod record_example;
 mod refused;
+mod runs;
 mod scenario;
 #[cfg(any(feature = "redis", feature = "object-store"))]
 #[allow(dead_code, reason = "not every test program needs all of it")]

@@ -23,6 +23,9 @@ const NEAR_MAX: usize = 10_000;
 /// How many runs are looked at for one that goes on and is near.
 const OPEN_MAX: usize = 1_000;
 
+/// How many ids are asked for at first.
+const FIRST_PAGE: usize = 512;
+
 /// How many ids are named when several fit.
 const NAMED_MAX: usize = 5;
 
@@ -237,7 +240,7 @@ fn refuse_missing(path: &Path) -> Result<()> {
     Err(Failure::new("not_found", format!("no such file or folder: {name}")).into())
 }
 
-/// All ids of a store, a page at a time; small pages first, so that the first ones come at once.
-pub(crate) fn page_size(pages: usize, batch: usize) -> usize {
-    if pages == 0 { batch.max(256) } else { LIST_PAGE }
+/// How many ids to ask for at a time: few at first, so that the first runs come at once.
+pub(crate) fn page_size(pages: usize) -> usize {
+    if pages == 0 { FIRST_PAGE } else { LIST_PAGE }
 }

@@ -295,7 +295,7 @@ async fn each_of(
     loop {
         while reading.len() < ahead && (more || !left.is_empty()) {
             if left.is_empty() {
-                let size = page_size(pages, runs.batch());
+                let size = page_size(pages);
                 let page = runs.ids(wanted.workflow.as_deref(), "", after.as_deref(), size).await?;
                 page.warnings.into_iter().for_each(|warning| met.warn(warning));
                 after = page.ids.last().cloned();

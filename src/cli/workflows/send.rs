@@ -15,8 +15,8 @@ use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
 use crate::clock::SystemClock;
 use crate::random::ThreadRandom;
+use crate::runs::Runs;
 use crate::runs::client::{Client, Delivered, Message};
-use crate::runs::{Run, Runs};
 use crate::workflow::Status;
 
 /// Send an event to a workflow run
@@ -64,29 +64,24 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     outcome.print(context, "tc.send/1", &args.event, warnings)
 }
 
-/// What should be known of such a message.
+/// What should be known of a message to a run of substantial.
 fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
+    if !matches!(runs, Runs::Substantial(..)) {
+        return Vec::new();
+    }
     let client = Client::new(runs, &SystemClock, &ThreadRandom);
     let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
-    let came = run.waiting_for.as_ref().and_then(|waiting| waiting.unnamed.as_ref());
     let event = outcome.event.clone().unwrap_or_default();
-    match came {
-        Some(unnamed) if unnamed.not.contains(&event) => {
-            let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
-            vec![Warning::new(message)]
-        }
-        _ => held_up(&run),
+    let came = run.waiting_for.as_ref().and_then(|waiting| waiting.unnamed.as_ref());
+    let mut warnings = Vec::new();
+    if came.is_some_and(|unnamed| unnamed.not.contains(&event)) {
+        let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
+        warnings.push(Warning::new(message));
     }
-}
-
-/// A corrupt history stops every worker.
-fn held_up(run: &Run) -> Vec<Warning> {
-    match (run.status, &run.because) {
-        (Status::Corrupt, Some(because)) => {
-            vec![Warning::new(format!("{} is corrupt, and no worker will take it: {because}", run.id))]
-        }
-        _ => Vec::new(),
+    if let (Status::Corrupt, Some(because)) = (run.status, &run.because) {
+        warnings.push(Warning::new(format!("{} is corrupt, and no worker will take it: {because}", run.id)));
     }
+    warnings
 }
 
 /// What came of a delivery.

@@ -102,12 +102,17 @@ pub(crate) fn read(context: &Context) -> Result<Workflows> {
 }
 
 impl Workflows {
+    /// Keeps runs that make good examples: those whose names can be typed.
     fn note(&mut self, run: &Run) {
+        let is_plain = |text: &str| escape::text(text) == text && !text.contains(char::is_whitespace);
+        if !is_plain(&run.id) {
+            return;
+        }
         if run.status == Status::Waiting {
             let waiting = run.waiting_for.as_ref();
             let event = waiting.and_then(|waiting| {
                 let likely = waiting.unnamed.as_ref().and_then(|unnamed| unnamed.likely.first());
-                waiting.events.first().or(likely).cloned()
+                waiting.events.first().or(likely).filter(|event| is_plain(event)).cloned()
             });
             if self.waiting.as_ref().is_none_or(|(_, known)| known.is_none() && event.is_some()) {
                 self.waiting = Some((run.id.clone(), event));

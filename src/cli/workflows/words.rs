@@ -1,5 +1,6 @@
 //! Runs in words.
 
+use crate::cli::args::TimeStyle;
 use crate::cli::context::Context;
 use crate::cli::output::table::Tone;
 use crate::runs::{Run, Waiting};
@@ -28,7 +29,7 @@ fn names(names: &[String]) -> String {
     }
 }
 
-/// What a run waits for, as `allow`, `approve or reject, the deadline in 2h`, `wakes in 3d`, `next attempt was due 5m ago`.
+/// What a run waits for, as `allow`, `approve or reject, deadline in 2h`, `wakes in 3d`, `next attempt was due 5m ago`.
 pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
     let mut parts = Vec::new();
     if !waiting.events.is_empty() {
@@ -44,18 +45,20 @@ pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
         parts.push(format!("the end of {}", names(&waiting.children)));
     }
     let when = |at: Timestamp| context.recency(Some(at));
+    // An absolute time says by itself whether it is past.
+    let is_past = |at: Timestamp| at <= context.now && context.global.time != Some(TimeStyle::Iso);
     if let Some(until) = waiting.until {
-        let is_past = if until <= context.now { "was " } else { "" };
-        match parts.is_empty() {
-            true => {
-                parts.push(format!("{is_past}{} {}", if is_past.is_empty() { "wakes" } else { "to wake" }, when(until)))
-            }
-            false => parts.push(format!("the deadline {is_past}{}", when(until))),
-        }
+        let words = match (parts.is_empty(), is_past(until)) {
+            (true, false) => "wakes",
+            (true, true) => "was to wake",
+            (false, false) => "deadline",
+            (false, true) => "deadline was",
+        };
+        parts.push(format!("{words} {}", when(until)));
     }
     if let Some(retry_at) = waiting.retry_at {
-        let is_past = if retry_at <= context.now { "was due " } else { "" };
-        parts.push(format!("next attempt {is_past}{}", when(retry_at)));
+        let words = if is_past(retry_at) { "next attempt was due" } else { "next attempt" };
+        parts.push(format!("{words} {}", when(retry_at)));
     }
     parts.join(", ")
 }

@@ -184,20 +184,27 @@ impl Client {
         self.plan(queue, run, now, |at| encode::send(at, name, value)).await
     }
 
+    /// The history alone of a run.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what can be no run, and as the medium says.
+    pub async fn reading(&self, run: &str) -> Result<Option<Reading>, Error> {
+        match self {
+            Client::Files(files) => {
+                let run = run.to_owned();
+                blocking(files, move |files| files.reading(&run)).await
+            }
+            #[cfg(feature = "redis")]
+            Client::Redis(redis) => redis.reading(run).await,
+        }
+    }
+
     /// What a run ended with: as for the package, at its first end. None if it goes on, or is not there.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the history cannot be read so far, [`Error::Invalid`] for what can be no run, and as the medium says.
     pub async fn result(&self, run: &str) -> Result<Option<Outcome>, Error> {
-        let reading = match self {
-            Client::Files(files) => {
-                let run = run.to_owned();
-                blocking(files, move |files| files.reading(&run)).await?
-            }
-            #[cfg(feature = "redis")]
-            Client::Redis(redis) => redis.reading(run).await?,
-        };
-        reading.map_or(Ok(None), |reading| outcome(run, reading))
+        self.reading(run).await?.map_or(Ok(None), |reading| outcome(run, reading))
     }
 
     /// Waits until a run has ended, looking every `pause`. Whoever does not want to wait for ever drops the future.

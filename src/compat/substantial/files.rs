@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::dir::{Folder, is_name};
 use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
-use super::records::{RECORDS_BYTES_MAX, Reading, read_event};
+use super::records::{Body, RECORDS_BYTES_MAX, Reading, read_event};
 use super::zone::{Zone, naive_text, parse_naive};
 use super::{LEASE_US, metadata, workflow_of};
 use crate::store::Error;
@@ -167,40 +167,52 @@ impl Files {
     /// # Errors
     /// As the file system says of the folders that all runs share; [`Error::Invalid`] for what can be no run.
     pub fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
-        let mut found = self.read_once(runs)?;
-        // A worker that moves a run from one schedule to the next can do so behind and in front of who looks.
-        let lost =
-            |found: &Found| found.schedules_count == 0 && found.history().life().is_some_and(|l| l.end.is_none());
-        let again: Vec<usize> = (0..found.len()).filter(|at| lost(&found[*at])).collect();
-        if !again.is_empty() {
-            std::thread::sleep(TRY_PAUSE);
-            let names: Vec<&str> = again.iter().map(|at| runs[*at]).collect();
-            for (at, second) in again.into_iter().zip(self.read_once(&names)?) {
-                found[at] = second;
-            }
-        }
+        let mut found: Vec<Found> = runs.iter().map(|_| Found::default()).collect();
+        self.read_each(runs, |at, one| found[at] = one)?;
         Ok(found)
     }
 
-    fn read_once(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+    /// The same for many runs: each is handed on with its place among `runs`, in any order, and one history is held at a time.
+    /// The schedules of all are looked through once, or twice.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn read_each(&self, runs: &[&str], mut each: impl FnMut(usize, Found)) -> Result<(), Error> {
+        // A worker that moves a run from one schedule to the next can do so behind and in front of who looks.
+        let mut again: Vec<usize> = Vec::new();
+        self.read_once(runs, |at, found| match found.schedules_count == 0 && goes_on(&found) {
+            true => again.push(at),
+            false => each(at, found),
+        })?;
+        if again.is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(TRY_PAUSE);
+        let names: Vec<&str> = again.iter().map(|at| runs[*at]).collect();
+        self.read_once(&names, |at, found| each(again[at], found))
+    }
+
+    fn read_once(&self, runs: &[&str], mut each: impl FnMut(usize, Found)) -> Result<(), Error> {
         let root = self.folder()?;
         let mut found = Vec::with_capacity(runs.len());
         for run in runs {
             if !is_name(run) {
                 return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
             }
-            let mut one = Found { run: (*run).to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() };
-            read_run(&root, run, &mut one);
-            one.lease = lease(&root, run);
-            found.push(one);
+            found.push(Found { run: (*run).to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() });
         }
         self.read_schedules(&root, &mut found)?;
         self.read_links(&root, &mut found)?;
-        for one in &mut found {
+        let leases = root.child("leases").ok().flatten();
+        for (at, mut one) in found.into_iter().enumerate() {
+            let run = one.run.clone();
+            read_run(&root, &run, &mut one);
+            one.lease = leases.as_ref().and_then(|leases| lease(leases, &run));
             one.schedules.sort_by_key(|schedule| schedule.at);
             one.schedules.truncate(SCHEDULES_MAX);
+            each(at, one);
         }
-        Ok(found)
+        Ok(())
     }
 
     fn read_schedules(&self, root: &Folder, found: &mut [Found]) -> Result<(), Error> {
@@ -231,9 +243,13 @@ impl Files {
         let Some(links) = root.descend(&["links", "runs"])? else { return Ok(()) };
         // Nearly always it is the one that the run is called after.
         let mut left = Vec::new();
+        let mut own: (String, Option<Folder>) = (String::new(), None);
         for one in found {
-            let own = if is_name(&one.workflow) { links.child(&one.workflow).ok().flatten() } else { None };
-            if own.is_none_or(|own| own.modified(&one.run).is_none()) {
+            if own.0 != one.workflow {
+                let folder = if is_name(&one.workflow) { links.child(&one.workflow).ok().flatten() } else { None };
+                own = (one.workflow.clone(), folder);
+            }
+            if own.1.as_ref().is_none_or(|own| own.modified(&one.run).is_none()) {
                 left.push(one);
             }
         }
@@ -453,8 +469,15 @@ fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found)
     }
 }
 
+/// Whether a run began and has not ended.
+fn goes_on(found: &Found) -> bool {
+    let events = found.reading.iter().flat_map(|reading| &reading.records.events);
+    let last = events.rev().find(|event| matches!(event.body, Some(Body::Start(_) | Body::Stop(_))));
+    last.is_some_and(|event| matches!(event.body, Some(Body::Start(_))))
+}
+
 /// The hold on a run, by when its file was written.
-fn lease(root: &Folder, run: &str) -> Option<Lease> {
-    let since = root.child("leases").ok().flatten()?.modified(run)?;
+fn lease(leases: &Folder, run: &str) -> Option<Lease> {
+    let since = leases.modified(run)?;
     Some(Lease { since, until: since.offset_micros(LEASE_US) })
 }

@@ -7,10 +7,15 @@ use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
 use crate::runs::shown::{Seq, What};
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, Inbox, Stamp};
-use crate::workflow::{self, Cursor, Event, Fold, InboxBody, Json, Request, RunState, history, inbox_log, run_log};
+use crate::workflow::{
+    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, history, inbox_log, run_log,
+};
 
 /// How often something is begun anew because others were faster.
 const TRIES_MAX: u32 = 64;
+
+/// How much of a history is looked at before something is delivered, in bytes.
+const FRONT_BYTES: usize = 1 << 20;
 
 /// How long a change is waited for before the log is looked at all the same.
 const WATCH_MAX: Duration = Duration::from_millis(500);
@@ -88,19 +93,20 @@ async fn deliver(
 }
 
 /// The queue of a run that has not ended. `last` is the last generation of its history.
+///
+/// Of a long history that goes on only the front is looked at: the queue stands there, and whoever is to take what is delivered
+/// finds out soon enough if it is corrupt.
 async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<Queue, ClientError> {
-    if !end.sealed {
-        // The first line tells the queue.
-        let page = store.read(last, 0, 1).await?;
+    let fold = if end.sealed {
+        history::fold(store, last).await?
+    } else {
         let mut fold = Fold::new(last.clone());
-        if fold.page(&page).is_ok()
-            && let Some(begun) = fold.state().begun()
-        {
-            return Ok(begun.queue.clone());
-        }
-    }
-    let state = history::fold(store, last).await?.into_state();
-    if let Some(problem) = state.problem() {
+        // What is wrong is remembered by the fold.
+        let _ = fold.page(&store.read(last, 0, FRONT_BYTES).await?);
+        fold
+    };
+    let state = fold.state();
+    if let Some(problem) = state.problem().filter(|problem| problem.kind != ProblemKind::Newer) {
         return Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() });
     }
     if state.is_ended() {

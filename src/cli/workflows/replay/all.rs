@@ -70,7 +70,7 @@ async fn fold_all(
 ) -> Result<()> {
     let (mut after, mut pages) = (None::<String>, 0);
     loop {
-        let page = runs.ids(None, "", after.as_deref(), page_size(pages, runs.batch())).await?;
+        let page = runs.ids(None, "", after.as_deref(), page_size(pages)).await?;
         found.warnings.extend(page.warnings.into_iter().map(Warning::lost));
         (after, pages) = (page.ids.last().cloned(), pages + 1);
         let (now, ahead) = (context.now, context.threads().max(1) * 2);
