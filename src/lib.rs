@@ -1,4 +1,4 @@
-//! Read, report on and act on the logs of functions whose behaviour evolves.
+//! Read, report on and act on the logs of functions whose behaviour evolves, and of workflows that survive crashes.
 //!
 //! This is the library behind the program `tc`. It is silent: it takes sources and options, never looks at the
 //! environment, never writes to standard output, and pulls in no command-line crate when built without default

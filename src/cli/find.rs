@@ -107,6 +107,10 @@ impl Store {
 
 /// The store that `--store` or `TC_STORE` names, else the one that is near.
 pub(crate) fn store(global: &Global) -> Result<Store> {
+    if !matches!(global.format, StoreFormat::Auto | StoreFormat::TemporalCode) {
+        let failure = Failure::new("no_log", "no evolution logs are looked for: --format names workflow runs");
+        return Err(failure.hint("`tc runs` lists them").into());
+    }
     let roots = asked(global)?.iter().map(root).collect::<Result<Vec<_>>>()?;
     let mut sources = Vec::new();
     // The same log under two names would count twice.

@@ -33,7 +33,7 @@ use context::Context;
 pub use error::INTERRUPTED;
 pub use output::pager::is_paging;
 
-/// See what your evolving functions did: canary, A/B, gradual and scheduled rollouts, from their logs.
+/// See what your evolving functions and workflow runs did, from their logs, and act on it.
 #[derive(Debug, Parser)]
 #[command(
     name = "tc",

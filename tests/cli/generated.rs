@@ -19,7 +19,25 @@ fn completions_are_up_to_date() {
 
 #[test]
 fn every_command_has_a_manual_page() {
-    for command in ["status", "history", "events", "summary", "report", "clean", "fsck", "completions", "man"] {
+    let commands = [
+        "status",
+        "history",
+        "events",
+        "summary",
+        "report",
+        "runs",
+        "show",
+        "replay",
+        "send",
+        "start",
+        "result",
+        "cancel",
+        "clean",
+        "fsck",
+        "completions",
+        "man",
+    ];
+    for command in commands {
         let page = seen(&run(&mut tc(&["man", command])));
         assert!(page.contains(&format!(".TH tc-{command} 1")), "{page}");
         assert!(page.contains(".SH SYNOPSIS") && page.contains("\\fBtc "), "{page}");

@@ -21,11 +21,14 @@ use crate::cli::output::stream::Stream;
 use crate::cli::output::table::{Cell, Column, Table, Tone};
 use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
-use crate::runs::{Brief, Format, Moment, Problem, Run, Runs, Seq, Whole};
+use crate::runs::{Brief, Format, Moment, Problem, Run, Runs, Seq, StepView, Whole};
 use crate::time::Timestamp;
 
 /// Most events of which the effects are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
+
+/// How many steps of a state are shown.
+const STEPS_MAX: usize = 100;
 
 /// Fold a run's history offline, event by event
 ///
@@ -260,38 +263,22 @@ fn point(context: &Context, text: &str) -> Result<Point> {
 
 /// Prints the state at one point.
 fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &str) -> Result<u8> {
-    let point = point(context, text)?;
-    let mut last: Option<Seq> = None;
-    let mut found: Option<StepShape> = None;
-    // Which event it is; a time lies behind the last event that is not after it.
-    let whole = follow(places, context, runs, run, &mut |moment| {
-        let is_before = match point {
-            Point::Seq(seq) => moment.seq <= seq,
-            Point::Time(time) => moment.at.is_none_or(|at| at <= time),
-        };
-        if is_before {
-            last = Some(moment.seq);
-        }
-        is_before
-    })?;
-    let missing = match (last, &point) {
-        (None, _) => Some(format!("nothing had happened to {run} by then")),
-        (Some(last), Point::Seq(seq)) if last != *seq => Some(format!("{run} has no event {seq}: the last is {last}")),
-        _ => None,
+    let wanted = match point(context, text)? {
+        Point::Seq(seq) => seq,
+        Point::Time(time) => last_by(context, places, runs, run, time)?,
     };
-    if let Some(message) = missing {
-        let failure = Failure::new("no_event", message);
-        return Err(match whole.run.started_at {
-            Some(at) => failure.hint(format!("it began at {at}")).into(),
-            None => failure.into(),
-        });
-    }
+    let (mut last, mut found) = (None, None);
     let whole = follow(places, context, runs, run, &mut |moment| {
-        if Some(moment.seq) == last {
+        last = Some(moment.seq);
+        if moment.seq == wanted {
             found = Some(StepShape::new(moment));
         }
-        Some(moment.seq) != last
+        moment.seq < wanted
     })?;
+    if found.is_none() {
+        let last = last.map_or_else(|| "it has none".into(), |last| format!("the last is {last}"));
+        return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {last}")).into());
+    }
     let steps: Vec<StepShape> = found.into_iter().collect();
     let warnings = warnings(&whole);
     let items = || Ok(vec![item(&whole, &steps)?]);
@@ -299,6 +286,23 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
     let exit = exit(&whole);
     Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
+}
+
+/// The last event that happened by then.
+fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
+    let mut last = None;
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        let is_before = moment.at.is_none_or(|at| at <= time);
+        last = if is_before { Some(moment.seq) } else { last };
+        is_before
+    })?;
+    last.ok_or_else(|| {
+        let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
+        match whole.run.started_at {
+            Some(at) => failure.hint(format!("it began at {at}")).into(),
+            None => failure.into(),
+        }
+    })
 }
 
 fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) -> Vec<Section> {
@@ -320,7 +324,12 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
         Column::number("attempts").expendable(2),
         Column::text("value, error, or what it waits for").cut_to(20),
     ]);
-    for step in &whole.state.steps {
+    // The last ones, and those of which something is still to come.
+    let first = whole.state.steps.len().saturating_sub(STEPS_MAX);
+    let shown = |(place, step): &(usize, &StepView)| *place >= first || step.is_open;
+    let mut left_out = whole.state.steps.len();
+    for (_, step) in whole.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
+        left_out -= 1;
         let value = step.error.as_ref().map(crate::runs::Value::plain);
         let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
         let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
@@ -335,7 +344,11 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
     }
     let mut sections = vec![Section::text(head)];
     if !table.is_empty() {
-        sections.push(Section { title: "\n".into(), table: Some(table), notes: String::new() });
+        let notes = match left_out {
+            0 => String::new(),
+            more => format!("and {} before; -o json has all\n", counted(more as u64, "step", "steps")),
+        };
+        sections.push(Section { title: "\n".into(), table: Some(table), notes });
     }
     if !whole.is_sound() {
         sections.push(Section::text(verdict(context, whole)));

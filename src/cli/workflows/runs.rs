@@ -287,8 +287,8 @@ async fn each_of(
     looked_at: &AtomicU64,
     take: &mut dyn FnMut(bool, Run) -> Result<bool>,
 ) -> Result<bool> {
-    // So that those who read always have something to do.
-    let ahead = context.threads() * 2;
+    // At first one, so that its runs are shown at once; then so many that those who read always have something to do.
+    let mut ahead = 1;
     let mut reading: VecDeque<Reading> = VecDeque::new();
     let (mut after, mut pages, mut more) = (None::<String>, 0, true);
     let mut left: VecDeque<String> = VecDeque::new();
@@ -312,6 +312,7 @@ async fn each_of(
         }
         let Some(batch) = reading.pop_front() else { return Ok(true) };
         let looked = batch.await.map_err(|cause| Failure::new("io", "reading runs was stopped").cause(cause))??;
+        ahead = context.threads() * 2;
         looked.warnings.into_iter().for_each(|warning| met.warn(warning));
         looked_at.fetch_add(looked.runs.len() as u64, Ordering::Relaxed);
         let mut runs = looked.runs.into_iter().peekable();
