@@ -43,6 +43,12 @@ _tc() {
             tc,rollback)
                 cmd="tc__subcmd__rollback"
                 ;;
+            tc,runs)
+                cmd="tc__subcmd__runs"
+                ;;
+            tc,show)
+                cmd="tc__subcmd__show"
+                ;;
             tc,status)
                 cmd="tc__subcmd__status"
                 ;;
@@ -59,7 +65,7 @@ _tc() {
 
     case "${cmd}" in
         tc)
-            opts="-s -o -v -q -h -V --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help --version status history events summary report promote rollback weight clean fsck completions man"
+            opts="-s -o -v -q -h -V --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help --version status history events summary report promote rollback weight runs show clean fsck completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -74,7 +80,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -132,7 +138,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -182,7 +188,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -240,7 +246,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -290,7 +296,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -364,7 +370,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -418,7 +424,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -484,7 +490,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -546,7 +552,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -616,7 +622,139 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -W "relative iso" -- "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tc__subcmd__runs)
+            opts="-n -s -o -v -q -h --status --since --where --sort --limit --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --status)
+                    COMPREPLY=($(compgen -W "pending running sleeping waiting retrying completed failed cancelled corrupt" -- "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --where)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "id started updated since" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json jsonl csv markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -W "relative iso" -- "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tc__subcmd__show)
+            opts="-n -s -o -v -q -h --limit --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -674,7 +812,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -732,7 +870,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -798,7 +936,7 @@ _tc() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto temporal-code" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto temporal-code tc substantial durable-python" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -26,7 +26,10 @@ end
 
 complete -c tc -n "__fish_tc_needs_command" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_needs_command" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_needs_command" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -54,6 +57,8 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "report" -d 'Compare a functio
 complete -c tc -n "__fish_tc_needs_command" -f -a "promote" -d 'Give a variant all traffic'
 complete -c tc -n "__fish_tc_needs_command" -f -a "rollback" -d 'Take a variant\'s traffic away'
 complete -c tc -n "__fish_tc_needs_command" -f -a "weight" -d 'Set a variant\'s share of traffic'
+complete -c tc -n "__fish_tc_needs_command" -f -a "runs" -d 'List workflow runs: where each stands, what it waits for, and since when'
+complete -c tc -n "__fish_tc_needs_command" -f -a "show" -d 'Show one workflow run: where it stands and why, its life as a timeline, its steps, its history, what it was told'
 complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
 complete -c tc -n "__fish_tc_needs_command" -f -a "fsck" -d 'Look whether workflow runs are sound, and repair what loses nothing'
 complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -62,7 +67,10 @@ complete -c tc -n "__fish_tc_using_subcommand status" -l since -d 'Only events a
 complete -c tc -n "__fish_tc_using_subcommand status" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand status" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -88,7 +96,10 @@ complete -c tc -n "__fish_tc_using_subcommand history" -l since -d 'Only events 
 complete -c tc -n "__fish_tc_using_subcommand history" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand history" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -113,7 +124,10 @@ complete -c tc -n "__fish_tc_using_subcommand events" -l since -d 'Only events a
 complete -c tc -n "__fish_tc_using_subcommand events" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand events" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -136,7 +150,10 @@ complete -c tc -n "__fish_tc_using_subcommand summary" -l since -d 'Only events 
 complete -c tc -n "__fish_tc_using_subcommand summary" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand summary" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -160,7 +177,10 @@ complete -c tc -n "__fish_tc_using_subcommand report" -l since -d 'Only events a
 complete -c tc -n "__fish_tc_using_subcommand report" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand report" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -184,7 +204,10 @@ complete -c tc -n "__fish_tc_using_subcommand promote" -l by -d 'Who decided [de
 complete -c tc -n "__fish_tc_using_subcommand promote" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand promote" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -213,7 +236,10 @@ complete -c tc -n "__fish_tc_using_subcommand rollback" -l by -d 'Who decided [d
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand rollback" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -241,7 +267,10 @@ complete -c tc -n "__fish_tc_using_subcommand weight" -l by -d 'Who decided [def
 complete -c tc -n "__fish_tc_using_subcommand weight" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand weight" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -265,11 +294,79 @@ complete -c tc -n "__fish_tc_using_subcommand weight" -l strict -d 'Fail on the 
 complete -c tc -n "__fish_tc_using_subcommand weight" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand weight" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand weight" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand runs" -l status -d 'Only runs that stand so; several with commas' -r -f -a "pending\t''
+running\t''
+sleeping\t''
+waiting\t''
+retrying\t''
+completed\t''
+failed\t''
+cancelled\t''
+corrupt\t''"
+complete -c tc -n "__fish_tc_using_subcommand runs" -l since -d 'Only runs to which something has happened since: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -l where -d 'Only runs for which a filter of substantial holds, as \'{"gt": 5}\' or \'{"status": {"eq": "ONGOING"}}\'' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -l sort -d 'The order; all but `id` read every run before the first is shown' -r -f -a "id\t'By id'
+started\t'The last to begin first'
+updated\t'The last to which something happened first'
+since\t'Those that have stood as they do for longest first'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -s n -l limit -d 'Show so many at most' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand runs" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand runs" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand runs" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand runs" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand runs" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand show" -s n -l limit -d 'Show the last N events of the history, or `all` [default: 50, in JSON and CSV all]' -r
+complete -c tc -n "__fish_tc_using_subcommand show" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand show" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand show" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand show" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand show" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand show" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand show" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand show" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand show" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand show" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand show" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand show" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]' -r -F
 complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand clean" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -292,7 +389,10 @@ complete -c tc -n "__fish_tc_using_subcommand clean" -s q -l quiet -d 'No progre
 complete -c tc -n "__fish_tc_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -315,7 +415,10 @@ complete -c tc -n "__fish_tc_using_subcommand fsck" -s q -l quiet -d 'No progres
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand completions" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'
@@ -337,7 +440,10 @@ complete -c tc -n "__fish_tc_using_subcommand completions" -s h -l help -d 'Prin
 complete -c tc -n "__fish_tc_using_subcommand man" -l dir -d 'Write all pages into this folder instead' -r -F
 complete -c tc -n "__fish_tc_using_subcommand man" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand man" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
-temporal-code\t'Evolution logs of the Python package temporal-code'"
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
 complete -c tc -n "__fish_tc_using_subcommand man" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
 json\t'One JSON object with all items'
 jsonl\t'One JSON object a line, one line an item'

@@ -317,6 +317,9 @@ fn retried(state: &RunState) -> Option<Value> {
         return Some(error.into());
     }
     let mut retrying: Vec<(Timestamp, &Json<'static>)> = Vec::new();
+    if let Some(Compensation::Retrying { at, error, .. }) = state.next_compensation().and_then(Step::compensation) {
+        retrying.push((*at, error));
+    }
     for step in state.open_steps() {
         if let StepState::Retrying { at, error, .. } = step.state() {
             retrying.push((*at, error));

@@ -14,7 +14,7 @@ fn names() -> Vec<String> {
 }
 
 /// Whether text could do anything to a terminal but show itself.
-fn steers(text: &str) -> Option<char> {
+pub(super) fn steers(text: &str) -> Option<char> {
     text.chars().find(|c| {
         (c.is_control() && *c != '\n')
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

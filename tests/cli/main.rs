@@ -11,6 +11,8 @@ mod generated;
 mod hostile;
 mod layers;
 mod read;
+mod show;
+mod show_all;
 mod store;
 
 use std::path::{Path, PathBuf};

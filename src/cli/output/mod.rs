@@ -136,6 +136,7 @@ fn envelope(
 /// Items as CSV: nested members as `latency_ms.p50`, and one row for each element of `rows_of`.
 fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
     let mut rows = Vec::new();
+    let element_name = rows_of.map_or("", |rows| rows.strip_suffix('s').unwrap_or(rows));
     for item in items {
         let Value::Object(mut whole) = serde_json::from_str(item)? else { continue };
         let inner = rows_of.and_then(|key| whole.remove(key));
@@ -146,7 +147,7 @@ fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
                     if let Value::Object(element) = element {
                         for (key, value) in flat(&element) {
                             let taken = row.iter().any(|(name, _)| *name == key);
-                            let key = if taken { format!("variant.{key}") } else { key };
+                            let key = if taken { format!("{element_name}.{key}") } else { key };
                             row.push((key, value));
                         }
                     }

@@ -61,6 +61,11 @@ impl Cell {
         Cell { tone, ..self }
     }
 
+    /// The same in at most `width` columns.
+    pub(crate) fn cut(self, width: usize) -> Self {
+        Cell { text: cut(&self.text, width), ..self }
+    }
+
     /// The cell alone, cut or filled up to `width` columns.
     pub(crate) fn fitted(&self, width: usize, colours: bool) -> String {
         let text = cut(&self.text, width);

@@ -1,14 +1,20 @@
 //! The commands about workflow runs, one file each, and what they share: finding the stores and the run, and showing it.
 
 pub(crate) mod cancel;
+mod head;
 mod input;
+mod lanes;
 mod places;
 pub(crate) mod replay;
 pub(crate) mod result;
 pub(crate) mod runs;
 pub(crate) mod send;
 mod shape;
+pub(crate) mod show;
+mod stack;
 pub(crate) mod start;
+mod story;
 pub(crate) mod tally;
+mod timeline;
 mod waiting;
 mod words;

@@ -21,7 +21,7 @@ pub(crate) fn tone(status: Status) -> Tone {
     }
 }
 
-fn names(names: &[String]) -> String {
+pub(super) fn names(names: &[String]) -> String {
     let shown = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(" or ");
     match names.len().saturating_sub(NAMES_MAX) {
         0 => shown,
