@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::places::Places;
 use super::shape::{StateShape, with_members};
+use super::story::{with_clocks, wrapped};
 use super::words;
 use crate::cli::args::OutputFormat;
 use crate::cli::context::Context;
@@ -26,6 +27,9 @@ use crate::time::Timestamp;
 
 /// Most events of which the effects are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
+
+/// From which width of a terminal on the kinds of events are shown.
+const KIND_WIDTH: usize = 100;
 
 /// How many steps of a state are shown.
 const STEPS_MAX: usize = 100;
@@ -164,34 +168,90 @@ fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
     Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
 }
 
-fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
-    let table = Table::new([
-        Column::number("seq"),
-        Column::text("time").expendable(2),
-        Column::text("type").expendable(1),
-        Column::text("what it changes").cut_to(30),
-        Column::text("and it is").cut_to(16),
-    ]);
-    let mut out = Stream::new(context, table);
-    let (mut printed, mut before) = (Ok(()), None);
-    let whole = follow(places, context, runs, run, &mut |moment| {
+/// Columns of a terminal that texts of a replay get, and whether the kinds of events have room.
+struct Room {
+    effect: usize,
+    state: usize,
+    kind: bool,
+}
+
+impl Room {
+    fn new(context: &Context) -> Option<Self> {
+        let width = context.width()?;
+        let kind = width >= KIND_WIDTH;
+        // The numbers, the times, perhaps the kinds, and the gaps between all columns.
+        let others = if kind { 5 + 8 + 12 + 8 } else { 5 + 8 + 6 };
+        let room = width.saturating_sub(others);
+        let state = (room / 3).clamp(12, 40);
+        Some(Room { effect: room.saturating_sub(state).max(20), state, kind })
+    }
+}
+
+/// The rows of a replay, as they come.
+struct Rows<'c> {
+    context: &'c Context,
+    out: Stream<'c>,
+    room: Option<Room>,
+    day: String,
+    /// What was said of the run last: what stays as it is need not be read again.
+    said: String,
+}
+
+impl<'c> Rows<'c> {
+    fn new(context: &'c Context) -> Self {
+        let room = Room::new(context);
+        let mut columns = vec![Column::number("seq"), Column::text("time").expendable(1)];
+        if room.as_ref().is_none_or(|room| room.kind) {
+            columns.push(Column::text("type"));
+        }
+        columns.extend([Column::text("what it changes").cut_to(20), Column::text("and it is").cut_to(12)]);
+        Rows { context, out: Stream::new(context, Table::new(columns)), room, day: String::new(), said: String::new() }
+    }
+
+    fn row(&mut self, number: Cell, time: Cell, kind: Cell, effect: Cell, state: Cell) -> Result<()> {
+        let with_kind = self.room.as_ref().is_none_or(|room| room.kind);
+        let kind = if with_kind { vec![kind] } else { Vec::new() };
+        self.out.row([vec![number, time], kind, vec![effect, state]].concat())
+    }
+
+    fn event(&mut self, moment: &Moment<'_>) -> Result<()> {
+        let context = self.context;
         let brief = moment.brief();
-        // What stays as it is need not be read again.
-        let now = said(context, &brief);
-        let state = if before.as_ref() == Some(&now) { String::new() } else { now.clone() };
-        let row = vec![
-            Cell::new(moment.seq.to_string()).tone(Tone::Dim),
-            Cell::new(context.clock(moment.at)).tone(Tone::Dim),
-            Cell::new(moment.kind()),
-            Cell::new(moment.effect()),
-            Cell::new(state).tone(words::tone(brief.status)),
-        ];
-        before = Some(now);
-        printed = out.row(row);
-        printed.is_ok() && !out.is_over()
+        let clock = moment.at.map_or_else(String::new, |at| context.clock(Some(at)));
+        let (date, time) = clock.split_once(' ').filter(|(date, _)| date.len() == 10).unwrap_or(("", &clock));
+        if !date.is_empty() && date != self.day {
+            date.clone_into(&mut self.day);
+            let [none, date] = [Cell::default(), Cell::new(date).tone(Tone::Dim)];
+            self.row(none.clone(), Cell::default(), Cell::default(), date, none)?;
+        }
+        let effect = with_clocks(context, &moment.effect(), &self.day);
+        let said = said(context, &brief);
+        let state = if said == self.said { String::new() } else { said.clone() };
+        self.said = said;
+        let (effects, states) = match &self.room {
+            None => (vec![effect], vec![state]),
+            Some(room) => (wrapped(&effect, room.effect), wrapped(&state, room.state)),
+        };
+        for line in 0..effects.len().max(states.len()).max(1) {
+            let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
+            let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
+            let kind = if line == 0 { Cell::new(moment.kind()) } else { Cell::default() };
+            let state = cell(&states).tone(words::tone(brief.status));
+            self.row(dim(&moment.seq.to_string()), dim(time), kind, cell(&effects), state)?;
+        }
+        Ok(())
+    }
+}
+
+fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+    let mut rows = Rows::new(context);
+    let mut printed = Ok(());
+    let whole = follow(places, context, runs, run, &mut |moment| {
+        printed = rows.event(moment);
+        printed.is_ok() && !rows.out.is_over()
     })?;
     printed?;
-    out.end(&verdict(context, &whole))?;
+    rows.out.end(&verdict(context, &whole))?;
     if !context.global.quiet {
         crate::cli::output::warnings::print(&warnings(&whole), context.global.verbose);
     }

@@ -146,7 +146,7 @@ impl Story {
 }
 
 /// The sentence with its points in time as clocks show them; without the date if that is `day`.
-fn with_clocks(context: &Context, text: &str, day: &str) -> String {
+pub(super) fn with_clocks(context: &Context, text: &str, day: &str) -> String {
     if context.global.time.is_some() {
         return text.to_owned();
     }
@@ -250,7 +250,7 @@ impl Rows {
 }
 
 /// A text in a few lines.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = wrap(&escape::shorten(text, width.saturating_mul(LINES_MAX + 1)), width);
     if lines.len() > LINES_MAX {
         lines.truncate(LINES_MAX);
