@@ -49,7 +49,7 @@ complete -c tc -n "__fish_tc_needs_command" -s v -l verbose -d 'Say more: which 
 complete -c tc -n "__fish_tc_needs_command" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_needs_command" -s V -l version -d 'Print version'
-complete -c tc -n "__fish_tc_needs_command" -f -a "status" -d 'Show every function: calls, variants with share, success and latency, decisions'
+complete -c tc -n "__fish_tc_needs_command" -f -a "status" -d 'Show every function: calls, variants with share, success and latency, decisions; and every workflow'
 complete -c tc -n "__fish_tc_needs_command" -f -a "history" -d 'Show the last events, of all functions or of one'
 complete -c tc -n "__fish_tc_needs_command" -f -a "events" -d 'Count the events of each type; with a TYPE, of each function'
 complete -c tc -n "__fish_tc_needs_command" -f -a "summary" -d 'Show one function\'s variants: calls, success, latencies, errors by message, first and last seen'
@@ -59,6 +59,11 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "rollback" -d 'Take a variant\
 complete -c tc -n "__fish_tc_needs_command" -f -a "weight" -d 'Set a variant\'s share of traffic'
 complete -c tc -n "__fish_tc_needs_command" -f -a "runs" -d 'List workflow runs: where each stands, what it waits for, and since when'
 complete -c tc -n "__fish_tc_needs_command" -f -a "show" -d 'Show one workflow run: where it stands and why, its life as a timeline, its steps, its history, what it was told'
+complete -c tc -n "__fish_tc_needs_command" -f -a "replay" -d 'Fold a run\'s history offline, event by event'
+complete -c tc -n "__fish_tc_needs_command" -f -a "send" -d 'Send an event to a workflow run'
+complete -c tc -n "__fish_tc_needs_command" -f -a "start" -d 'Start a workflow run'
+complete -c tc -n "__fish_tc_needs_command" -f -a "result" -d 'Print what a workflow run ended with'
+complete -c tc -n "__fish_tc_needs_command" -f -a "cancel" -d 'Ask that a workflow run be cancelled'
 complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
 complete -c tc -n "__fish_tc_needs_command" -f -a "fsck" -d 'Look whether workflow runs are sound, and repair what loses nothing'
 complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -359,6 +364,150 @@ complete -c tc -n "__fish_tc_using_subcommand show" -l strict -d 'Fail on the fi
 complete -c tc -n "__fish_tc_using_subcommand show" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand show" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l at -d 'Show the state after this event, or at this time: 7, 2.7 for a second generation, 2h, RFC 3339' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -l diff -d 'Show where another run went another way; exit code 1 if it did' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand replay" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand replay" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand replay" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand replay" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -l all -d 'Fold every run there is, and say which are corrupt'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand replay" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand replay" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand send" -l idempotency-key -d 'What tells this event from others: sent again with the same content, nothing is sent' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l from -d 'Who sends it [default: $TC_BY, else user@host]' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand send" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand send" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand send" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand send" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l text -d 'The value is text, whatever it looks like'
+complete -c tc -n "__fish_tc_using_subcommand send" -s w -l wait -d 'Wait for it'
+complete -c tc -n "__fish_tc_using_subcommand send" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand send" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand send" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand send" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand send" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand start" -l id -d 'The id of the run [default: the workflow\'s name and something random]' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l queue -d 'The queue whose workers run it' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'What tells this request from others: made again with the same input, nothing begins' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand start" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand start" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand start" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand start" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l text -d 'The input is text, whatever it looks like'
+complete -c tc -n "__fish_tc_using_subcommand start" -s w -l wait -d 'Wait for it'
+complete -c tc -n "__fish_tc_using_subcommand start" -l raw -d 'With --wait: print a result that is text without quotes'
+complete -c tc -n "__fish_tc_using_subcommand start" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand start" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand start" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand start" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand start" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand result" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand result" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand result" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand result" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand result" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -s w -l wait -d 'Wait for it'
+complete -c tc -n "__fish_tc_using_subcommand result" -l raw -d 'Print a result that is text without quotes'
+complete -c tc -n "__fish_tc_using_subcommand result" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand result" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand result" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand result" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand result" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand result" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s r -l reason -d 'Why: the run is told' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l from -d 'Who asks [default: $TC_BY, else user@host]' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l idempotency-key -d 'What tells this request from others: made again, nothing is sent' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+temporal-code\t'Evolution logs of the Python package temporal-code'
+tc\t'Workflow runs of tc'
+substantial\t'Workflow runs of the Python package substantial'
+durable-python\t'Programs of the Python package durable-python'"
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s o -l output -d 'How to print' -r -f -a "table\t'Tables for people'
+json\t'One JSON object with all items'
+jsonl\t'One JSON object a line, one line an item'
+csv\t'Comma-separated values with a header'
+markdown\t'Tables for Markdown'"
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l color -d 'When to use colour [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Even off a terminal'
+never\t'Not at all'"
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l tz -d 'Time zone of what is printed and of dates given: `local`, `utc`, `+02:00`, `Europe/Paris` [default: local]' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
+iso\t'`2026-11-21T21:07:31.507299Z`'"
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s w -l wait -d 'Wait for it'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l json -d 'The same as --output json'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l no-pager -d 'Do not page long output'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s q -l quiet -d 'No progress bar, no warnings'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]' -r -F
 complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r

@@ -56,7 +56,7 @@ fn run_of(instance: &Instance) -> Run {
     let status = instance.status();
     let because = match (instance.damage(), status) {
         (Some(damage), _) => Some(damage.to_string()),
-        (None, Status::Waiting | Status::Pending) => stop_of(instance).map(|stop| at_statement(stop)),
+        (None, Status::Waiting | Status::Pending) => stop_of(instance).map(at_statement),
         _ => None,
     };
     Run {

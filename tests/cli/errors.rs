@@ -141,15 +141,15 @@ fn wrong_arguments() {
     check(
         &["stauts"],
         expect![[r#"
-        ! error: unrecognized subcommand 'stauts'
-        ! 
-        !   tip: a similar subcommand exists: 'status'
-        ! 
-        ! Usage: tc [OPTIONS] [COMMAND]
-        ! 
-        ! For more information, try '--help'.
-        [exit 2]
-    "#]],
+            ! error: unrecognized subcommand 'stauts'
+            ! 
+            !   tip: some similar subcommands exist: 'start', 'status'
+            ! 
+            ! Usage: tc [OPTIONS] [COMMAND]
+            ! 
+            ! For more information, try '--help'.
+            [exit 2]
+        "#]],
     );
     check(
         &["history", "--follow", "-o", "csv", "-s", DEMO],
@@ -231,7 +231,7 @@ fn no_store_near() {
     .assert_eq(&seen(&output));
     let output = run(tc(&[]).current_dir(&path));
     expect![[r#"
-        tc shows what evolving functions did, from their logs.
+        tc shows what evolving functions and workflow runs did, from their logs.
 
         There is no store here: there is no folder evolution_logs or .tc here or above.
 

@@ -391,50 +391,50 @@ fn a_run_of_substantial() {
         "fixtures/substantial-0.1/fs",
         "example-b",
         expect![[r#"
-        example-b76493b9-66f2-46ed-990e-dc5279fee57a  completed since 2026-11-21T21:49:40.582583Z
-        result    {"name":"Ada","result":50.0}
-        because   event 7 ends it with a result
-        workflow  example
-        input     { "name": "Ada", "factor": 0.25 }
-        started   2026-11-21T21:49:22.854594Z
-        ended     2026-11-21T21:49:40.582583Z, after 17s
-        history   8 events
-        store     fixtures/substantial-0.1/fs, of substantial
+            example-b76493b9-66f2-46ed-990e-dc5279fee57a  completed since 2026-11-21T21:49:40.582583Z
+            result    {"name":"Ada","result":50.0}
+            because   event 7 ends it with a result
+            workflow  example
+            input     {"name": "Ada", "factor": 0.25}
+            started   2026-11-21T21:49:22.854594Z
+            ended     2026-11-21T21:49:40.582583Z, after 17s
+            history   8 events
+            store     fixtures/substantial-0.1/fs, of substantial
 
-        Timeline
-                        +0s                    +5s                    +10s                   +15s
-                        ├─────────────────────────────────────────────────────────────────────────────────┤
-        run             ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
-        sleep 2   done  ░░░░░░
-        messages                      •                                                                •
-        ░ waits   • sent
+            Timeline
+                            +0s                    +5s                    +10s                   +15s
+                            ├─────────────────────────────────────────────────────────────────────────────────┤
+            run             ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
+            sleep 2   done  ░░░░░░
+            messages                      •                                                                •
+            ░ waits   • sent
 
-        Steps
-        STEP            KIND     STATE  VALUE OR ERROR
-        step 1          save     done   100
-        sleep 2         sleep    done
-        step 3          save     done   25.0
-        message by      receive  done   2
-        step 4          save     done   50.0
-        message cancel  receive  done   null
+            Steps
+            STEP            KIND     STATE  VALUE OR ERROR
+            step 1          save     done   100
+            sleep 2         sleep    done
+            step 3          save     done   25.0
+            message by      receive  done   2
+            step 4          save     done   50.0
+            message cancel  receive  done   null
 
-        History
-        SEQ  TIME                         ELAPSED  TYPE   WHAT
-          1  2026-11-21T21:49:22.854594Z      +0s  start  the run starts with { "name": "Ada", "factor":
-                                                          0.25 }
-          2                                        save   step 1 is done: 100
-          3                                        sleep  sleep 2 lasts until 2026-11-21T21:49:24.049608Z
-          4                                        save   step 3 is done: 25.0
-          5  2026-11-21T21:49:26.068750Z    +3.2s  send   message `by` comes: 2
-          6                                        save   step 4 is done: 50.0
-          7  2026-11-21T21:49:40.076117Z     +17s  send   message `cancel` comes: null
-          8                                        stop   the run completes: {"name":"Ada","result":50.0}
+            History
+            SEQ  TIME                         ELAPSED  TYPE   WHAT
+              1  2026-11-21T21:49:22.854594Z      +0s  start  the run starts with {"name": "Ada", "factor":
+                                                              0.25}
+              2                                        save   step 1 is done: 100
+              3                                        sleep  sleep 2 lasts until 2026-11-21T21:49:24.049608Z
+              4                                        save   step 3 is done: 25.0
+              5  2026-11-21T21:49:26.068750Z    +3.2s  send   message `by` comes: 2
+              6                                        save   step 4 is done: 50.0
+              7  2026-11-21T21:49:40.076117Z     +17s  send   message `cancel` comes: null
+              8                                        stop   the run completes: {"name":"Ada","result":50.0}
 
-        Inbox
-        SEQ  SENT                         TYPE     NAME    TAKEN  VALUE
-          5  2026-11-21T21:49:26.068750Z  message  by      taken  2
-          7  2026-11-21T21:49:40.076117Z  message  cancel  taken  null
-    "#]],
+            Inbox
+            SEQ  SENT                         TYPE     NAME    TAKEN  VALUE
+              5  2026-11-21T21:49:26.068750Z  message  by      taken  2
+              7  2026-11-21T21:49:40.076117Z  message  cancel  taken  null
+        "#]],
     );
 }
 
