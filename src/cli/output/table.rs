@@ -121,7 +121,8 @@ pub(crate) struct Table {
 
 const GAP: usize = 2;
 
-/// Columns of a terminal by which the first column of a table that goes on may be wider than its first rows need.
+/// Columns of a terminal by which the first column of a table that goes on, if it holds texts, may be wider than its first rows
+/// need.
 const SPARE: usize = 4;
 
 /// Which columns are shown, and how wide each is.
@@ -159,7 +160,8 @@ impl Table {
         let used = widths.iter().sum::<usize>() + GAP * kept.len().saturating_sub(1);
         // What comes later may be a little longer.
         let spare = width.map_or(SPARE, |width| width.saturating_sub(used)).min(SPARE);
-        if let Some(first) = widths.first_mut().filter(|_| kept.len() > 1) {
+        let is_text = kept.first().is_some_and(|first| !self.columns[*first].right);
+        if let Some(first) = widths.first_mut().filter(|_| is_text && kept.len() > 1) {
             *first += spare;
         }
         Layout { kept, widths }

@@ -107,6 +107,8 @@ pub(super) struct Wanted {
 pub(super) struct Met {
     pub(super) looked_at: u64,
     shown: u64,
+    /// It ended where enough were shown.
+    is_cut: bool,
     statuses: BTreeMap<Status, u64>,
     pub(super) warnings: Vec<Warning>,
     /// Runs for which the filter has no answer, and why the first has none.
@@ -190,6 +192,7 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
         Ok(found.len() < cap)
     })?;
     sort(&mut found, args.sort);
+    met.is_cut = found.len() >= limit;
     found.truncate(limit);
     found.iter().for_each(|run| met.take(run));
     met.finish();
@@ -247,6 +250,7 @@ fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize,
         })?;
     }
     (met.shown, met.statuses) = (tally.shown, tally.statuses);
+    met.is_cut = met.shown as usize >= limit;
     met.finish();
     out.end(&if json { String::new() } else { summary(&met) })?;
     if !context.global.quiet {
@@ -369,6 +373,10 @@ fn summary(met: &Met) -> String {
         return format!("No runs to show, of {of} looked at.\n");
     }
     let parts = met.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
-    let of = if met.shown == met.looked_at { String::new() } else { format!(" of {}", count(met.looked_at)) };
+    let of = match met.shown == met.looked_at {
+        true => String::new(),
+        false if met.is_cut => ", and perhaps more".into(),
+        false => format!(" of {}", count(met.looked_at)),
+    };
     format!("{}{of}: {}\n", counted(met.shown, "run", "runs"), parts.join(", "))
 }
