@@ -217,7 +217,7 @@ pub struct Run {
     pub error: Option<Value>,
     /// What says that it stands so, where that has to be inferred; why it is corrupt.
     pub because: Option<String>,
-    /// Why it is corrupt, and where.
+    /// The first thing that is wrong with its history: that makes it corrupt, if anything does.
     pub problem: Option<Problem>,
     /// The generation that its history is in.
     pub generation: u32,
@@ -233,6 +233,12 @@ pub(super) struct PackageSubject {
 }
 
 impl Run {
+    /// Whether the history is as it should be. One of `substantial` can be neither sound nor corrupt: its workers go on from
+    /// what should not be, such as an event behind the end.
+    pub fn is_sound(&self) -> bool {
+        self.problem.is_none() && self.status != Status::Corrupt
+    }
+
     /// Whether one of the package `substantial`'s filters holds of the run. Of a run of the package the answer is that of the
     /// package, for which a run that goes on is none; unless the filter asks for a `status`, which the package itself cannot.
     ///
@@ -411,9 +417,9 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// Whether the history is as it should be.
+    /// Whether the history is as it should be: see [`Run::is_sound`].
     pub fn is_sound(&self) -> bool {
-        self.run.status != Status::Corrupt
+        self.run.is_sound()
     }
 }
 

@@ -198,7 +198,7 @@ fn run_of(zone: &Zone, found: &Found, history: &History, now: Timestamp) -> Run 
         result,
         error,
         because: Some(standing.because).filter(|because| !because.is_empty()),
-        problem: problems_of(found, history).into_iter().find(|problem| problem.corrupt),
+        problem: problems_of(found, history).into_iter().next(),
         generation: 1,
         subject: Some(Box::new(PackageSubject {
             as_package: Subject::as_package(found.reading.as_ref().map(|reading| &reading.records)),

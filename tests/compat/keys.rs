@@ -80,13 +80,13 @@ async fn every_run_of_the_fixture_stands_as_it_did() {
     let lines: String = found.iter().map(|found| line(found, now) + "\n").collect();
     expect_test::expect![[r#"
         cancels: cancelled; 2 events, 1 steps, 0 messages, 0 problems, 0 schedules; it has not ended, and nothing leads to it, as when a run is cancelled from inside
-        doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 3 ends it with an error
+        doomed: failed; 4 events, 1 steps, 0 messages, 0 problems, 0 schedules; event 4 ends it with an error
         example: waiting Message { not: [] }; 4 events, 2 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come
-        example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 7 ends it with a result
+        example: completed; 8 events, 3 steps, 2 messages, 0 problems, 0 schedules; event 8 ends it with a result
         flaky: retrying RetryAt(Some(Timestamp(1795470562997729))); 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; step 1 failed, and attempt 2 is next
         sleeper: sleeping Until(Timestamp(1797889763174118)); 5 events, 3 steps, 0 messages, 0 problems, 1 schedules; sleep 4 lasts until 2026-12-21T21:49:23.174118Z
         waiter: waiting Message { not: [] }; 2 events, 1 steps, 0 messages, 0 problems, 1 schedules; the last replay found that something it waits for had not come
-        waiter: completed; 4 events, 1 steps, 1 messages, 0 problems, 0 schedules; event 3 ends it with a result
+        waiter: completed; 4 events, 1 steps, 1 messages, 0 problems, 0 schedules; event 4 ends it with a result
     "#]].assert_eq(&lines);
     assert_eq!(redis.workflows(None, 2).await.unwrap().items, ["cancels", "doomed"]);
     assert_eq!(redis.queues(None, 2).await.unwrap().items, ["default"]);

@@ -107,25 +107,25 @@ fn what_is_wrong_is_told_with_its_place() {
         at byte 3: more follows behind the history
         at byte 11: `events` is not a list
         at byte 10: `runId` is not a text
-        event 1, at byte 16: the event is not an object
-        event 1, at byte 32: `id` is not a whole number in its range
-        event 0, at byte 28: `id` is not a whole number in its range
-        event 0, at byte 28: `id` is not a whole number in its range
-        event 0, at byte 31: `value` is not base64
-        event 0, at byte 31: `value` is not a text
-        event 0, at byte 19: `at` is not a time
-        event 0, at byte 33: `kwargs` is not an object
-        event 0, at byte 34: it is both `start` and `stop`
-        event 0, at byte 39: it is both `ok` and `err`
-        event 1, at byte 15: expected `,` or `]`
-        event 1, at byte 15: expected a value
-        event 1, at byte 14: it ends too early (torn)
-        event 0, at byte 28: it ends too early (torn)
+        event 2, at byte 16: the event is not an object
+        event 2, at byte 32: `id` is not a whole number in its range
+        event 1, at byte 28: `id` is not a whole number in its range
+        event 1, at byte 28: `id` is not a whole number in its range
+        event 1, at byte 31: `value` is not base64
+        event 1, at byte 31: `value` is not a text
+        event 1, at byte 19: `at` is not a time
+        event 1, at byte 33: `kwargs` is not an object
+        event 1, at byte 34: it is both `start` and `stop`
+        event 1, at byte 39: it is both `ok` and `err`
+        event 2, at byte 15: expected `,` or `]`
+        event 2, at byte 15: expected a value
+        event 2, at byte 14: it ends too early (torn)
+        event 1, at byte 28: it ends too early (torn)
         at byte 1: a key is not in quotes
     "#]]
     .assert_eq(&told);
     let reading = Reading::parse(b"{\"events\": [{\"send\": {\"name\": \"\xff\"}}]}");
-    assert_eq!(reading.misread.unwrap().to_string(), "event 0, at byte 31: it is not UTF-8");
+    assert_eq!(reading.misread.unwrap().to_string(), "event 1, at byte 31: it is not UTF-8");
 }
 
 #[test]
@@ -190,27 +190,27 @@ fn corrupt_histories_are_told_with_their_places() {
         the run starts
         message `a` comes
         the run starts anew, in its life 2
-        ! event 2: a second start: the one of event 0 has not stopped
+        ! event 3: a second start: the one of event 1 has not stopped
         corrupt"#]]
     .assert_eq(&told(r#"{"start": {}}, {"send": {"name": "a"}}, {"start": {}}"#));
     expect![[r#"
         the run completes
-        ! event 0: the first event is not a start
-        ! event 0: a stop without a start
+        ! event 1: the first event is not a start
+        ! event 1: a stop without a start
         corrupt"#]]
     .assert_eq(&told(r#"{"stop": {"ok": "MQ=="}}"#));
     expect![[r#"
         the run starts
         the run completes
         the run fails
-        ! event 1: a stop that says neither `ok` nor `err`
-        ! event 2: a stop without a start
+        ! event 2: a stop that says neither `ok` nor `err`
+        ! event 3: a stop without a start
         corrupt"#]]
     .assert_eq(&told(r#"{"start": {}}, {"stop": {}}, {"stop": {"err": "MQ=="}}"#));
     expect![[r#"
         message `early` comes
         the run starts anew, in its life 2
-        ! event 0: the first event is not a start
+        ! event 1: the first event is not a start
         corrupt"#]]
     .assert_eq(&told(r#"{"send": {"name": "early"}}, {"start": {}}"#));
 }
@@ -229,13 +229,13 @@ fn odd_histories_are_sound() {
         the run completes
         message `late` comes
         a compensation runs, because step 9 failed
-        ! event 2: step 1 again, which was done
-        ! event 3: sleep 1 has the number of a step
-        ! event 3: sleep 1 has no end
-        ! event 4: a step whose counter is 1
-        ! event 7: an event of a kind that is not known
-        ! event 9: a message behind the end, which is event 8
-        ! event 10: a compensation behind the end, which is event 8
+        ! event 3: step 1 again, which was done
+        ! event 4: sleep 1 has the number of a step
+        ! event 4: sleep 1 has no end
+        ! event 5: a step whose counter is 1
+        ! event 8: an event of a kind that is not known
+        ! event 10: a message behind the end, which is event 9
+        ! event 11: a compensation behind the end, which is event 9
         sound"#]].assert_eq(&told(
         r#"{"start": {}}, {"save": {"id": 1, "value": "MQ==", "counter": -1}}, {"save": {"id": 1, "counter": -1}},
            {"sleep": {"id": 1}}, {"save": {"id": 2, "counter": 1}}, {"send": {"name": "a\u001b[31m"}}, {"send": {"name": "a\u001b[31m"}},

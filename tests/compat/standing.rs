@@ -155,11 +155,11 @@ fn when_it_has_ended() {
         + &stands(&found(&[START, START], &[], &[]), 60.0)
         + &stands(&found(&[START, ok, START], &[(9.0, "")], &[]), 60.0);
     expect![[r#"
-        completed, since 00:05.510000Z, ended 00:05.510000Z: event 2 ends it with a result
-        completed, since -, ended -: event 2 ends it with a result
-        failed, since 00:07Z, ended 00:07Z: event 1 ends it with an error
-        corrupt, since -, ended -: the history cannot be read: event 1, at byte 78: `stop` is not an object
-        corrupt, since -, ended -: event 1: a second start: the one of event 0 has not stopped
+        completed, since 00:05.510000Z, ended 00:05.510000Z: event 3 ends it with a result
+        completed, since -, ended -: event 3 ends it with a result
+        failed, since 00:07Z, ended 00:07Z: event 2 ends it with an error
+        corrupt, since -, ended -: the history cannot be read: event 2, at byte 78: `stop` is not an object
+        corrupt, since -, ended -: event 2: a second start: the one of event 1 has not stopped
         waiting Message { not: [] }, since 00:00Z, ended -: it neither sleeps nor retries, and has not ended
     "#]]
     .assert_eq(&text);

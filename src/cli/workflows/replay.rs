@@ -24,6 +24,7 @@ use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
 use crate::runs::{Brief, Format, Moment, Problem, Run, Runs, Seq, StepView, Whole};
 use crate::time::Timestamp;
+use crate::workflow::Status;
 
 /// Most events of which the effects are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
@@ -282,17 +283,22 @@ fn verdict(context: &Context, whole: &Whole) -> String {
         };
         text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
     }
-    let events = whole.run.events.map(|events| counted(events, "event", "events"));
-    let line = match (whole.is_sound(), whole.run.format, events) {
+    let line = match (whole.is_sound(), whole.run.format, whole.run.events) {
         (true, Format::DurablePython, _) => {
             "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
                 .to_owned()
         }
         (true, _, events) => {
-            let events = events.unwrap_or_default();
+            let events = counted(events.unwrap_or_default(), "event", "events");
             format!("Sound: {events}, and the run is {}.", summary(context, &whole.run))
         }
-        (false, _, Some(events)) => format!("Corrupt: no worker can go on. {events} fold up to there."),
+        (false, _, Some(events)) if whole.run.status != Status::Corrupt => {
+            let events = counted(events, "event", "events");
+            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &whole.run))
+        }
+        (false, _, Some(events)) => {
+            format!("Corrupt: no worker can go on. {} fold up to there.", counted(events, "event", "events"))
+        }
         (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
     };
     let tone = if whole.is_sound() { Tone::Good } else { Tone::Bad };

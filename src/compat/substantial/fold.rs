@@ -36,9 +36,10 @@ pub struct Odd {
     pub what: String,
 }
 
+/// With the number of the event, from 1.
 impl fmt::Display for Odd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {}: {}", self.event, self.what)
+        write!(f, "event {}: {}", self.event + 1, self.what)
     }
 }
 
@@ -269,7 +270,7 @@ impl Fold {
         match self.history.lives.last() {
             Some(life) if life.end.is_some() => {
                 let end = life.end.as_ref().map_or(0, |end| end.event);
-                self.odd(place, false, format!("{what} behind the end, which is event {end}"));
+                self.odd(place, false, format!("{what} behind the end, which is event {}", end + 1));
             }
             Some(_) => {}
             None => {
@@ -284,7 +285,7 @@ impl Fold {
     fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &Payload) -> Effect {
         if let Some(open) = self.history.lives.last().filter(|life| life.end.is_none() && life.is_started) {
             let open = open.event;
-            self.odd(place, true, format!("a second start: the one of event {open} has not stopped"));
+            self.odd(place, true, format!("a second start: the one of event {} has not stopped", open + 1));
         }
         let life = Life { event: place, started_at: at, kwargs: kwargs.clone(), is_started: true, ..Life::default() };
         self.history.lives.push(life);

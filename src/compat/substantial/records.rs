@@ -42,10 +42,11 @@ pub struct Misread {
     pub torn: bool,
 }
 
+/// With the number of the event, from 1.
 impl fmt::Display for Misread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.event {
-            Some(event) => write!(f, "event {event}, at byte {}: {}", self.byte, self.what),
+            Some(event) => write!(f, "event {}, at byte {}: {}", event + 1, self.byte, self.what),
             None => write!(f, "at byte {}: {}", self.byte, self.what),
         }
     }
@@ -288,7 +289,7 @@ impl Reading {
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
     /// let reading = Reading::parse(text);
     /// assert!(matches!(&reading.records.events[0].body, Some(Body::Send(send)) if &*send.name == "by"));
-    /// assert_eq!(reading.misread.unwrap().to_string(), "event 1, at byte 84: `send` is not an object");
+    /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
     pub fn parse(bytes: &[u8]) -> Reading {
         let mut reading = Reading::default();

@@ -132,7 +132,7 @@ impl<'a> Look<'a> {
             Stop::Ok(_) | Stop::Unsaid => (Status::Completed, "a result"),
         };
         let ended = end.at.or_else(|| self.end_by_logs(life)).map(|at| self.zone.point(at));
-        let mut standing = Standing::new(status, ended, format!("event {} ends it with {how}", end.event));
+        let mut standing = Standing::new(status, ended, format!("event {} ends it with {how}", end.event + 1));
         (standing.ended_at, standing.ended_at_inferred) = (ended, ended.is_some() && end.at.is_none());
         Some(standing)
     }

@@ -26,7 +26,9 @@ struct Found {
     runs: u64,
     events: u64,
     ended: u64,
+    /// Those that no worker can go on with, and those beside that are not as they should be.
     corrupt: u64,
+    unsound: u64,
     told: Vec<(Run, Vec<Problem>)>,
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
@@ -56,7 +58,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
         Ok(corrupt.chain(found.sound.iter().cloned()).collect())
     };
     let sections = || vec![section(&found)];
-    let exit = if found.corrupt > 0 { NEGATIVE } else { DONE };
+    let exit = if found.unsound > 0 { NEGATIVE } else { DONE };
     Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
 }
@@ -138,8 +140,9 @@ impl Found {
         self.runs += 1;
         self.events += run.events.unwrap_or(0);
         self.ended += u64::from(matches!(run.status, Status::Completed | Status::Failed | Status::Cancelled));
-        if run.status == Status::Corrupt {
-            self.corrupt += 1;
+        if !run.is_sound() {
+            self.corrupt += u64::from(run.status == Status::Corrupt);
+            self.unsound += 1;
             if self.told.len() < TOLD_MAX {
                 self.told.push((run, problems));
             }
@@ -155,7 +158,8 @@ impl Found {
 
 fn section(found: &Found) -> Section {
     let mut table = Table::new([
-        Column::text("corrupt").cut_to(12),
+        Column::text("run").cut_to(24),
+        Column::text("is").expendable(2),
         Column::number("event"),
         Column::text("problem").cut_to(30),
         Column::text("format").expendable(1),
@@ -164,17 +168,22 @@ fn section(found: &Found) -> Section {
         let first = problems.first();
         table.row([
             Cell::name(&run.id).tone(Tone::Strong),
+            Cell::new(if run.status == Status::Corrupt { "corrupt" } else { "not sound" }),
             Cell::new(first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |p| p.seq.to_string())),
             Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
             Cell::new(run.format.as_str()).tone(Tone::Dim),
         ]);
     }
-    let surplus = found.corrupt - found.told.len() as u64;
+    let surplus = found.unsound - found.told.len() as u64;
     let more = if surplus > 0 { format!("and {} more\n", count(surplus)) } else { String::new() };
     let (runs, events) = (counted(found.runs, "run", "runs"), counted(found.events, "event", "events"));
-    let verdict = match found.corrupt {
+    let odd = match found.unsound - found.corrupt {
+        0 => String::new(),
+        odd => format!("{} not sound, ", count(odd)),
+    };
+    let verdict = match found.unsound {
         0 => "all sound".to_owned(),
-        corrupt => format!("{} corrupt, {} sound", count(corrupt), count(found.runs - corrupt)),
+        unsound => format!("{} corrupt, {odd}{} sound", count(found.corrupt), count(found.runs - unsound)),
     };
     let notes = format!("{more}{runs} with {events} folded, {} ended: {verdict}.\n", count(found.ended));
     Section { title: String::new(), table: Some(table).filter(|table| !table.is_empty()), notes }
