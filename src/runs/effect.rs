@@ -19,12 +19,7 @@ fn cut(text: &str) -> Cow<'_, str> {
 }
 
 fn value(json: &Json<'_>) -> String {
-    // What is cut anyway need not be looked through.
-    let text = json.text();
-    match text.len() {
-        0..10_000 => cut(&compact(text)).into_owned(),
-        _ => cut(text).into_owned(),
-    }
+    cut(&compact(json.text())).into_owned()
 }
 
 fn error(json: &Json<'_>) -> String {

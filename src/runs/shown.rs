@@ -81,28 +81,19 @@ impl Value {
     }
 }
 
-/// JSON without the blanks that indent it: one stays behind a colon or a comma where there were some.
+/// Largest JSON that is put on one line, in bytes: longer ones are cut wherever they are shown.
+const COMPACT_MAX: usize = 64 << 10;
+
+/// JSON without the blanks that indent it, and with letters instead of their escapes.
 pub(super) fn compact(json: &str) -> Cow<'_, str> {
-    if !json.contains("  ") && !json.contains("{ ") && !json.contains('\t') {
+    let is_plain = !json.contains("  ") && !json.contains("\\u") && !json.contains('\t');
+    if is_plain || json.len() > COMPACT_MAX {
         return Cow::Borrowed(json);
     }
-    let mut out = String::with_capacity(json.len());
-    let (mut in_string, mut escaped, mut blank) = (false, false, false);
-    for c in json.chars() {
-        if in_string {
-            out.push(c);
-            (in_string, escaped) = (escaped || c != '"', !escaped && c == '\\');
-        } else if c.is_ascii_whitespace() {
-            blank = true;
-        } else {
-            if blank && out.ends_with([':', ',']) {
-                out.push(' ');
-            }
-            (blank, in_string) = (false, c == '"');
-            out.push(c);
-        }
+    match serde_json::from_str::<serde_json::Value>(json) {
+        Ok(value) => Cow::Owned(value.to_string()),
+        Err(_) => Cow::Borrowed(json),
     }
-    Cow::Owned(out)
 }
 
 /// `Timeout: no answer`, if it is an object that says so.
@@ -507,12 +498,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_between_tokens_go_and_those_in_texts_stay() {
+    fn values_stand_on_one_line() {
         for (json, wanted) in [
-            (r#"{   "a":   1,      "b  c": "x \"  y\\"   }"#, r#"{"a": 1, "b  c": "x \"  y\\"}"#),
-            (r#"{"a":1}"#, r#"{"a":1}"#),
-            (r#"[ 1 ,  2 ]"#, r#"[1, 2]"#),
-            (r#"{ }"#, r#"{}"#),
+            (r#"{   "a":   1.50,      "b  c": "x \"  y\\"   }"#, r#"{"a":1.50,"b  c":"x \"  y\\"}"#),
+            (r#"{"a": 1}"#, r#"{"a": 1}"#),
+            (r#"{"b":"Zo\u00eb","a":"\u001b"}"#, r#"{"b":"Zoë","a":"\u001b"}"#),
+            (r#"["\ud800"]"#, r#"["\ud800"]"#),
         ] {
             assert_eq!(compact(json), wanted);
         }

@@ -213,7 +213,7 @@ pub(super) async fn follow(
     now: Timestamp,
     visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
 ) -> Result<Option<Whole>, Error> {
-    let Some(found) = read_one(client, id).await? else { return Ok(None) };
+    let Some(mut found) = read_one(client, id).await? else { return Ok(None) };
     if found.is_nothing() && !has(client, id).await? {
         return Ok(None);
     }
@@ -231,10 +231,14 @@ pub(super) async fn follow(
         }
     }
     let history = fold.into_history();
+    if !reached {
+        forget_what_came_later(&mut found);
+    }
     let mut run = run_of(client.zone(), &found, &history, now);
     if !reached {
         let brief = brief(&history);
-        (run.status, run.waiting_for) = (brief.status, brief.waiting_for);
+        (run.status, run.waiting_for, run.because) = (brief.status, brief.waiting_for, None);
+        run.since = run.updated_at;
     }
     if let Some(life) = history.life() {
         Others::default().complete(client, &mut run, life).await?;
@@ -248,6 +252,15 @@ pub(super) async fn follow(
         warnings: found.warnings.clone(),
         run,
     }))
+}
+
+/// What lies around a history tells of its end, and not of an event before.
+fn forget_what_came_later(found: &mut Found) {
+    (found.schedules, found.schedules_count, found.lease) = (Vec::new(), 0, None);
+    (found.replays, found.replays_count) = (Vec::new(), 0);
+    if let Some(reading) = &mut found.reading {
+        reading.misread = None;
+    }
 }
 
 /// What is wrong: what no worker can go on from first.
