@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::places::{Places, page_size};
@@ -33,7 +34,7 @@ pub(crate) struct RunsArgs {
     workflow: Option<String>,
     /// Only runs that stand so; several with commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATUS")]
-    status: Vec<StatusArg>,
+    status: Vec<Status>,
     /// Only runs to which something has happened since: 2h, 7d, yesterday, 2026-06-05, RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -51,33 +52,13 @@ pub(crate) struct RunsArgs {
     limit: Option<usize>,
 }
 
-/// The statuses, as arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum StatusArg {
-    Pending,
-    Running,
-    Sleeping,
-    Waiting,
-    Retrying,
-    Completed,
-    Failed,
-    Cancelled,
-    Corrupt,
-}
+impl ValueEnum for Status {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Status::ALL
+    }
 
-impl StatusArg {
-    fn status(self) -> Status {
-        match self {
-            StatusArg::Pending => Status::Pending,
-            StatusArg::Running => Status::Running,
-            StatusArg::Sleeping => Status::Sleeping,
-            StatusArg::Waiting => Status::Waiting,
-            StatusArg::Retrying => Status::Retrying,
-            StatusArg::Completed => Status::Completed,
-            StatusArg::Failed => Status::Failed,
-            StatusArg::Cancelled => Status::Cancelled,
-            StatusArg::Corrupt => Status::Corrupt,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
     }
 }
 
@@ -122,8 +103,7 @@ impl Wanted {
         let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
         let filter = args.filter.as_deref().map(Filter::parse).transpose();
         let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
-        let statuses = args.status.iter().map(|status| status.status()).collect();
-        Ok(Wanted { workflow: args.workflow.clone(), statuses, since, filter })
+        Ok(Wanted { workflow: args.workflow.clone(), statuses: args.status.clone(), since, filter })
     }
 
     /// Whether a run is wanted.
