@@ -222,6 +222,7 @@ async fn forced(address: &Address, format: Format) -> Result<Option<Runs>> {
             Some(Runs::Substantial(Package::Redis(theirs.into()), location))
         }
         (Format::DurablePython, Address::Path(path)) => Some(Runs::DurablePython(StateFolder::new(path))),
+        #[cfg(any(feature = "redis", feature = "object-store"))]
         _ => None,
     })
 }
