@@ -102,16 +102,16 @@ fn code_of(error: &anyhow::Error) -> &'static str {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && remote::store_error(io).is_none()) {
+        return Some("you are not allowed to read it: look at its permissions".into());
+    }
     if let Some(store::Error::Denied { .. }) = store_error(error) {
         let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
                     or AZURE_";
         return Some(hint.into());
     }
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
-    match io.kind() {
-        io::ErrorKind::PermissionDenied => Some("you are not allowed to read it: look at its permissions".into()),
-        _ => None,
-    }
+    None
 }
 
 /// Whether whoever reads our output has gone, which is no error.

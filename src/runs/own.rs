@@ -15,6 +15,9 @@ use crate::workflow::{
 const FIRST_BYTES: usize = 64 << 10;
 const PAGE_BYTES: usize = 1 << 20;
 
+/// How many times smaller the next page is when one is damaged.
+const SMALLER: usize = 32;
+
 /// Most events of which the time is remembered, to say since when a step waits.
 const TIMES_MAX: usize = 1 << 20;
 
@@ -104,10 +107,11 @@ async fn look_at(store: &dyn Store, log: Name, page: Result<Page, Error>) -> Res
     let mut dated = Dated::new(log);
     let page = match page {
         Ok(page) => page,
-        Err(error) => {
-            refuse(&mut dated.fold, error)?;
+        Err(Error::Corrupt { .. } | Error::Lost { .. }) => {
+            go_on(store, &mut dated, &mut |_| true).await?;
             return Ok(Some(dated));
         }
+        Err(error) => return Err(error),
     };
     if page.end() == End::START {
         return Ok(None);
@@ -140,14 +144,17 @@ fn refuse(fold: &mut Fold, error: Error) -> Result<(), Error> {
 }
 
 /// Folds what the history has more, and hands it to `visit` until that returns false. Whether the end was reached.
+///
+/// A store refuses a page with damage in it as a whole, so what stands in front of the damage is read in smaller ones.
 async fn go_on(
     store: &dyn Store,
     dated: &mut Dated,
     visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
 ) -> Result<bool, Error> {
+    let (mut bytes, mut damage) = (PAGE_BYTES, None);
     loop {
         let state = dated.fold.state();
-        match store.read(state.log(), state.position().number(), PAGE_BYTES).await {
+        match store.read(state.log(), state.position().number(), bytes).await {
             Ok(page) => {
                 if !dated.page(&page, visit) {
                     return Ok(dated.fold.state().problem().is_some());
@@ -156,8 +163,12 @@ async fn go_on(
                     return Ok(true);
                 }
             }
+            Err(error @ (Error::Corrupt { .. } | Error::Lost { .. })) if bytes > 1 => {
+                damage.get_or_insert(error);
+                bytes /= SMALLER;
+            }
             Err(error) => {
-                refuse(&mut dated.fold, error)?;
+                refuse(&mut dated.fold, damage.unwrap_or(error))?;
                 return Ok(true);
             }
         }
@@ -204,7 +215,12 @@ pub(super) async fn follow(
 fn problem_of(state: &RunState) -> Option<Problem> {
     let problem = state.problem()?;
     let seq = Seq { generation: state.log().generation(), number: problem.seq };
-    Some(Problem { seq, what: problem.what.clone(), corrupt: true })
+    let what = match problem.kind {
+        // The store says where in its own words.
+        workflow::ProblemKind::Damaged => format!("it cannot be read from here on: {}", problem.what),
+        _ => problem.what.clone(),
+    };
+    Some(Problem { seq, what, corrupt: true })
 }
 
 /// What is odd about a history.

@@ -77,6 +77,8 @@ struct Sight {
     /// What it was sent, if that says what it may wait for.
     life: Option<Life>,
     warnings: Vec<String>,
+    /// Why nothing can be said about it.
+    refusal: Option<Error>,
 }
 
 impl Sight {
@@ -85,7 +87,7 @@ impl Sight {
         let run = run_of(zone, found, &history, now);
         let is_unnamed = run.waiting_for.as_ref().is_some_and(|waiting| waiting.unnamed.is_some());
         let life = history.life().filter(|_| is_unnamed).cloned();
-        Sight { run, life, warnings: found.warnings.clone() }
+        Sight { run, life, warnings: found.warnings.clone(), refusal: found.refusal() }
     }
 }
 
@@ -93,6 +95,10 @@ pub(super) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Res
     let mut looked = Looked::default();
     let mut others = Others::default();
     for mut sight in sights(client, ids, now).await? {
+        if let Some(refusal) = sight.refusal {
+            looked.runs.push((sight.run.id, Err(refusal)));
+            continue;
+        }
         for warning in sight.warnings {
             if !looked.warnings.contains(&warning) {
                 looked.warnings.push(warning);
@@ -217,6 +223,9 @@ pub(super) async fn follow(
     if found.is_nothing() && !has(client, id).await? {
         return Ok(None);
     }
+    if let Some(refusal) = found.refusal() {
+        return Err(refusal);
+    }
     let events = found.reading.as_ref().map(|reading| reading.records.events.as_slice()).unwrap_or_default();
     let mut fold = Fold::default();
     let mut reached = true;
@@ -271,12 +280,13 @@ fn problems_of(found: &Found, history: &History) -> Vec<Problem> {
         what: format!("at byte {}: {}", misread.byte, misread.what),
         corrupt: true,
     });
+    let damage = found.damage().map(|damage| Problem { seq: Seq::first(1), what: damage.to_owned(), corrupt: true });
     let odd = history.problems.iter().map(|odd| Problem {
         seq: Seq::first(odd.event as u64 + 1),
         what: odd.what.clone(),
         corrupt: odd.corrupt,
     });
-    let mut problems: Vec<Problem> = misread.into_iter().chain(odd).collect();
+    let mut problems: Vec<Problem> = misread.into_iter().chain(damage).chain(odd).collect();
     problems.sort_by_key(|problem| (!problem.corrupt, problem.seq));
     problems
 }

@@ -14,6 +14,7 @@ mod read;
 mod show;
 mod show_all;
 mod store;
+mod workflows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -393,7 +393,7 @@ fn a_run_of_substantial() {
         expect![[r#"
             example-b76493b9-66f2-46ed-990e-dc5279fee57a  completed since 2026-11-21T21:49:40.582583Z
             result    {"name":"Ada","result":50.0}
-            because   event 7 ends it with a result
+            because   event 8 ends it with a result
             workflow  example
             input     {"name": "Ada", "factor": 0.25}
             started   2026-11-21T21:49:22.854594Z

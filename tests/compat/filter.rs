@@ -21,7 +21,7 @@ fn base64(text: &str) -> String {
 }
 
 /// Results of every kind that JSON has, and what else a history can be.
-fn histories() -> Vec<String> {
+pub(crate) fn histories() -> Vec<String> {
     let values = [
         "null",
         "true",
@@ -146,7 +146,7 @@ fn filters() -> Vec<String> {
     filters
 }
 
-fn write_store(root: &Path, histories: &[String]) {
+pub(crate) fn write_store(root: &Path, histories: &[String]) {
     for name in ["runs", "schedules", "leases", "links/runs/w"] {
         std::fs::create_dir_all(root.join(name)).unwrap();
     }

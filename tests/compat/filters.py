@@ -1,7 +1,7 @@
 """Answers filters about runs as the package substantial does: cases from a file, answers to standard output, as JSON.
 
-The input is {"stores": [folder], "filters": [text]}. For each run of each store (its folder has one workflow, `w`) and each filter
-there is one answer: true, false, "error", or "none" for a run that the package leaves out.
+The input is {"stores": [folder or port of a Redis], "filters": [text]}. For each run of each store (it has one workflow, `w`) and each
+filter there is one answer: true, false, "error", or "none" for a run that the package leaves out.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 import orjson
 from substantial import Conductor, FSBackend
+from substantial.backends.redis import RedisBackend
 from substantial.filters import SearchResult, eval_expr
 
 ORDERED = ("eq", "gt", "gte", "lt", "lte")
@@ -52,9 +53,9 @@ def answer(result, query):
         return "error"
 
 
-async def results_of(folder):
+async def results_of(place):
     """What the package finds of each run, by its id."""
-    backend = FSBackend(folder)
+    backend = RedisBackend("127.0.0.1", place) if isinstance(place, int) else FSBackend(place)
     conductor = Conductor(backend)
     found = {}
     for run_id in await backend.read_workflow_links("w"):
@@ -79,8 +80,8 @@ def main():
         cases = json.load(file)
     answers = []
     with contextlib.redirect_stdout(io.StringIO()):
-        for folder in cases["stores"]:
-            for run_id, result in sorted(asyncio.run(results_of(folder)).items()):
+        for place in cases["stores"]:
+            for run_id, result in sorted(asyncio.run(results_of(place)).items()):
                 for text in cases["filters"]:
                     query = with_times(orjson.loads(text))
                     answers.append([run_id, text, answer(result, query)])

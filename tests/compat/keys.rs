@@ -12,7 +12,7 @@ use crate::server::{RedisServer, Setup};
 use crate::support::{Process, at, fixtures, folder, line, run, script};
 use crate::written::{calls, do_calls};
 
-fn server() -> RedisServer {
+pub(crate) fn server() -> RedisServer {
     Setup::forgetful().start()
 }
 
@@ -22,7 +22,7 @@ fn open(server: &RedisServer, zone: Zone) -> Redis {
 }
 
 /// Puts the fixture into a server.
-fn fill(server: &RedisServer) {
+pub(crate) fn fill(server: &RedisServer) {
     let text = std::fs::read_to_string(fixtures().join("redis.json")).unwrap();
     let entries: Vec<Value> = serde_json::from_str(&text).unwrap();
     let mut admin = server.admin();

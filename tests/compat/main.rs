@@ -13,6 +13,8 @@ mod fixtures;
 mod live;
 mod pickles;
 mod plain;
+#[cfg(feature = "cli")]
+mod program;
 mod records;
 mod standing;
 mod support;

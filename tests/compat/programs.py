@@ -4,6 +4,10 @@ programs.py run FOLDER: leaves the states of all kinds of instances in the folde
 returned, and what their variables are.
 
 programs.py live FOLDER: saves one large state after another until its input ends.
+
+programs.py greet FOLDER INSTANCE NAME: runs the program `greet` until it pauses or ends, and prints as JSON which.
+
+programs.py protocols FILE FOLDER: writes the state in a file in every protocol of pickles.
 """
 
 import asyncio
@@ -80,9 +84,30 @@ async def live(folder, out):
         await store.save("live", state)
 
 
+async def greet(folder, instance, name):
+    backend = DurableBackend(DiskStateStore(folder))
+    try:
+        program = make_durable(flows.greet)
+        return {"result": await program(name, orchestration_backend=backend, instance_id=instance)}
+    except PauseForEventException as pause:
+        return {"event": pause.event}
+
+
+def protocols(file, folder):
+    state = pickle.loads(Path(file).read_bytes())
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        state["instance_id"] = f"protocol-{protocol}"
+        Path(folder, f"protocol-{protocol}.pkl").write_bytes(pickle.dumps(state, protocol))
+    return pickle.HIGHEST_PROTOCOL + 1
+
+
 if __name__ == "__main__":
     out, sys.stdout = sys.stdout, sys.stderr
     if sys.argv[1] == "run":
         json.dump(asyncio.run(run(sys.argv[2])), out)
+    elif sys.argv[1] == "greet":
+        json.dump(asyncio.run(greet(*sys.argv[2:])), out)
+    elif sys.argv[1] == "protocols":
+        json.dump(protocols(*sys.argv[2:]), out)
     else:
         asyncio.run(live(sys.argv[2], out))

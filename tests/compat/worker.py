@@ -14,6 +14,11 @@ async def order(ctx: Context, order_id, note):
     return {"number": number, "note": note, "said": said}
 
 
+@workflow()
+async def double(ctx: Context, number):
+    return await ctx.save(lambda: number * 2)
+
+
 def decline():
     raise RuntimeError("card declined")
 
@@ -30,6 +35,7 @@ def main():
     conductor = Conductor(backend)
     conductor.register(order)
     conductor.register(charge)
+    conductor.register(double)
     Agent(backend, "default").run_sync()
 
 

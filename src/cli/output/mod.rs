@@ -73,7 +73,7 @@ where
                     text.push('\n');
                 }
             }
-            OutputFormat::Csv => text = csv(&(self.items)()?, self.rows_of)?,
+            OutputFormat::Csv => text = csv(&(self.items)()?, self.rows_of, values_of(self.schema))?,
             OutputFormat::Markdown => {
                 for section in (self.sections)() {
                     let table = section.table.map(|table| table.markdown() + "\n").unwrap_or_default();
@@ -133,8 +133,14 @@ fn envelope(
     Ok(head + &lines + "]}\n")
 }
 
-/// Items as CSV: nested members as `latency_ms.p50`, and one row for each element of `rows_of`.
-fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
+/// The members of items of a schema that are values of a user's own, which can have any members themselves.
+fn values_of(schema: &str) -> &'static [&'static str] {
+    let is_of_runs = ["tc.runs/", "tc.result/", "tc.replay/", "tc.show/"].iter().any(|name| schema.starts_with(name));
+    if is_of_runs { &["result", "error", "input", "value", "ok", "err", "kwargs"] } else { &[] }
+}
+
+/// Items as CSV: nested members as `latency_ms.p50`, but `whole_members` as JSON, and one row for each element of `rows_of`.
+fn csv(items: &[String], rows_of: Option<&str>, whole_members: &[&str]) -> anyhow::Result<String> {
     let mut rows = Vec::new();
     let element_name = rows_of.map_or("", |rows| rows.strip_suffix('s').unwrap_or(rows));
     for item in items {
@@ -143,9 +149,9 @@ fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
         match inner {
             Some(Value::Array(elements)) if !elements.is_empty() => {
                 for element in elements {
-                    let mut row = flat(&whole);
+                    let mut row = flat(&whole, whole_members);
                     if let Value::Object(element) = element {
-                        for (key, value) in flat(&element) {
+                        for (key, value) in flat(&element, whole_members) {
                             let taken = row.iter().any(|(name, _)| *name == key);
                             let key = if taken { format!("{element_name}.{key}") } else { key };
                             row.push((key, value));
@@ -154,7 +160,7 @@ fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
                     rows.push(row);
                 }
             }
-            _ => rows.push(flat(&whole)),
+            _ => rows.push(flat(&whole, whole_members)),
         }
     }
     let mut header: Vec<String> = Vec::new();
@@ -164,7 +170,7 @@ fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
         }
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&header)?;
+    writer.write_record(header.iter().map(|name| escape::text(name).into_owned()))?;
     for row in &rows {
         let cell = |name| row.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         writer.write_record(header.iter().map(cell))?;
@@ -173,13 +179,13 @@ fn csv(items: &[String], rows_of: Option<&str>) -> anyhow::Result<String> {
     Ok(String::from_utf8(bytes)?)
 }
 
-/// The members of an object, those of objects in it too, as text.
-fn flat(object: &Map<String, Value>) -> Vec<(String, String)> {
+/// The members of an object, those of objects in it too if they are not among the `whole` ones, as text.
+fn flat(object: &Map<String, Value>, whole: &[&str]) -> Vec<(String, String)> {
     let mut cells = Vec::new();
     for (key, value) in object {
         match value {
-            Value::Object(inner) => {
-                cells.extend(flat(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            Value::Object(inner) if !whole.contains(&key.as_str()) => {
+                cells.extend(flat(inner, whole).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
             }
             Value::Null => cells.push((key.clone(), String::new())),
             Value::String(text) => cells.push((key.clone(), escape::text(text).into_owned())),

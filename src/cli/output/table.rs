@@ -130,6 +130,8 @@ const SPARE: usize = 4;
 pub(crate) struct Layout {
     kept: Vec<usize>,
     widths: Vec<usize>,
+    /// Whether what is wider is cut: where nobody's terminal ends, a row that comes later may stick out.
+    cuts: bool,
 }
 
 /// Up to how many rows comfy-table lays a table out.
@@ -164,7 +166,7 @@ impl Table {
         if let Some(first) = widths.first_mut().filter(|_| is_text && kept.len() > 1) {
             *first += spare;
         }
-        Layout { kept, widths }
+        Layout { kept, widths, cuts: width.is_some() }
     }
 
     /// The line above the rows.
@@ -193,7 +195,7 @@ impl Table {
         } else {
             self.laid_out(&kept, &widths, colours)
         };
-        text + &self.left_out(&Layout { kept, widths }, width, colours)
+        text + &self.left_out(&Layout { kept, widths, cuts: width.is_some() }, width, colours)
     }
 
     /// A line that names the columns left out, if any are.
@@ -232,7 +234,7 @@ impl Table {
 
     /// The same without a library, for tables of so many rows that its layout takes seconds.
     fn lines(&self, kept: &[usize], widths: &[usize], colours: bool) -> String {
-        let layout = Layout { kept: kept.to_vec(), widths: widths.to_vec() };
+        let layout = Layout { kept: kept.to_vec(), widths: widths.to_vec(), cuts: true };
         let rows = self.rows.iter().map(|row| self.line(&layout, row, colours));
         std::iter::once(self.header(&layout, colours)).chain(rows).collect()
     }
@@ -242,7 +244,8 @@ impl Table {
         for (column, width) in layout.kept.iter().zip(&layout.widths) {
             let right = self.columns[*column].right;
             // A number that is cut is another number.
-            let text = if right { row[*column].text.clone() } else { cut(&row[*column].text, *width) };
+            let is_whole = right || !layout.cuts;
+            let text = if is_whole { row[*column].text.clone() } else { cut(&row[*column].text, *width) };
             let fill = " ".repeat(width.saturating_sub(text.width()));
             let painted = row[*column].tone.paint(&text, colours);
             let (before, behind) = if right { (fill, String::new()) } else { (String::new(), fill) };

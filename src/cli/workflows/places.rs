@@ -9,6 +9,7 @@ use crate::cli::args::{Global, StoreFormat};
 use crate::cli::context::Context;
 use crate::cli::error::{CONFLICT, Failure, NEGATIVE};
 use crate::cli::find::{self, nearest};
+use crate::cli::output::escape;
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::{Client as Package, Files};
 use crate::runs::client::ClientError;
@@ -19,6 +20,9 @@ use crate::workflow::Status;
 
 /// How many ids are looked through for one that is near to what was typed.
 const NEAR_MAX: usize = 10_000;
+
+/// Most characters of a name that a message repeats.
+const NAME_MAX: usize = 200;
 
 /// How many runs are looked at for one that goes on and is near.
 const OPEN_MAX: usize = 1_000;
@@ -101,7 +105,8 @@ impl Places {
             let page = runs.ids(None, "", None, NEAR_MAX).await?;
             known.extend(page.ids);
         }
-        let failure = Failure::new("unknown_run", format!("no run `{text}` in {}", self.name));
+        let named = escape::shorten(text, NAME_MAX);
+        let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
         let hint = nearest(text, known.iter().map(String::as_str));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
         Ok(match hint {

@@ -342,8 +342,12 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         moment.seq < wanted
     })?;
     if found.is_none() {
-        let last = last.map_or_else(|| "it has none".into(), |last| format!("the last is {last}"));
-        return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {last}")).into());
+        let near = match last {
+            None => "it has none".into(),
+            Some(seq) if seq > wanted => format!("the next is {seq}"),
+            Some(seq) => format!("the last is {seq}"),
+        };
+        return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {near}")).into());
     }
     let steps: Vec<StepShape> = found.into_iter().collect();
     let warnings = warnings(&whole);

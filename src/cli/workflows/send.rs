@@ -9,7 +9,7 @@ use super::places::Places;
 use super::waiting::WaitArgs;
 use crate::cli::context::Context;
 use crate::cli::decide::whoever;
-use crate::cli::error::{DONE, NEGATIVE, PENDING};
+use crate::cli::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::cli::output::table::Tone;
 use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
@@ -47,6 +47,9 @@ pub(crate) struct SendArgs {
 
 pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     args.waiting.check()?;
+    if args.event.is_empty() {
+        return Err(Failure::new("usage", "the name of the event is empty").into());
+    }
     let value = input::value(args.value.as_deref(), args.text)?;
     let places = Places::open(context, 1)?;
     let (runs, run) = places.resolve(&args.run)?;

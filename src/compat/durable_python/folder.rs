@@ -29,6 +29,9 @@ const PAUSES_OF_FOLDER_MAX: u32 = 80;
 /// For so many pauses a file must stay as it is to be taken for torn.
 const STILL_PAUSES: u32 = 4;
 
+/// How long ago a file was written of which nobody is expected to finish it.
+const OLD: Duration = Duration::from_secs(60);
+
 /// A folder that durable-python's `DiskStateStore` keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFolder {
@@ -158,8 +161,8 @@ impl StateFolder {
         Ok(Instances { files: self.files()?.into_iter(), limits, pauses_left: PAUSES_OF_FOLDER_MAX })
     }
 
-    /// Reads the file of one instance. A file that ends too early is looked at again for up to half a second: its process may
-    /// be about to finish it.
+    /// Reads the file of one instance. A file that ends too early, and was written within the last minute, is looked at again for
+    /// up to half a second: its process may be about to finish it.
     pub fn read(&self, file: &InstanceFile, limits: &ReadLimits) -> Instance {
         read(file.clone(), limits, &mut PAUSES_OF_FOLDER_MAX.clone())
     }
@@ -216,7 +219,8 @@ fn read(file: InstanceFile, limits: &ReadLimits, pauses_left: &mut u32) -> Insta
         let (metadata, torn, state) = read_once(&file.path, limits);
         let look = metadata.as_ref().map(Look::of);
         still = if look == before { still + 1 } else { 0 };
-        if !torn || still >= STILL_PAUSES || pauses >= PAUSES_OF_FILE_MAX || *pauses_left == 0 {
+        let old = metadata.as_ref().and_then(|metadata| metadata.modified().ok()?.elapsed().ok()) > Some(OLD);
+        if !torn || old || still >= STILL_PAUSES || pauses >= PAUSES_OF_FILE_MAX || *pauses_left == 0 {
             let updated = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
             let made = metadata.as_ref().and_then(|metadata| metadata.created().ok());
             return Instance {

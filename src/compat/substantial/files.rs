@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dir::{Folder, is_name};
 use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
-use super::records::{Body, RECORDS_BYTES_MAX, Reading, read_event};
+use super::records::{Body, Misread, RECORDS_BYTES_MAX, Reading, read_event};
 use super::zone::{Zone, naive_text, parse_naive};
 use super::{LEASE_US, metadata, workflow_of};
 use crate::store::Error;
@@ -22,6 +23,9 @@ const TRIES: u32 = 6;
 
 /// How long each time is waited before.
 const TRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Most such pauses for logs and schedules in one call.
+const PAUSES_MAX: u32 = 50;
 
 /// Most warnings of one call; the others are left out.
 const WARNINGS_MAX: usize = 64;
@@ -195,27 +199,35 @@ impl Files {
     fn read_once(&self, runs: &[&str], mut each: impl FnMut(usize, Found)) -> Result<(), Error> {
         let root = self.folder()?;
         let mut found = Vec::with_capacity(runs.len());
+        let mut pauses_left = PAUSES_MAX;
         for run in runs {
             if !is_name(run) {
                 return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
             }
             found.push(Found { run: (*run).to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() });
         }
-        self.read_schedules(&root, &mut found)?;
+        self.read_schedules(&root, &mut found, &mut pauses_left)?;
         self.read_links(&root, &mut found)?;
         let leases = root.child("leases").ok().flatten();
+        let mut torn: Vec<(usize, Found)> = Vec::new();
         for (at, mut one) in found.into_iter().enumerate() {
             let run = one.run.clone();
-            read_run(&root, &run, &mut one);
+            read_run(&root, &run, &mut one, &mut pauses_left);
             one.lease = leases.as_ref().and_then(|leases| lease(leases, &run));
             one.schedules.sort_by_key(|schedule| schedule.at);
             one.schedules.truncate(SCHEDULES_MAX);
-            each(at, one);
+            if is_torn(&one) {
+                one.reading = None;
+                torn.push((at, one));
+            } else {
+                each(at, tell_misread(&root, one));
+            }
         }
+        read_torn_again(&root, torn, each);
         Ok(())
     }
 
-    fn read_schedules(&self, root: &Folder, found: &mut [Found]) -> Result<(), Error> {
+    fn read_schedules(&self, root: &Folder, found: &mut [Found], pauses_left: &mut u32) -> Result<(), Error> {
         let Some(queues) = root.child("schedules")? else { return Ok(()) };
         let places: HashMap<String, usize> = found.iter().enumerate().map(|(at, one)| (one.run.clone(), at)).collect();
         let mut warnings = Vec::new();
@@ -230,7 +242,7 @@ impl Files {
                     here.extend(places.get(run));
                     Ok(true)
                 })?;
-                here.into_iter().for_each(|place| read_schedule(folder, queue, at, &mut found[place]));
+                here.into_iter().for_each(|place| read_schedule(folder, queue, at, &mut found[place], pauses_left));
                 Ok(())
             })
         })?;
@@ -362,32 +374,80 @@ fn remove_empty(queue: &Folder, run: &str, at: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_run(root: &Folder, run: &str, found: &mut Found) {
+fn read_run(root: &Folder, run: &str, found: &mut Found, pauses_left: &mut u32) {
     let folder = match root.descend(&["runs", run]) {
         Ok(Some(folder)) => folder,
         Ok(None) => return,
-        Err(error) => return warn(&mut found.warnings, error.to_string()),
+        Err(error) => return leave_unread(found, error),
     };
     match folder.child("logs") {
-        Ok(Some(logs)) => read_logs(&logs, found),
+        Ok(Some(logs)) => read_logs(&logs, found, pauses_left),
         Ok(None) => {}
         Err(error) => warn(&mut found.warnings, error.to_string()),
     }
-    match read_events(&folder) {
+    match read_events_once(&folder) {
         Ok(reading) => found.reading = reading,
-        Err(error) => warn(&mut found.warnings, error.to_string()),
+        Err(error) => leave_unread(found, error),
     }
-    if let Some(misread) = found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
+}
+
+fn leave_unread(found: &mut Found, error: Error) {
+    warn(&mut found.warnings, error.to_string());
+    found.unread = Some(Arc::new(error));
+}
+
+/// What cannot be read of a history, if anything.
+fn misread(found: &Found) -> Option<&Misread> {
+    found.reading.as_ref()?.misread.as_ref()
+}
+
+fn is_torn(found: &Found) -> bool {
+    misread(found).is_some_and(|misread| misread.torn)
+}
+
+/// Reads histories that end too early again, all after one pause: a worker may be about to finish one, but those that stay so
+/// must not be waited for one by one.
+fn read_torn_again(root: &Folder, mut torn: Vec<(usize, Found)>, mut each: impl FnMut(usize, Found)) {
+    for attempt in 2..=TRIES {
+        if torn.is_empty() {
+            return;
+        }
+        std::thread::sleep(TRY_PAUSE);
+        for (at, mut one) in std::mem::take(&mut torn) {
+            match root.descend(&["runs", &one.run]).and_then(|folder| folder.map_or(Ok(None), |f| read_events_once(&f)))
+            {
+                Ok(reading) => one.reading = reading,
+                Err(error) => leave_unread(&mut one, error),
+            }
+            if attempt < TRIES && is_torn(&one) {
+                one.reading = None;
+                torn.push((at, one));
+            } else {
+                each(at, tell_misread(root, one));
+            }
+        }
+    }
+}
+
+/// Warns of what cannot be read of a history.
+fn tell_misread(root: &Folder, mut found: Found) -> Found {
+    if let Some(misread) = misread(&found) {
         let more = if misread.torn { ": it is half written, and stays so" } else { "" };
-        warn(&mut found.warnings, format!("{}: {misread}{more}", folder.path_of("events").display()));
+        let place = root.path_of("runs").join(&found.run).join("events");
+        let what = format!("{}: {misread}{more}", place.display());
+        warn(&mut found.warnings, what);
     }
+    found
+}
+
+fn read_events_once(folder: &Folder) -> Result<Option<Reading>, Error> {
+    Ok(folder.read("events", RECORDS_BYTES_MAX)?.map(|held| Reading::parse(&held)))
 }
 
 fn read_events(folder: &Folder) -> Result<Option<Reading>, Error> {
     let mut tries = 0;
     loop {
-        let Some(held) = folder.read("events", RECORDS_BYTES_MAX)? else { return Ok(None) };
-        let reading = Reading::parse(&held);
+        let Some(reading) = read_events_once(folder)? else { return Ok(None) };
         tries += 1;
         if tries == TRIES || !reading.misread.as_ref().is_some_and(|misread| misread.torn) {
             return Ok(Some(reading));
@@ -397,7 +457,7 @@ fn read_events(folder: &Folder) -> Result<Option<Reading>, Error> {
 }
 
 /// Reads the logs that were written last: schedules run ahead of the clock, so their names do not say which these are.
-fn read_logs(logs: &Folder, found: &mut Found) {
+fn read_logs(logs: &Folder, found: &mut Found, pauses_left: &mut u32) {
     let mut latest: Vec<(Timestamp, Timestamp)> = Vec::new();
     let mut count = 0;
     let listed = logs.names(|name, _| {
@@ -417,7 +477,7 @@ fn read_logs(logs: &Folder, found: &mut Found) {
     found.replays_count = count;
     for (_, schedule) in latest {
         let name = naive_text(schedule);
-        let notes = match settled(logs, &name, metadata::parse) {
+        let notes = match settled(logs, &name, pauses_left, metadata::parse) {
             Ok(notes) => notes,
             Err(what) => {
                 warn(&mut found.warnings, format!("{}: {what}", logs.path_of(&name).display()));
@@ -435,25 +495,33 @@ fn keep_latest(latest: &mut Vec<(Timestamp, Timestamp)>) {
 }
 
 /// Reads a small file, and again while it cannot be read: it may be half written.
-fn settled<T>(folder: &Folder, name: &str, read: impl Fn(&[u8]) -> Result<T, String>) -> Result<Option<T>, String> {
+fn settled<T>(
+    folder: &Folder,
+    name: &str,
+    pauses_left: &mut u32,
+    read: impl Fn(&[u8]) -> Result<T, String>,
+) -> Result<Option<T>, String> {
     let mut tries = 0;
     loop {
         let held = folder.read(name, SMALL_BYTES_MAX).map_err(|error| error.to_string())?;
         let Some(held) = held else { return Ok(None) };
         tries += 1;
         match read(&held) {
-            Err(_) if tries < TRIES => std::thread::sleep(TRY_PAUSE),
+            Err(_) if tries < TRIES && *pauses_left > 0 => {
+                *pauses_left -= 1;
+                std::thread::sleep(TRY_PAUSE);
+            }
             done => return done.map(Some),
         }
     }
 }
 
-fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found) {
+fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found, pauses_left: &mut u32) {
     let read = |bytes: &[u8]| match bytes {
         [] => Ok(None),
         bytes => read_event(bytes).map(Some).map_err(|misread| misread.to_string()),
     };
-    let event = match settled(folder, &found.run, read) {
+    let event = match settled(folder, &found.run, pauses_left, read) {
         Ok(Some(event)) => event,
         Ok(None) => return,
         Err(what) => {

@@ -1,10 +1,14 @@
 //! What a store holds of a run.
 
+use std::io;
+use std::sync::Arc;
+
 use super::fold::{History, fold};
 use super::metadata::Note;
 use super::records::{Event, Reading};
 use super::standing::Standing;
 use super::zone::Zone;
+use crate::store::Error;
 use crate::time::Timestamp;
 
 /// Most schedules of a run that are kept, the first ones; the others are counted.
@@ -22,6 +26,8 @@ pub struct Found {
     pub workflow: String,
     /// The history; none if there is none yet.
     pub reading: Option<Reading>,
+    /// Why there may be a history all the same: something is in its place that could not be read at all.
+    pub unread: Option<Arc<Error>>,
     /// What leads to the run, the first ones first.
     pub schedules: Vec<Schedule>,
     /// How many schedules there are.
@@ -156,9 +162,29 @@ impl Found {
         Standing::of(self, &self.history(), zone, now)
     }
 
+    /// What is in the place of the history, and can be none.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        match &**self.unread.as_ref()? {
+            Error::Corrupt { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// The error because of which nothing can be said about the run, as that its history may not be read.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &**self.unread.as_ref()? {
+            Error::Corrupt { .. } => None,
+            Error::Denied { doing, .. } => {
+                Some(Error::denied(doing.clone(), io::Error::from(io::ErrorKind::PermissionDenied)))
+            }
+            other => Some(Error::unavailable("reading a history", other.to_string())),
+        }
+    }
+
     /// Whether nothing at all is there of it.
     pub fn is_nothing(&self) -> bool {
-        self.reading.is_none() && self.schedules_count == 0 && self.replays_count == 0 && self.lease.is_none()
+        let nothing_read = self.reading.is_none() && self.unread.is_none();
+        nothing_read && self.schedules_count == 0 && self.replays_count == 0 && self.lease.is_none()
     }
 }
 

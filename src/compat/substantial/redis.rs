@@ -311,7 +311,14 @@ impl Redis {
         if let Some((replays, count)) = self.warn(&mut warnings, replays)? {
             (found.replays, found.replays_count) = (replays, count);
         }
-        found.reading = self.warn(&mut warnings, self.reading(run).await)?.flatten();
+        match self.reading(run).await {
+            Ok(reading) => found.reading = reading,
+            Err(error @ Error::Corrupt { .. }) => {
+                warnings.push(error.to_string());
+                found.unread = Some(error.into());
+            }
+            Err(error) => return Err(error),
+        }
         if let Some(misread) = found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
             warnings.push(format!("{} {}: {misread}", self.location, shown(&key(&["runs", run, "events"]))));
         }

@@ -95,6 +95,9 @@ impl<'a> Look<'a> {
         if let Some(misread) = self.found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
             return Standing::new(Status::Corrupt, None, format!("the history cannot be read: {misread}"));
         }
+        if let Some(damage) = self.found.damage() {
+            return Standing::new(Status::Corrupt, None, format!("the history cannot be read: {damage}"));
+        }
         if self.history.corrupt {
             let what = self.history.problems.iter().find(|odd| odd.corrupt).map(ToString::to_string);
             return Standing::new(Status::Corrupt, None, what.unwrap_or_default());

@@ -72,16 +72,17 @@ async fn deliver(
         if end == End::START {
             return Err(no_run());
         }
+        // The end comes before the look at what is there: a line that comes behind it makes the batch fail.
+        let (log, inbox_end) = history::inbox_end(store, &inbox_log(run)?).await?;
         if let Some(key) = key
             && let Some(there) = delivered_before(store, run, key, &body).await?
         {
             return Ok(delivered(there, true));
         }
         let queue = refuse_ended(store, run, &last, end).await?;
-        let (log, end) = history::inbox_end(store, &inbox_log(run)?).await?;
-        let inbox = Inbox { queue, log, end: end.last };
+        let inbox = Inbox { queue, log, end: inbox_end.last };
         let stamp = Stamp { token: client.token(), now: client.now() };
-        let number = end.last.number() + 1;
+        let number = inbox.end.number() + 1;
         match store.apply(&batches::send(stamp, &inbox, body.clone())?).await {
             Ok(_) => return Ok(delivered(Seq { generation: inbox.log.generation(), number }, false)),
             // Somebody else was faster.

@@ -39,6 +39,9 @@ pub(super) async fn send(
         return Err(no_key());
     }
     let found = found(client, run).await?;
+    if let Some(refusal) = found.refusal() {
+        return Err(refusal.into());
+    }
     let standing = found.standing(client.zone(), outside.now());
     if matches!(standing.status, Status::Completed | Status::Failed | Status::Cancelled) {
         return Err(ClientError::Ended { run: run.to_owned(), status: standing.status });

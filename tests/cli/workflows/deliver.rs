@@ -1,0 +1,193 @@
+//! What is told to runs from outside, and runs that begin.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{SHOP, answer, copy_of, ids, items, on, says};
+use crate::{seen, tc};
+
+/// The lines of an inbox.
+fn inbox(store: &Path, key: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(store.join(format!("inbox/{key}.jsonl"))).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// What `tc fsck` finds.
+fn findings(store: &Path) -> BTreeSet<String> {
+    answer(store, &["fsck"])["items"].as_array().expect("items").iter().map(Value::to_string).collect()
+}
+
+#[test]
+fn a_key_sends_once() {
+    let (_keep, store) = copy_of(SHOP);
+    let send =
+        |value: &str| on(&store, &["send", "greet-1", "allow", value, "--idempotency-key", "k-1", "--from", "Ada"]);
+    says(&send(r#"{"a": 1, "b": [2]}"#), 0, &["allow was sent to greet-1."]);
+    let line = inbox(&store, "greet-1");
+    assert_eq!(line.len(), 1);
+    let value = json!({"a": 1, "b": [2]});
+    assert_eq!((&line[0]["event"], &line[0]["id"], &line[0]["from"]), (&json!("allow"), &json!("k-1"), &json!("Ada")));
+    assert_eq!(line[0]["value"], value);
+    says(&send(r#"{"b":[2],"a":1}"#), 0, &["was sent to greet-1 before with this key: nothing was sent"]);
+    says(&send(r#"{"a": 2}"#), 5, &["k-1", "another content", "hint: use another key"][..2]);
+    let other = on(&store, &["send", "greet-1", "deny", "null", "--idempotency-key", "k-1"]);
+    says(&other, 5, &["k-1", "another content"]);
+    says(&on(&store, &["cancel", "greet-1", "--yes", "--idempotency-key", "k-1"]), 5, &["another content"]);
+    assert_eq!(inbox(&store, "greet-1").len(), 1);
+    let again = answer(&store, &["send", "greet-1", "allow", r#"{"a": 1, "b": [2]}"#, "--idempotency-key", "k-1"]);
+    let item = &again["items"][0];
+    assert_eq!((&item["run"], &item["event"]), (&json!("greet-1"), &json!("allow")));
+    assert_eq!((&item["id"], &item["deduplicated"]), (&json!("k-1"), &json!(true)));
+    // Without a key each is another.
+    for _ in 0..2 {
+        says(&on(&store, &["send", "greet-1", "allow", "text"]), 0, &["was sent"]);
+    }
+    assert_eq!(inbox(&store, "greet-1").len(), 3);
+}
+
+#[test]
+fn a_key_sends_once_however_many_send_at_once() {
+    let (_keep, store) = copy_of(SHOP);
+    for round in 0..3 {
+        let key = format!("k-{round}");
+        let send = || -> Child {
+            let mut command = tc(&["send", "greet-1", "allow", "1", "--idempotency-key", &key, "--json", "-s"]);
+            command.arg(&store).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tc starts")
+        };
+        let all: Vec<Child> = (0..6).map(|_| send()).collect();
+        let mut fresh = 0;
+        for child in all {
+            let output = child.wait_with_output().expect("it ends");
+            assert!(output.status.success(), "{}", seen(&output));
+            let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            fresh += usize::from(said["items"][0]["deduplicated"] == false);
+        }
+        let lines = inbox(&store, "greet-1");
+        assert_eq!((fresh, lines.iter().filter(|line| line["id"] == *key).count()), (1, 1), "{lines:?}");
+    }
+}
+
+#[test]
+fn values_are_json_or_text() {
+    let (keep, store) = copy_of(SHOP);
+    let file = keep.path().join("value.json");
+    std::fs::write(&file, "{\"from\": \"a file\"}\n").expect("written");
+    let at_file = format!("@{}", file.display());
+    let cases: [(&[&str], Value); 8] = [
+        (&[], Value::Null),
+        (&["12.50"], serde_json::from_str("12.50").expect("JSON")),
+        (&["-3"], json!(-3)),
+        (&["yes"], json!("yes")),
+        (&["12", "--text"], json!("12")),
+        (&["{by: 1}", "--text"], json!("{by: 1}")),
+        (&[&at_file], json!({"from": "a file"})),
+        (&[""], json!("")),
+    ];
+    for (arguments, value) in cases {
+        says(&on(&store, &[&["send", "greet-1", "allow"], arguments].concat()), 0, &["was sent"]);
+        let lines = inbox(&store, "greet-1");
+        assert_eq!(lines.last().expect("a line")["value"], value, "{arguments:?}");
+    }
+    let text = std::fs::read_to_string(store.join("inbox/greet-1.jsonl")).expect("an inbox");
+    assert!(text.contains("\"value\":12.50,"), "a number stays as it is written: {text}");
+}
+
+#[test]
+fn what_has_ended_takes_nothing() {
+    let (_keep, store) = copy_of(SHOP);
+    for id in ["greet-2", "order-5", "order-10"] {
+        says(&on(&store, &["send", id, "allow"]), 2, &[id, "has ended", "hint: "]);
+        says(&on(&store, &["cancel", id, "--yes"]), 2, &[id, "has ended"]);
+    }
+    says(&on(&store, &["send", "greet-9", "allow"]), 2, &["no run `greet-9`", "did you mean", "greet-1"]);
+    says(&on(&store, &["cancel", "greet-1"]), 2, &["--yes"]);
+    assert!(inbox(&store, "greet-1").is_empty());
+    // Its workers may know more than this program; they are told what is in the way.
+    let corrupt = on(&store, &["send", "import-13", "go"]);
+    says(&corrupt, corrupt.status.code().filter(|code| *code < 3).expect("a code"), &["import-13 is corrupt"]);
+}
+
+#[test]
+fn what_is_delivered_leaves_nothing_for_fsck() {
+    let (_keep, store) = copy_of(SHOP);
+    let before = findings(&store);
+    says(&on(&store, &["send", "greet-1", "allow", "true"]), 0, &["was sent"]);
+    // A run of several generations, whose inbox has several too.
+    says(&on(&store, &["send", "stock-2", "delivered", "1"]), 0, &["was sent"]);
+    says(&on(&store, &["send", "order-3", "changed", "1"]), 0, &["was sent"]);
+    says(&on(&store, &["cancel", "order-6", "--yes", "--reason", "late"]), 0, &["A request to cancel was sent"]);
+    says(&on(&store, &["cancel", "survey-1", "--yes", "--wait", "--timeout", "1s"]), 8, &["has not taken it yet"]);
+    says(&on(&store, &["send", "greet-1", "allow", "--wait", "--timeout", "1s"]), 8, &["has not taken it yet"]);
+    says(&on(&store, &["start", "order", r#"{"item": "lamp"}"#, "--id", "order-99"]), 0, &["order-99\n"]);
+    says(&on(&store, &["start", "mail", "--queue", "post", "--id", "a b/ü"]), 0, &["a b/ü\n"]);
+    says(&on(&store, &["start", "order", "--idempotency-key", "k"]), 0, &["order-k\n"]);
+    says(&on(&store, &["start", "order", "--wait", "--timeout", "1s"]), 8, &["has not ended yet"]);
+    let new: Vec<String> = findings(&store).difference(&before).cloned().collect();
+    assert!(new.is_empty(), "{new:#?}");
+    let all = items(&store, &["runs"]);
+    assert_eq!(all.len(), 27 + 4);
+    let begun = all.iter().find(|item| item["run"] == "order-99").expect("order-99");
+    assert_eq!(
+        (&begun["status"], &begun["workflow"], &begun["events"]),
+        (&json!("pending"), &json!("order"), &json!(1))
+    );
+    assert_eq!(ids(&items(&store, &["runs", "mail"])), ["a b/ü"]);
+    says(&on(&store, &["replay", "--all"]), 1, &["1 corrupt, 30 sound"]);
+}
+
+#[test]
+fn a_run_begins_once() {
+    let (_keep, store) = copy_of(SHOP);
+    let start = |more: &[&str]| on(&store, &[&["start", "order", r#"{"n": 1}"#], more].concat());
+    says(&start(&["--id", "X"]), 0, &["X\n"]);
+    says(&start(&["--id", "X"]), 5, &["there is a run `X` already", "hint: "]);
+    says(&start(&["--id", "order-1"]), 5, &["there is a run `order-1` already"]);
+    let key = ["--idempotency-key", "of-monday"];
+    let first = answer(&store, &[&["start", "order", r#"{"n": 1}"#], &key[..]].concat());
+    let second = answer(&store, &[&["start", "order", r#"{ "n":1 }"#], &key[..]].concat());
+    let of = |answer: &Value| (answer["items"][0]["run"].clone(), answer["items"][0]["deduplicated"].clone());
+    assert_eq!(of(&first).1, false);
+    assert_eq!(of(&second), (of(&first).0, json!(true)));
+    let other = on(&store, &[&["start", "order", r#"{"n": 2}"#], &key[..]].concat());
+    says(&other, 5, &["of-monday", "another content"]);
+    let mine = ["--id", "mine", "--idempotency-key", "of-me"];
+    says(&start(&mine), 0, &["mine\n"]);
+    says(&start(&mine), 0, &["mine\n", "nothing was started"]);
+    says(&start(&["--id", "mine"]), 5, &["there is a run `mine` already"]);
+
+    let spawn = |_| {
+        let mut command = tc(&["start", "order", "{}", "--idempotency-key", "at-once", "--json", "-s"]);
+        command.arg(&store).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tc starts")
+    };
+    let all: Vec<Child> = (0..6).map(spawn).collect();
+    let mut fresh = 0;
+    for child in all {
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", seen(&output));
+        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(said["items"][0]["run"], "order-at-once");
+        fresh += usize::from(said["items"][0]["deduplicated"] == false);
+    }
+    assert_eq!(fresh, 1);
+    assert_eq!(items(&store, &["runs"]).len(), 27 + 4);
+}
+
+#[test]
+fn ids_with_any_characters_stay_in_the_store() {
+    let (keep, store) = copy_of(SHOP);
+    for id in ["../../x", "..", ".", "/etc/passwd", "a\nb", "\u{1b}[31m", "a\u{202e}b", "-x", " ", "%2e"] {
+        let output = on(&store, &["start", "order", "--json", &format!("--id={id}")]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", seen(&output)));
+        assert_eq!(said["items"][0]["run"], id);
+        assert_eq!(items(&store, &["runs"]).iter().filter(|item| item["run"] == id).count(), 1, "{id:?}");
+        says(&on(&store, &["send", "--", id, "x", "1"]), 0, &["was sent"]);
+        says(&on(&store, &["result", "--", id]), 8, &["has not ended"]);
+        assert_eq!(on(&store, &["replay", "--", id]).status.code(), Some(0), "{id:?}");
+    }
+    let outside: Vec<_> =
+        std::fs::read_dir(keep.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
+    assert_eq!(outside, ["store"]);
+}
