@@ -395,7 +395,7 @@ fn a_run_of_substantial() {
             result    {"name":"Ada","result":50.0}
             because   event 8 ends it with a result
             workflow  example
-            input     {"name": "Ada", "factor": 0.25}
+            input     {"name":"Ada","factor":0.25}
             started   2026-11-21T21:49:22.854594Z
             ended     2026-11-21T21:49:40.582583Z, after 17s
             history   8 events
@@ -420,8 +420,7 @@ fn a_run_of_substantial() {
 
             History
             SEQ  TIME                         ELAPSED  TYPE   WHAT
-              1  2026-11-21T21:49:22.854594Z      +0s  start  the run starts with {"name": "Ada", "factor":
-                                                              0.25}
+              1  2026-11-21T21:49:22.854594Z      +0s  start  the run starts with {"name":"Ada","factor":0.25}
               2                                        save   step 1 is done: 100
               3                                        sleep  sleep 2 lasts until 2026-11-21T21:49:24.049608Z
               4                                        save   step 3 is done: 25.0
