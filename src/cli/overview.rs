@@ -19,7 +19,7 @@ use crate::evolution::summary::{Filter, FunctionSummary, Summary};
 const FUNCTIONS_MAX: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
-    let (store, tally) = match tally::beside(context.store(), tally::read(context)) {
+    let (store, tally) = match tally::beside(context.store(), tally::read(context, None, None)) {
         Ok(both) => both,
         Err(error) if is_newcomer(context, &error) => return welcome(context, &error),
         Err(error) => return Err(error),

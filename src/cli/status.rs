@@ -48,7 +48,7 @@ impl RangeArgs {
 
 pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
-    let (store, tally) = tally::beside(context.store(), tally::read(context))?;
+    let (store, tally) = tally::beside(context.store(), tally::read(context, filter.since, filter.until))?;
     let Some(store) = store else { return workflows_alone(context, args, tally) };
     let (summary, mut warnings) = read(context, &store, &filter)?;
     warnings.extend(tally.warnings.iter().cloned());

@@ -17,7 +17,7 @@ const COMPARED_MAX: usize = 4 << 20;
 const TOLD_MAX: usize = 200;
 
 /// What differs from run to run whatever their code does.
-const INCIDENTAL: [&str; 16] = [
+const INCIDENTAL: [&str; 14] = [
     "seq",
     "token",
     "more",
@@ -28,8 +28,6 @@ const INCIDENTAL: [&str; 16] = [
     "sent_at",
     "from",
     "inbox",
-    "until",
-    "retry_at",
     "start",
     "started_at",
     "next",
@@ -133,12 +131,25 @@ fn own_text(line: &[u8], run: &str) -> String {
     let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(line) else {
         return String::from_utf8_lossy(line).into_owned();
     };
+    spans(&mut object);
     INCIDENTAL.iter().for_each(|key| drop(object.remove(*key)));
     // Ids of messages, requests and children follow from that of the run, or are made up.
     object.remove("id");
     rename(&mut object, run);
     object.sort_keys();
     Value::Object(object).to_string()
+}
+
+/// Points in time are the same in two runs if they are as far off, in whole seconds.
+fn spans(object: &mut Map<String, Value>) {
+    let time = |value: Option<&Value>| value.and_then(Value::as_str).and_then(|text| Timestamp::parse(text.as_bytes()));
+    let Some(at) = time(object.get("at")) else { return };
+    for key in ["until", "retry_at"] {
+        if let Some(then) = time(object.get(key)) {
+            let seconds = (then.micros().saturating_sub(at.micros()) + 500_000).div_euclid(1_000_000);
+            object.insert(key.to_owned(), Value::from(seconds));
+        }
+    }
 }
 
 /// Ids that begin with that of the run are the same in another run where they go on the same.

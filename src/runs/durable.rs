@@ -41,14 +41,23 @@ pub(super) async fn has(folder: &StateFolder, id: &str) -> Result<bool, Error> {
 }
 
 pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<Looked, Error> {
-    let wanted: std::collections::HashSet<String> = ids.iter().cloned().collect();
+    let wanted = ids.to_vec();
     let instances = blocking(folder, move |folder| {
-        let mut files = folder.files()?;
-        files.retain(|file| wanted.contains(&file.id));
-        Ok(files.iter().map(|file| folder.read(file, &ReadLimits::default())).collect::<Vec<_>>())
+        let files = wanted.iter().map(|id| find(folder, id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(files.into_iter().flatten().map(|file| folder.read(&file, &ReadLimits::default())).collect::<Vec<_>>())
     });
     let runs = instances.await?.iter().map(|instance| (instance.file.id.clone(), Ok(run_of(instance)))).collect();
     Ok(Looked { runs, warnings: Vec::new() })
+}
+
+/// The file of an instance. Nearly always it is called after the instance; what is not UTF-8 has to be looked for.
+fn find(folder: &StateFolder, id: &str) -> Result<Option<InstanceFile>, FolderError> {
+    let path = folder.path().join(format!("{id}.pkl"));
+    let is_name = !id.contains(['/', '\0']);
+    match is_name && std::fs::symlink_metadata(&path).is_ok() {
+        true => Ok(Some(InstanceFile { id: id.to_owned(), path })),
+        false => folder.find(id),
+    }
 }
 
 fn run_of(instance: &Instance) -> Run {
@@ -113,6 +122,7 @@ pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<Whol
         state: State { life: 1, generation: 1, ..State::default() },
         problems: damage_of(&instance).into_iter().collect(),
         inbox: Vec::new(),
+        inbox_before: 0,
         inbox_problem: None,
         instance: Some(Box::new(instance)),
         warnings: Vec::new(),

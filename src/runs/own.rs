@@ -1,5 +1,7 @@
 //! Runs of our own stores.
 
+use std::collections::VecDeque;
+
 use super::shown::{
     Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
 };
@@ -199,12 +201,14 @@ pub(super) async fn follow(
     let state = dated.fold.state();
     problems.splice(0..0, problem_of(state));
     problems.extend(odd(state));
-    let (inbox, inbox_problem) = if reached { read_inbox(store, state).await? } else { (Vec::new(), None) };
+    let Letters { kept: inbox, before: inbox_before, problem: inbox_problem } =
+        if reached { read_inbox(store, state).await? } else { Letters::default() };
     Ok(Some(Whole {
         run: run_of(&dated),
         state: state_of(&dated),
         problems,
-        inbox,
+        inbox: inbox.into(),
+        inbox_before,
         inbox_problem,
         instance: None,
         warnings: Vec::new(),
@@ -234,23 +238,32 @@ fn odd(state: &RunState) -> impl Iterator<Item = Problem> {
     state.warnings().iter().map(problem)
 }
 
+/// The last lines of an inbox.
+#[derive(Default)]
+struct Letters {
+    kept: VecDeque<Letter>,
+    before: u64,
+    problem: Option<String>,
+}
+
 /// The lines of the inbox that are there, and whether the run has taken each.
-async fn read_inbox(store: &dyn Store, state: &RunState) -> Result<(Vec<Letter>, Option<String>), Error> {
-    let mut letters = std::collections::VecDeque::new();
+async fn read_inbox(store: &dyn Store, state: &RunState) -> Result<Letters, Error> {
+    let mut letters = Letters::default();
     let taken = state.inbox();
     let each = |log: &Name, number: u64, entry: InboxEntry<'_>| {
         let generation = log.generation();
         let is_taken = (generation, number) <= (taken.generation, taken.seq);
         let letter = letter_of(Some(Seq { generation, number }), Some(entry.at), entry.body, is_taken);
-        letters.extend(letter);
-        if letters.len() > LETTERS_MAX {
-            letters.pop_front();
+        letters.kept.extend(letter);
+        if letters.kept.len() > LETTERS_MAX {
+            letters.kept.pop_front();
+            letters.before += 1;
         }
     };
     let first = Cursor { generation: 1, seq: 0 };
     let reader = history::read_inbox(store, &inbox_log(state.run())?, first, each).await?;
-    let problem = reader.problem().map(|problem| format!("{}, {problem}", reader.log()));
-    Ok((letters.into(), problem))
+    letters.problem = reader.problem().map(|problem| format!("{}, {problem}", reader.log()));
+    Ok(letters)
 }
 
 fn letter_of(seq: Option<Seq>, at: Option<Timestamp>, body: InboxBody<'_>, is_taken: bool) -> Option<Letter> {

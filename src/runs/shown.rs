@@ -399,6 +399,8 @@ pub struct Whole {
     pub problems: Vec<Problem>,
     /// What others told it, in order.
     pub inbox: Vec<Letter>,
+    /// How many more there were before these.
+    pub inbox_before: u64,
     /// What is wrong with the inbox.
     pub inbox_problem: Option<String>,
     /// The saved call stack, for programs that have one.

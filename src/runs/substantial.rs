@@ -36,8 +36,9 @@ pub(super) async fn ids(
     limit: usize,
 ) -> Result<Ids, Error> {
     let mut found = Ids::default();
-    // The names that come before those that are wanted are skipped by the store.
-    let mut after = after.map(str::to_owned);
+    // Most names that come before those that are wanted are passed over: those up to the wanted start without its last letter.
+    let front = start.char_indices().last().map(|(at, _)| &start[..at]).filter(|front| !front.is_empty());
+    let mut after = after.or(front).map(str::to_owned);
     loop {
         let page = client.runs(workflow, after.as_deref(), if start.is_empty() { limit } else { LIST_PAGE }).await?;
         after = page.items.last().map(|listed| listed.run.clone());
@@ -256,6 +257,7 @@ pub(super) async fn follow(
         state: state_of(client, &found, &history),
         problems: problems_of(&found, &history),
         inbox: letters(client, &found, &history),
+        inbox_before: 0,
         inbox_problem: None,
         instance: None,
         warnings: found.warnings.clone(),

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -11,6 +12,9 @@ use crate::cli::context::Context;
 
 /// Up to how many rows decide the widths.
 const FIRST_MAX: usize = 200;
+
+/// How long rows that do not fill the terminal are held back, since they may need a pager.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How much is gathered before it is written, in bytes.
 const GATHERED_MAX: usize = 32 << 10;
@@ -23,13 +27,27 @@ pub(crate) struct Stream<'c> {
     gathered: String,
     lines: usize,
     pager: Option<Child>,
+    /// Since when somebody waits.
+    begun: Instant,
+    /// Somebody has waited for so long that rows go to the terminal as they come.
+    direct: bool,
     /// Nobody looks any more.
     over: bool,
 }
 
 impl<'c> Stream<'c> {
     pub(crate) fn new(context: &'c Context, table: Table) -> Self {
-        Stream { context, table, layout: None, gathered: String::new(), lines: 0, pager: None, over: false }
+        Stream {
+            context,
+            table,
+            layout: None,
+            gathered: String::new(),
+            lines: 0,
+            pager: None,
+            begun: Instant::now(),
+            direct: false,
+            over: false,
+        }
     }
 
     /// Adds a row to the table.
@@ -60,6 +78,7 @@ impl<'c> Stream<'c> {
     /// Adds a line that stands for itself.
     pub(crate) fn line(&mut self, line: &str) -> anyhow::Result<()> {
         self.gathered.extend([line, "\n"]);
+        self.lines += 1;
         if self.gathered.len() >= GATHERED_MAX { self.write() } else { Ok(()) }
     }
 
@@ -88,11 +107,15 @@ impl<'c> Stream<'c> {
 
     /// Writes what was gathered. On a terminal it is held back until it is known to need a pager.
     fn write(&mut self) -> anyhow::Result<()> {
-        if self.pager.is_none() && pager::is_wanted(self.context) {
+        if self.pager.is_none() && !self.direct && pager::is_wanted(self.context) {
             if self.context.height().is_none_or(|height| self.lines < height) {
-                return Ok(());
+                if self.begun.elapsed() < PATIENCE {
+                    return Ok(());
+                }
+                self.direct = true;
+            } else {
+                self.pager = pager::open();
             }
-            self.pager = pager::open();
         }
         self.put()
     }
@@ -117,6 +140,13 @@ impl<'c> Stream<'c> {
     /// Whether nobody looks any more.
     pub(crate) fn is_over(&self) -> bool {
         self.over
+    }
+}
+
+/// The pager has the terminal until its reader leaves it, also when an error ends the rows.
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        let _ = pager::close(self.pager.take());
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cli::error::DONE;
 use crate::cli::output::escape;
 use crate::clock::SystemClock;
 use crate::random::ThreadRandom;
+use crate::runs::Format;
 use crate::runs::client::Client;
 use crate::workflow::Status;
 
@@ -46,9 +47,11 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let places = Places::open(context, 1)?;
     let (runs, run) = places.resolve(&args.run)?;
     let client = Client::new(&runs, &SystemClock, &ThreadRandom);
-    if !args.yes {
+    let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
+    let can_be = runs.format() == Format::Own && now.ended_at.is_none();
+    // What cannot be is refused without asking.
+    if can_be && !args.yes {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
-        let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
         let question = format!("{run} is {}: {}. Cancel it?", now.status, words::detail(context, &now));
         if !confirm::ask(&escape::text(&question))? {
             crate::cli::output::write("Nothing was asked for.\n")?;
@@ -59,9 +62,14 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
     let asked = client.cancel(&run, reason, key, Some(&from));
     let delivered = places.runtime.block_on(asked).map_err(|error| places.explain(error))?;
-    let taken = match args.waiting.wait {
-        true => args.waiting.wait_for(&places, client.end(&run))?.map(|run| Some(run.status == Status::Cancelled)),
-        false => Some(None),
-    };
-    Outcome { run, event: None, delivered, taken }.print(context, "tc.cancel/1", "A request to cancel", Vec::new())
+    let mut outcome = Outcome { run: run.clone(), event: None, delivered, taken: Some(None), after: None };
+    if args.waiting.wait {
+        let ended = args.waiting.wait_for(&places, client.end(&run))?;
+        outcome.taken = ended.as_ref().map(|run| Some(run.status == Status::Cancelled));
+        outcome.after = Some(match ended {
+            None => "The run has not ended yet.".into(),
+            Some(run) => format!("The run has ended: it is {}.", run.status),
+        });
+    }
+    outcome.print(context, "tc.cancel/1", "A request to cancel", Vec::new())
 }

@@ -14,7 +14,7 @@ use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::{Client as Package, Files};
 use crate::runs::client::ClientError;
 use crate::runs::{Format, Run, Runs, at_path, at_site};
-use crate::store::{Address, LIST_PAGE};
+use crate::store::{Address, Error, LIST_PAGE};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -135,6 +135,10 @@ impl Places {
                 Failure { exit: NEGATIVE, ..Failure::new("corrupt", message) }.cause(problem).into()
             }
             ClientError::Draft(error) => anyhow::Error::from(error),
+            ClientError::Store(error @ (Error::Corrupt { .. } | Error::Lost { .. })) => {
+                let failure = Failure::new("corrupt", "what the store has of it is damaged");
+                Failure { exit: NEGATIVE, ..failure }.cause(error).into()
+            }
             ClientError::Store(error) => anyhow::Error::from(error),
         }
     }

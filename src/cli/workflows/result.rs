@@ -1,5 +1,7 @@
 //! `tc result`: what a run ended with.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -12,6 +14,7 @@ use super::words;
 use crate::cli::args::OutputFormat;
 use crate::cli::context::Context;
 use crate::cli::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
 use crate::clock::SystemClock;
 use crate::random::ThreadRandom;
@@ -65,11 +68,11 @@ pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
         Some(run) => run,
         None => places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?,
     };
-    print(context, &Ended { run, timed_out }, args.raw)
+    print(context, &Ended { run, timed_out }, args.raw, Vec::new())
 }
 
 /// Prints a result, or why there is none.
-pub(crate) fn print(context: &Context, ended: &Ended, plain: bool) -> Result<u8> {
+pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec<Warning>) -> Result<u8> {
     let run = &ended.run;
     let exit = match run.status {
         Status::Completed => DONE,
@@ -93,13 +96,25 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool) -> Result<u8>
     let sections = || {
         let value = run.result.clone().unwrap_or_else(|| Value::Text("null".into()));
         let text = match plain {
-            true => escape::text(&value.plain()).into_owned(),
+            true => raw_text(&value),
             false => escape::json(value.text()).into_owned(),
         };
         vec![Section::text(text + "\n")]
     };
-    Answer { schema: "tc.result/1", warnings: Vec::new(), items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.result/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
+}
+
+/// A text as it is; on a terminal nothing of it steers.
+fn raw_text(value: &Value) -> String {
+    let plain = match value {
+        Value::Json(json) if json.text().starts_with('"') => value.plain(),
+        value => value.text().to_owned(),
+    };
+    if !std::io::stdout().is_terminal() {
+        return plain;
+    }
+    plain.split('\n').map(|line| escape::text(line).into_owned()).collect::<Vec<_>>().join("\n")
 }
 
 fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {

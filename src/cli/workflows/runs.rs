@@ -92,6 +92,8 @@ pub(super) struct Met {
     is_cut: bool,
     statuses: BTreeMap<Status, u64>,
     pub(super) warnings: Vec<Warning>,
+    /// Runs that the filter was asked about.
+    asked: u64,
     /// Runs for which the filter has no answer, and why the first has none.
     unanswered: u64,
     why: Option<String>,
@@ -113,6 +115,7 @@ impl Wanted {
             && (self.statuses.is_empty() || self.statuses.contains(&run.status))
             && self.since.is_none_or(|since| run.updated_at.is_some_and(|at| at >= since));
         let Some(filter) = self.filter.as_ref().filter(|_| fits) else { return fits };
+        met.asked += 1;
         run.holds(filter).unwrap_or_else(|error| {
             met.unanswered += 1;
             met.why.get_or_insert_with(|| format!("{}: {error}", run.id));
@@ -153,6 +156,23 @@ impl Met {
     }
 }
 
+/// A filter that has an answer for no run is a mistake.
+fn refuse_without_answer(met: &Met) -> Result<()> {
+    if let Some(why) = met.why.as_ref().filter(|_| met.unanswered == met.asked) {
+        return Err(Failure::new("usage", format!("--where has no answer for any run: {why}")).into());
+    }
+    Ok(())
+}
+
+/// With --strict, what could not be read is an error.
+fn refuse_losses(context: &Context, met: &Met) -> Result<()> {
+    let lost = met.warnings.iter().find(|warning| warning.loses).filter(|_| context.global.strict);
+    lost.map_or(Ok(()), |lost| {
+        let failure = Failure::new("bad_data", lost.message.clone());
+        Err(failure.hint("without --strict it is skipped and told of").into())
+    })
+}
+
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
     let wanted = Wanted::new(context, args)?;
     let places = Places::open(context, context.threads())?;
@@ -175,7 +195,9 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
     met.is_cut = found.len() >= limit;
     found.truncate(limit);
     found.iter().for_each(|run| met.take(run));
+    refuse_without_answer(&met)?;
     met.finish();
+    refuse_losses(context, &met)?;
     let warnings = std::mem::take(&mut met.warnings);
     let items = || found.iter().map(|run| Ok(serde_json::to_string(&RunShape::from(run))?)).collect();
     let sections = || {
@@ -231,7 +253,11 @@ fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize,
     }
     (met.shown, met.statuses) = (tally.shown, tally.statuses);
     met.is_cut = met.shown as usize >= limit;
+    if met.shown == 0 {
+        refuse_without_answer(&met)?;
+    }
     met.finish();
+    refuse_losses(context, &met)?;
     out.end(&if json { String::new() } else { summary(&met) })?;
     if !context.global.quiet {
         crate::cli::output::warnings::print(&met.warnings, context.global.verbose);
@@ -348,14 +374,17 @@ fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
 
 /// `12 runs: 3 waiting, 9 completed`.
 fn summary(met: &Met) -> String {
+    if met.shown == 0 && met.is_cut {
+        return "No runs were asked for.\n".into();
+    }
     if met.shown == 0 {
         let of = counted(met.looked_at, "run", "runs");
         return format!("No runs to show, of {of} looked at.\n");
     }
     let parts = met.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
     let of = match met.shown == met.looked_at {
+        _ if met.is_cut => ", and perhaps more".into(),
         true => String::new(),
-        false if met.is_cut => ", and perhaps more".into(),
         false => format!(" of {}", count(met.looked_at)),
     };
     format!("{}{of}: {}\n", counted(met.shown, "run", "runs"), parts.join(", "))

@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
         true => args.waiting.wait_for(&places, client.taken(&delivered))?.map(Some),
         false => Some(None),
     };
-    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, taken };
+    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, taken, after: None };
     let warnings = oddities(&places, &runs, &outcome);
     outcome.print(context, "tc.send/1", &args.event, warnings)
 }
@@ -75,9 +75,8 @@ fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
     let client = Client::new(runs, &SystemClock, &ThreadRandom);
     let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
     let event = outcome.event.clone().unwrap_or_default();
-    let came = run.waiting_for.as_ref().and_then(|waiting| waiting.unnamed.as_ref());
     let mut warnings = Vec::new();
-    if came.is_some_and(|unnamed| unnamed.not.contains(&event)) {
+    if outcome.delivered.repeats {
         let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
         warnings.push(Warning::new(message));
     }
@@ -94,6 +93,8 @@ pub(crate) struct Outcome {
     pub(crate) delivered: Delivered,
     /// None if waiting for it took too long; else whether the run has taken it, if that was waited for.
     pub(crate) taken: Option<Option<bool>>,
+    /// What is said of that, if not the usual.
+    pub(crate) after: Option<String>,
 }
 
 impl Outcome {
@@ -105,13 +106,14 @@ impl Outcome {
         what: &str,
         warnings: Vec<Warning>,
     ) -> Result<u8> {
-        let Outcome { run, event, delivered, taken } = self;
+        let Outcome { run, event, delivered, taken, after: instead } = self;
         let (exit, after) = match taken {
             Some(None) => (DONE, String::new()),
             Some(Some(true)) => (DONE, "\nThe run has taken it.".into()),
             Some(Some(false)) => (NEGATIVE, "\nThe run ended without taking it.".into()),
             None => (PENDING, "\nThe run has not taken it yet; it stays where the run finds it.".into()),
         };
+        let after = instead.map_or(after, |instead| format!("\n{instead}"));
         let items = || {
             let mut item = json!({
                 "run": run, "event": event, "id": delivered.id, "deduplicated": delivered.deduplicated,

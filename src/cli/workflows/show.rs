@@ -86,6 +86,10 @@ fn warnings(whole: &Whole, story: &Story, asked: usize, for_people: bool) -> Vec
     if let Some(problem) = whole.inbox_problem.as_ref().filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the inbox is corrupt: {problem}")));
     }
+    if whole.inbox_before > 0 && !for_people {
+        let message = format!("{} of the inbox before these", counted(whole.inbox_before, "line", "lines"));
+        warnings.push(Warning { count: Some(whole.inbox_before), ..Warning::lost(message) });
+    }
     warnings
 }
 

@@ -38,7 +38,9 @@ pub(crate) struct StartArgs {
     /// The queue whose workers run it
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     queue: String,
-    /// What tells this request from others: made again with the same input, nothing begins
+    /// What tells this request from others of its workflow: made again with the same input, nothing begins
+    ///
+    /// The run's id is made of it, unless --id gives one; then the key holds for that id.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -74,6 +76,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         if !context.global.wants_json() && !context.global.quiet {
             warnings.push(Warning::new(format!("waiting for {}", started.run)));
             crate::cli::output::warnings::print(&warnings, context.global.verbose);
+            warnings.clear();
         }
         let ended = args.waiting.wait_for(&places, client.end(&started.run))?;
         let ended = match ended {
@@ -83,7 +86,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
                 Ended { run: looked.map_err(|error| places.explain(error))?, timed_out: true }
             }
         };
-        return result::print(context, &ended, args.raw);
+        return result::print(context, &ended, args.raw, warnings);
     }
     let items = || {
         let item = json!({

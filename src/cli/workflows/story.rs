@@ -359,8 +359,9 @@ pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
         );
     }
     let mut notes = String::new();
-    if let Some(more) = letters.len().checked_sub(LETTERS_MAX).filter(|more| *more > 0) {
-        notes += &context.prose(Tone::Dim, &format!("{} before these", count(more as u64)));
+    let before = whole.inbox_before + letters.len().saturating_sub(LETTERS_MAX) as u64;
+    if before > 0 {
+        notes += &context.prose(Tone::Dim, &format!("{} before these", count(before)));
     }
     if !kept.is_empty() {
         let kept = counted(kept.len() as u64, "message is", "messages are");

@@ -64,8 +64,8 @@ impl Workflow {
     }
 }
 
-/// Looks at all runs of the stores that were asked for. Nothing if they hold none; what goes wrong is an error.
-pub(crate) fn read(context: &Context) -> Result<Workflows> {
+/// Looks at all runs of the stores that were asked for, to which something happened last within this span of time. Nothing if they hold none; what goes wrong is an error.
+pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Workflows> {
     let places = Places::look(context, context.threads())?;
     let mut tally = Workflows::default();
     if places.stores.is_empty() {
@@ -74,7 +74,14 @@ pub(crate) fn read(context: &Context) -> Result<Workflows> {
     tally.places = places.stores.iter().map(|runs| (runs.location(), runs.format())).collect();
     let mut by_name: BTreeMap<(Option<String>, Format), Workflow> = BTreeMap::new();
     let mut met = Met::default();
+    let is_meant = |at: Option<Timestamp>| match at {
+        Some(at) => at.is_within(since, until),
+        None => since.is_none() && until.is_none(),
+    };
     each(context, &places, &Wanted::default(), &mut met, &mut |_, run| {
+        if !is_meant(run.updated_at) {
+            return Ok(true);
+        }
         tally.runs += 1;
         tally.note(&run);
         let key = (run.workflow.clone(), run.format);

@@ -24,7 +24,12 @@ pub(crate) struct WaitArgs {
 impl WaitArgs {
     fn timeout(&self) -> Result<Option<Duration>> {
         let Some(text) = &self.timeout else { return Ok(None) };
-        let micros = span_micros(text).and_then(|micros| u64::try_from(micros).ok());
+        let thousandths = text.trim().strip_suffix("ms").and_then(|number| number.trim().parse::<u64>().ok());
+        let micros = match thousandths {
+            _ if text.trim() == "0" => Some(0),
+            Some(thousandths) => thousandths.checked_mul(1_000),
+            None => span_micros(text).and_then(|micros| u64::try_from(micros).ok()),
+        };
         let failure = || Failure::new("usage", format!("--timeout `{text}` is not a span of time"));
         Ok(Some(Duration::from_micros(micros.ok_or_else(|| failure().hint("give 30s, 5m, 1h30m"))?)))
     }

@@ -64,6 +64,8 @@ pub struct Delivered {
     pub id: Option<String>,
     /// It was there already, from an earlier request with the same key.
     pub deduplicated: bool,
+    /// Messages with this name came before, or are on their way.
+    pub repeats: bool,
     /// What tells when it is taken.
     receipt: Receipt,
 }
@@ -157,10 +159,15 @@ impl<'a> Client<'a> {
         match self.runs {
             Runs::Own(store) => own::send(self, &**store, run, message).await,
             Runs::Substantial(client, _) => substantial::send(self, client, run, message).await,
-            Runs::DurablePython(_) => Err(no_door(
-                &format!("{run} is a program of durable-python, and takes events from its own process alone"),
-                &format!("call `publish_event({:?}, …)` in that process", message.event),
-            )),
+            Runs::DurablePython(_) => Err(match self.look(run).await? {
+                ended if ended.status == Status::Completed => {
+                    return Err(ClientError::Ended { run: run.to_owned(), status: ended.status });
+                }
+                _ => no_door(
+                    &format!("{run} is a program of durable-python, and takes events from its own process alone"),
+                    &format!("call `publish_event({:?}, …)` in that process", message.event),
+                ),
+            }),
         }
     }
 

@@ -58,6 +58,7 @@ async fn deliver(
     body: InboxBody<'_>,
     key: Option<&str>,
 ) -> Result<Delivered, ClientError> {
+    refuse_empty(key)?;
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     let log = run_log(run).map_err(|_| no_run())?;
     let id = body.id().map(str::to_owned);
@@ -65,6 +66,7 @@ async fn deliver(
         run: run.to_owned(),
         id: id.clone(),
         deduplicated,
+        repeats: false,
         receipt: Receipt::Inbox(generation, number),
     };
     for _ in 0..TRIES_MAX {
@@ -91,6 +93,14 @@ async fn deliver(
         }
     }
     Err(Error::unavailable(format!("sending to {run}"), "others were always faster").into())
+}
+
+/// A key that is empty tells nothing from others.
+fn refuse_empty(key: Option<&str>) -> Result<(), ClientError> {
+    match key {
+        Some("") => Err(Error::invalid("idempotency key", "it is empty").into()),
+        _ => Ok(()),
+    }
 }
 
 /// The queue of a run that has not ended. `last` is the last generation of its history.
@@ -198,6 +208,7 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
     if start.workflow.is_empty() {
         return Err(Error::invalid("workflow", "its name is empty").into());
     }
+    refuse_empty(start.key)?;
     Queue::new(start.queue)?;
     for _ in 0..TRIES_MAX {
         let made_up = || format!("{}-{}", start.workflow, start.key.map_or_else(|| hex(client.random), str::to_owned));
@@ -214,6 +225,7 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
             run: run.clone(),
             id: start.key.map(str::to_owned),
             deduplicated,
+            repeats: false,
             receipt: Receipt::Unknown,
         };
         match store.apply(&batch).await {
@@ -248,8 +260,9 @@ async fn started_before(
     let Some(begun) = state.begun().filter(|begun| begun.id.as_deref() == Some(key)) else {
         return Err(ClientError::Exists { run: run.to_owned() });
     };
-    if *begun.workflow != *start.workflow || plain(&begun.input) != plain(start.input) {
-        let was = format!("{} with {}", begun.workflow, begun.input);
+    let is_same = *begun.workflow == *start.workflow && begun.queue.name() == start.queue;
+    if !is_same || plain(&begun.input) != plain(start.input) {
+        let was = format!("{} with {} in {}", begun.workflow, begun.input, begun.queue.name());
         let was = crate::workflow::quote(&was).to_string();
         return Err(ClientError::KeyUsed { key: crate::workflow::quote(key).to_string(), was });
     }

@@ -21,6 +21,12 @@ fn count(found: &Found, name: &str) -> usize {
     history.life().map_or(0, |life| life.sent.iter().filter(|sent| &*sent.name == name).count())
 }
 
+/// How many messages with this name no worker has taken.
+fn planned(found: &Found, name: &str) -> usize {
+    let bodies = found.schedules.iter().filter_map(|schedule| schedule.event.as_ref()?.body.as_ref());
+    bodies.filter(|body| matches!(body, package::Body::Send(send) if &*send.name == name)).count()
+}
+
 async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError> {
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     if !theirs::has(client, run).await? {
@@ -47,10 +53,11 @@ pub(super) async fn send(
         return Err(ClientError::Ended { run: run.to_owned(), status: standing.status });
     }
     let queue = found.schedules.first().map_or(QUEUE, |schedule| &schedule.queue);
-    let before = count(&found, message.event);
+    let before = count(&found, message.event) + planned(&found, message.event);
     client.send(run, message.event, message.value, queue, outside.now()).await?;
     let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
-    Ok(Delivered { run: run.to_owned(), id: None, deduplicated: false, receipt })
+    let repeats = before > 0;
+    Ok(Delivered { run: run.to_owned(), id: None, deduplicated: false, repeats, receipt })
 }
 
 pub(super) async fn start(
@@ -70,7 +77,8 @@ pub(super) async fn start(
     let bits = |_| (outside.random.uniform() * 4_294_967_296.0) as u128;
     let random = (0..4).map(bits).fold(0, |all, part| all << 32 | part);
     let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
-    Ok(Delivered { run: planned.run, id: None, deduplicated: false, receipt: Receipt::Unknown })
+    let receipt = Receipt::Unknown;
+    Ok(Delivered { run: planned.run, id: None, deduplicated: false, repeats: false, receipt })
 }
 
 /// Waits until a worker has moved a message into the history; false if the run ends before.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::problem;
 use crate::cli::context::Context;
-use crate::cli::error::{DONE, NEGATIVE};
+use crate::cli::error::{DONE, NEGATIVE, USAGE};
 use crate::cli::output::figures::{count, counted};
 use crate::cli::output::table::{Cell, Column, Table, Tone};
 use crate::cli::output::warnings::Warning;
@@ -19,6 +19,9 @@ use crate::workflow::Status;
 
 /// Most corrupt runs that are told of; the others are counted.
 const TOLD_MAX: usize = 10_000;
+
+/// Most runs that could not be read of which it is told why.
+const UNREAD_MAX: u64 = 20;
 
 /// What was found.
 #[derive(Default)]
@@ -33,6 +36,8 @@ struct Found {
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
     warnings: Vec<Warning>,
+    /// Runs that could not be read.
+    unread: u64,
 }
 
 pub(super) fn run(context: &Context) -> Result<u8> {
@@ -46,7 +51,12 @@ pub(super) fn run(context: &Context) -> Result<u8> {
             }))
         })
     })?;
-    let warnings = std::mem::take(&mut found.warnings);
+    let mut warnings = std::mem::take(&mut found.warnings);
+    if found.unread > UNREAD_MAX {
+        let more = found.unread - UNREAD_MAX;
+        let message = format!("{} more could not be read", counted(more, "run", "runs"));
+        warnings.push(Warning { count: Some(more), ..Warning::lost(message) });
+    }
     let items = || {
         let corrupt = found.told.iter().map(|(run, problems)| {
             let problems = problems.iter().map(problem).collect::<Vec<_>>();
@@ -58,7 +68,13 @@ pub(super) fn run(context: &Context) -> Result<u8> {
         Ok(corrupt.chain(found.sound.iter().cloned()).collect())
     };
     let sections = || vec![section(&found)];
-    let exit = if found.unsound > 0 { NEGATIVE } else { DONE };
+    let exit = if found.unsound > 0 {
+        NEGATIVE
+    } else if found.unread > 0 {
+        USAGE
+    } else {
+        DONE
+    };
     Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
 }
@@ -132,8 +148,11 @@ impl Found {
         let (run, problems) = match folded {
             Ok(folded) => folded,
             Err(error) => {
-                let error = anyhow::Error::from(error);
-                self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
+                self.unread += 1;
+                if self.unread <= UNREAD_MAX {
+                    let error = anyhow::Error::from(error);
+                    self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
+                }
                 return;
             }
         };
@@ -182,6 +201,7 @@ fn section(found: &Found) -> Section {
         odd => format!("{} not sound, ", count(odd)),
     };
     let verdict = match found.unsound {
+        0 if found.unread > 0 => format!("those are sound, {} could not be read", count(found.unread)),
         0 => "all sound".to_owned(),
         unsound => format!("{} corrupt, {odd}{} sound", count(found.corrupt), count(found.runs - unsound)),
     };

@@ -9,10 +9,14 @@ use crate::cli::error::{DONE, Failure, NEGATIVE};
 use crate::cli::output::figures::counted;
 use crate::cli::output::table::{Cell, Column, Table, Tone};
 use crate::cli::output::{Answer, Section, escape};
-use crate::runs::{Difference, Runs, Side, compare};
+use crate::runs::{Difference, Format, Runs, Side, compare};
 
 pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = places.resolve(other)?;
+    if [one.0, &runs].iter().any(|runs| runs.format() == Format::DurablePython) {
+        let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
+        return Err(failure.hint("`tc show` shows the call stack of each").into());
+    }
     let compared = places.runtime.block_on(compare(one, (&runs, &other), context.now))?;
     let gone = |run: String| Failure::new("unknown_run", format!("{run} is not there any more"));
     let difference = compared.map_err(gone)?;
