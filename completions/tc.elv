@@ -365,7 +365,7 @@ set edit:completion:arg-completer[tc] = {|@words|
         &'tc;start'= {
             cand --id 'The id of the run [default: the workflow''s name and something random]'
             cand --queue 'The queue whose workers run it'
-            cand --idempotency-key 'What tells this request from others: made again with the same input, nothing begins'
+            cand --idempotency-key 'What tells this request from others of its workflow: made again with the same input, nothing begins'
             cand --timeout 'Wait so long at most, as 30s or 5m; exit code 8 then'
             cand -s 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --store 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
@@ -403,7 +403,7 @@ set edit:completion:arg-completer[tc] = {|@words|
             cand --threads 'Threads that read [default: one a core]'
             cand -w 'Wait for it'
             cand --wait 'Wait for it'
-            cand --raw 'Print a result that is text without quotes'
+            cand --raw 'Print a result that is text without quotes; into a pipe or a file as it is, control characters and all'
             cand --json 'The same as --output json'
             cand --no-pager 'Do not page long output'
             cand --strict 'Fail on the first line that cannot be read, instead of skipping and counting it'

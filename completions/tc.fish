@@ -422,7 +422,7 @@ complete -c tc -n "__fish_tc_using_subcommand send" -s q -l quiet -d 'No progres
 complete -c tc -n "__fish_tc_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand start" -l id -d 'The id of the run [default: the workflow\'s name and something random]' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l queue -d 'The queue whose workers run it' -r
-complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'What tells this request from others: made again with the same input, nothing begins' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'What tells this request from others of its workflow: made again with the same input, nothing begins' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
@@ -471,7 +471,7 @@ complete -c tc -n "__fish_tc_using_subcommand result" -l time -d 'How to print t
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand result" -l threads -d 'Threads that read [default: one a core]' -r
 complete -c tc -n "__fish_tc_using_subcommand result" -s w -l wait -d 'Wait for it'
-complete -c tc -n "__fish_tc_using_subcommand result" -l raw -d 'Print a result that is text without quotes'
+complete -c tc -n "__fish_tc_using_subcommand result" -l raw -d 'Print a result that is text without quotes; into a pipe or a file as it is, control characters and all'
 complete -c tc -n "__fish_tc_using_subcommand result" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand result" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand result" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'

@@ -381,7 +381,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         'tc;start' {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The id of the run [default: the workflow''s name and something random]')
             [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'The queue whose workers run it')
-            [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'What tells this request from others: made again with the same input, nothing begins')
+            [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'What tells this request from others of its workflow: made again with the same input, nothing begins')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait so long at most, as 30s or 5m; exit code 8 then')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
@@ -420,7 +420,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Threads that read [default: one a core]')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Wait for it')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for it')
-            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Print a result that is text without quotes')
+            [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Print a result that is text without quotes; into a pipe or a file as it is, control characters and all')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The same as --output json')
             [CompletionResult]::new('--no-pager', '--no-pager', [CompletionResultType]::ParameterName, 'Do not page long output')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Fail on the first line that cannot be read, instead of skipping and counting it')

@@ -32,7 +32,7 @@ pub(crate) struct ResultArgs {
     run: String,
     #[command(flatten)]
     waiting: WaitArgs,
-    /// Print a result that is text without quotes
+    /// Print a result that is text without quotes; into a pipe or a file as it is, control characters and all
     #[arg(long)]
     raw: bool,
 }
@@ -105,11 +105,11 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
     Ok(exit)
 }
 
-/// A text as it is; on a terminal nothing of it steers.
+/// A text as it is, where a program or a file takes it; on a terminal nothing of it steers.
 fn raw_text(value: &Value) -> String {
     let plain = match value {
         Value::Json(json) if json.text().starts_with('"') => value.plain(),
-        value => value.text().to_owned(),
+        value => return escape::json(value.text()).into_owned(),
     };
     if !std::io::stdout().is_terminal() {
         return plain;

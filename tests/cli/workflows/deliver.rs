@@ -119,7 +119,7 @@ fn what_is_delivered_leaves_nothing_for_fsck() {
     says(&on(&store, &["send", "stock-2", "delivered", "1"]), 0, &["was sent"]);
     says(&on(&store, &["send", "order-3", "changed", "1"]), 0, &["was sent"]);
     says(&on(&store, &["cancel", "order-6", "--yes", "--reason", "late"]), 0, &["A request to cancel was sent"]);
-    says(&on(&store, &["cancel", "survey-1", "--yes", "--wait", "--timeout", "1s"]), 8, &["has not taken it yet"]);
+    says(&on(&store, &["cancel", "survey-1", "--yes", "--wait", "--timeout", "1s"]), 8, &["has not ended yet"]);
     says(&on(&store, &["send", "greet-1", "allow", "--wait", "--timeout", "1s"]), 8, &["has not taken it yet"]);
     says(&on(&store, &["start", "order", r#"{"item": "lamp"}"#, "--id", "order-99"]), 0, &["order-99\n"]);
     says(&on(&store, &["start", "mail", "--queue", "post", "--id", "a b/ü"]), 0, &["a b/ü\n"]);

@@ -217,7 +217,6 @@ fn are_harmless(store: &Path, ids: &[String]) {
             commands.push(vec!["replay", "--at", "3", "--", id]);
             commands.push(vec!["replay", "--diff", &ids[0], "--", id]);
             commands.push(vec!["result", "--", id]);
-            commands.push(vec!["result", "--raw", "--", id]);
             commands.push(vec!["send", "--idempotency-key", &name, "--", id, &name]);
             commands.push(vec!["cancel", "--yes", "--reason", &name, "--", id]);
         }
