@@ -1,6 +1,11 @@
 //! Runs of our own stores.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::future::{MaybeDone, maybe_done};
 
 use super::shown::{
     Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
@@ -154,10 +159,30 @@ async fn go_on(
     visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
 ) -> Result<bool, Error> {
     let (mut bytes, mut damage) = (PAGE_BYTES, None);
+    let mut ahead = None;
     loop {
         let state = dated.fold.state();
-        match store.read(state.log(), state.position().number(), bytes).await {
+        let page = match ahead.take() {
+            None => store.read(state.log(), state.position().number(), bytes).await,
+            Some(reading) => {
+                let mut reading: Pin<Box<MaybeDone<_>>> = reading;
+                reading.as_mut().await;
+                reading.as_mut().take_output().unwrap_or_else(|| Ok(Page::empty(End::START)))
+            }
+        };
+        match page {
             Ok(page) => {
+                if page.has_more() {
+                    // The next page is read while this one is folded.
+                    let (log, after) = (state.log().clone(), page.end().last.number());
+                    let mut reading = Box::pin(maybe_done(async move { store.read(&log, after, bytes).await }));
+                    poll_fn(|context| {
+                        let _ = reading.as_mut().poll(context);
+                        Poll::Ready(())
+                    })
+                    .await;
+                    ahead = Some(reading);
+                }
                 if !dated.page(&page, visit) {
                     return Ok(dated.fold.state().problem().is_some());
                 }
