@@ -473,27 +473,9 @@ mod tests {
 
     #[test]
     fn one_instant_and_none() {
-        check(
-            &[lane("worker", "", &[bar(0, 0, Fill::Work)])],
-            40,
-            expect![[r#"
-
-            "#]],
-        );
-        check(
-            &[lane("worker", "", &[])],
-            40,
-            expect![[r#"
-
-            "#]],
-        );
-        check(
-            &[],
-            40,
-            expect![[r#"
-
-            "#]],
-        );
+        for lanes in [&[lane("worker", "", &[bar(0, 0, Fill::Work)])][..], &[lane("worker", "", &[])], &[]] {
+            assert_eq!(draw(lanes, 40, false).concat(), "");
+        }
     }
 
     #[test]
