@@ -48,9 +48,18 @@ impl RangeArgs {
 
 pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
-    let (store, tally) = tally::beside(context.store(), tally::read(context, filter.since, filter.until))?;
+    let store = context.store();
+    let summary = match (&args.function, &store) {
+        (Some(_), Ok(store)) => Some(read(context, store, &filter)?),
+        _ => None,
+    };
+    // Who asks for a function that there is does not wait for runs to be read.
+    let is_there =
+        args.function.as_ref().zip(summary.as_ref()).is_some_and(|(name, (s, _))| s.function(name).is_some());
+    let workflows = if is_there { Ok(Workflows::default()) } else { tally::read(context, filter.since, filter.until) };
+    let (store, tally) = tally::beside(store, workflows)?;
     let Some(store) = store else { return workflows_alone(context, args, tally) };
-    let (summary, mut warnings) = read(context, &store, &filter)?;
+    let (summary, mut warnings) = summary.map_or_else(|| read(context, &store, &filter), Ok)?;
     warnings.extend(tally.warnings.iter().cloned());
     let functions = match &args.function {
         Some(name) => match function(context, &summary, name, &store, &filter) {

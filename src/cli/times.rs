@@ -74,11 +74,10 @@ impl Zone {
 /// The zone of this machine, for the times that Python's workers write without a zone.
 pub(crate) fn machine_zone() -> substantial::Zone {
     substantial::Zone::new(|naive| {
-        let Some(naive) = DateTime::from_timestamp_micros(naive.micros()) else { return 0 };
-        let naive = naive.naive_utc();
-        let later = || Local.from_local_datetime(&naive.checked_add_signed(chrono::Duration::hours(1))?).earliest();
-        let local = Local.from_local_datetime(&naive).earliest().or_else(later);
-        local.map_or(0, |local| local.offset().local_minus_utc())
+        let clock = DateTime::from_timestamp_micros(naive.micros()).map(|utc| utc.naive_utc());
+        let point = clock.and_then(|clock| Zone::Local.point(clock)).unwrap_or(naive);
+        // Clocks are never further ahead than a day.
+        ((naive.micros() - point.micros()) / 1_000_000) as i32
     })
 }
 

@@ -43,21 +43,11 @@ pub(super) async fn has(folder: &StateFolder, id: &str) -> Result<bool, Error> {
 pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<Looked, Error> {
     let wanted = ids.to_vec();
     let instances = blocking(folder, move |folder| {
-        let files = wanted.iter().map(|id| find(folder, id)).collect::<Result<Vec<_>, _>>()?;
+        let files = wanted.iter().map(|id| folder.find(id)).collect::<Result<Vec<_>, _>>()?;
         Ok(files.into_iter().flatten().map(|file| folder.read(&file, &ReadLimits::default())).collect::<Vec<_>>())
     });
     let runs = instances.await?.iter().map(|instance| (instance.file.id.clone(), Ok(run_of(instance)))).collect();
     Ok(Looked { runs, warnings: Vec::new() })
-}
-
-/// The file of an instance. Nearly always it is called after the instance; what is not UTF-8 has to be looked for.
-fn find(folder: &StateFolder, id: &str) -> Result<Option<InstanceFile>, FolderError> {
-    let path = folder.path().join(format!("{id}.pkl"));
-    let is_name = !id.contains(['/', '\0']);
-    match is_name && std::fs::symlink_metadata(&path).is_ok() {
-        true => Ok(Some(InstanceFile { id: id.to_owned(), path })),
-        false => folder.find(id),
-    }
 }
 
 fn run_of(instance: &Instance) -> Run {

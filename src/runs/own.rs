@@ -1,11 +1,8 @@
 //! Runs of our own stores.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 
-use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::future::join;
 
 use super::shown::{
     Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
@@ -67,16 +64,12 @@ impl Dated {
     }
 }
 
-fn id_of(name: &Name) -> String {
-    name.id()
-}
-
 pub(super) async fn ids(store: &dyn Store, start: &str, after: Option<&str>, limit: usize) -> Result<Ids, Error> {
     let after = after.map(run_log).transpose()?;
     let mut names = store.list(RUNS, start, after.as_ref(), limit.saturating_add(1)).await?;
     let more = names.len() > limit;
     names.truncate(limit);
-    Ok(Ids { ids: names.iter().map(id_of).collect(), more, warnings: Vec::new() })
+    Ok(Ids { ids: names.iter().map(Name::id).collect(), more, warnings: Vec::new() })
 }
 
 /// The history of a run; none if no run can have this id.
@@ -159,40 +152,24 @@ async fn go_on(
     visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
 ) -> Result<bool, Error> {
     let (mut bytes, mut damage) = (PAGE_BYTES, None);
-    let mut ahead = None;
+    let log = dated.fold.state().log().clone();
+    let mut page = store.read(&log, dated.fold.state().position().number(), bytes).await;
     loop {
-        let state = dated.fold.state();
-        let page = match ahead.take() {
-            None => store.read(state.log(), state.position().number(), bytes).await,
-            Some(reading) => {
-                let mut reading: Pin<Box<MaybeDone<_>>> = reading;
-                reading.as_mut().await;
-                reading.as_mut().take_output().unwrap_or_else(|| Ok(Page::empty(End::START)))
-            }
-        };
         match page {
-            Ok(page) => {
-                if page.has_more() {
-                    // The next page is read while this one is folded.
-                    let (log, after) = (state.log().clone(), page.end().last.number());
-                    let mut reading = Box::pin(maybe_done(async move { store.read(&log, after, bytes).await }));
-                    poll_fn(|context| {
-                        let _ = reading.as_mut().poll(context);
-                        Poll::Ready(())
-                    })
-                    .await;
-                    ahead = Some(reading);
-                }
-                if !dated.page(&page, visit) {
+            Ok(read) if read.has_more() => {
+                // The next page is read while this one is folded.
+                let next = store.read(&log, read.end().last.number(), bytes);
+                let (next, goes_on) = join(next, async { dated.page(&read, visit) }).await;
+                if !goes_on {
                     return Ok(dated.fold.state().problem().is_some());
                 }
-                if !page.has_more() {
-                    return Ok(true);
-                }
+                page = next;
             }
+            Ok(read) => return Ok(dated.page(&read, visit) || dated.fold.state().problem().is_some()),
             Err(error @ (Error::Corrupt { .. } | Error::Lost { .. })) if bytes > 1 => {
                 damage.get_or_insert(error);
                 bytes /= SMALLER;
+                page = store.read(&log, dated.fold.state().position().number(), bytes).await;
             }
             Err(error) => {
                 refuse(&mut dated.fold, damage.unwrap_or(error))?;
@@ -292,7 +269,7 @@ async fn read_inbox(store: &dyn Store, state: &RunState) -> Result<Letters, Erro
 }
 
 fn letter_of(seq: Option<Seq>, at: Option<Timestamp>, body: InboxBody<'_>, is_taken: bool) -> Option<Letter> {
-    let letter = Letter { seq, id: None, at, kind: body.kind(), event: None, value: None, from: None, is_taken };
+    let letter = Letter { seq, at, is_taken, ..Letter::new(body.kind()) };
     match body {
         InboxBody::Message(message) => Some(of_message(letter, &message)),
         InboxBody::Cancel(request) => Some(Letter {
@@ -409,8 +386,6 @@ pub(super) fn brief(state: &RunState) -> Brief {
 fn state_of(dated: &Dated) -> State {
     let state = dated.fold.state();
     let begun = state.begun();
-    let kept =
-        Letter { seq: None, id: None, at: None, kind: "message", event: None, value: None, from: None, is_taken: true };
     State {
         input: begun.map(|begun| (&begun.input).into()),
         queue: begun.map(|begun| begun.queue.name()),
@@ -424,26 +399,25 @@ fn state_of(dated: &Dated) -> State {
         }),
         claims: Some(state.claims()),
         steps: state.steps().map(|step| step_of(dated, step)).collect(),
-        kept: state.kept().map(|message| Letter { at: message.sent_at, ..of_message(kept.clone(), message) }).collect(),
+        kept: state.kept().map(kept).collect(),
         cancel: state.cancel().map(|request| request.reason.as_ref().map(ToString::to_string)),
         is_reverting: state.is_reverting(),
     }
 }
 
+/// A message that went to no wait yet.
+fn kept(message: &Message<'static>) -> Letter {
+    let letter = of_message(Letter::new("message"), message);
+    Letter { at: message.sent_at, is_taken: true, ..letter }
+}
+
 fn step_of(dated: &Dated, step: &Step) -> StepView {
     let view = StepView {
-        step: name_of(&step.call()),
-        kind: step.state().kind(),
-        state: "done",
-        attempts: None,
         first_at: dated.at(step.first_seq()),
         last_at: dated.at(step.last_seq()),
-        until: None,
-        value: None,
-        error: None,
-        subjects: Vec::new(),
         compensation: step.compensation().map(compensation_word),
         is_open: step.state().is_open(),
+        ..StepView::new(step.state().kind(), name_of(&step.call()))
     };
     match step.state() {
         StepState::Retrying { attempts, error, at } => StepView {

@@ -243,8 +243,7 @@ impl Run {
             let subject = subject.as_package.as_ref().map_err(Clone::clone)?;
             return subject.as_ref().map_or(Ok(false), |subject| filter.holds(subject));
         }
-        let is_ended = matches!(self.status, Status::Completed | Status::Failed | Status::Cancelled);
-        if !is_ended && !filter.uses("status") {
+        if !self.status.is_ended() && !filter.uses("status") {
             return Ok(false);
         }
         let null = Json::null();
@@ -340,6 +339,26 @@ pub struct StepView {
     pub is_open: bool,
 }
 
+impl StepView {
+    /// A step that is done, of which nothing else is known.
+    pub(super) fn new(kind: &'static str, step: String) -> Self {
+        StepView {
+            step,
+            kind,
+            state: "done",
+            attempts: None,
+            first_at: None,
+            last_at: None,
+            until: None,
+            value: None,
+            error: None,
+            subjects: Vec::new(),
+            compensation: None,
+            is_open: false,
+        }
+    }
+}
+
 /// Something that others tell a run.
 #[derive(Clone, Debug)]
 pub struct Letter {
@@ -359,6 +378,13 @@ pub struct Letter {
     pub from: Option<String>,
     /// Whether the run has taken it.
     pub is_taken: bool,
+}
+
+impl Letter {
+    /// Something of this kind that was not taken, of which nothing else is known.
+    pub(super) fn new(kind: &'static str) -> Self {
+        Letter { seq: None, id: None, at: None, kind, event: None, value: None, from: None, is_taken: false }
+    }
 }
 
 /// What a run has come to, beyond what a list shows.

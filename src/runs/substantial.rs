@@ -312,25 +312,34 @@ fn state_of(client: &Client, found: &Found, history: &History) -> State {
     let Some(life) = history.life() else {
         return State { life: 1, generation: 1, queue: queue_of(found), ..State::default() };
     };
-    let place = |event: usize| event;
     let mut steps: Vec<(usize, StepView)> = Vec::new();
     for step in &life.steps {
         let first = step.attempts.first().map_or(0, |attempt| attempt.event);
-        steps.push((place(first), save_view(step)));
+        steps.push((first, save_view(step)));
     }
     for sleep in &life.sleeps {
         let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
         let over = over || life.end.is_some();
-        let view =
-            StepView { until: sleep.end, first_at: sleep.start, last_at: sleep.end.filter(|_| over), ..blank("sleep") };
-        let state = if over { "done" } else { "sleeping" };
-        steps.push((sleep.event, StepView { step: format!("sleep {}", sleep.id), state, is_open: !over, ..view }));
+        let view = StepView {
+            state: if over { "done" } else { "sleeping" },
+            until: sleep.end,
+            first_at: sleep.start,
+            last_at: sleep.end.filter(|_| over),
+            is_open: !over,
+            ..StepView::new("sleep", format!("sleep {}", sleep.id))
+        };
+        steps.push((sleep.event, view));
     }
     for sent in &life.sent {
         let at = sent.at.map(|at| client.zone().point(at));
-        let view = StepView { first_at: at, last_at: at, value: Some((&sent.value).into()), ..blank("receive") };
-        let state = if sent.nth == 1 { "done" } else { "unseen" };
-        steps.push((sent.event, StepView { step: format!("message {}", sent.name), state, ..view }));
+        let view = StepView {
+            state: if sent.nth == 1 { "done" } else { "unseen" },
+            first_at: at,
+            last_at: at,
+            value: Some((&sent.value).into()),
+            ..StepView::new("receive", format!("message {}", sent.name))
+        };
+        steps.push((sent.event, view));
     }
     steps.sort_by_key(|(event, _)| *event);
     State {
@@ -349,26 +358,9 @@ fn queue_of(found: &Found) -> Option<String> {
     found.schedules.first().map(|schedule| schedule.queue.clone())
 }
 
-fn blank(kind: &'static str) -> StepView {
-    StepView {
-        step: String::new(),
-        kind,
-        state: "done",
-        attempts: None,
-        first_at: None,
-        last_at: None,
-        until: None,
-        value: None,
-        error: None,
-        subjects: Vec::new(),
-        compensation: None,
-        is_open: false,
-    }
-}
-
 fn save_view(step: &crate::compat::substantial::Step) -> StepView {
-    let view =
-        StepView { step: format!("step {}", step.id), attempts: Some(step.attempts.len() as u64), ..blank("save") };
+    let attempts = Some(step.attempts.len() as u64);
+    let view = StepView { attempts, ..StepView::new("save", format!("step {}", step.id)) };
     match &step.state {
         StepState::Done(payload) => StepView { value: Some(payload.into()), ..view },
         StepState::Retrying(_) => StepView { state: "retrying", is_open: true, ..view },
@@ -378,8 +370,6 @@ fn save_view(step: &crate::compat::substantial::Step) -> StepView {
 /// What came, and what is planned and no worker has taken.
 fn letters(client: &Client, found: &Found, history: &History) -> Vec<Letter> {
     let point = |at: Timestamp| client.zone().point(at);
-    let blank =
-        Letter { seq: None, id: None, at: None, kind: "message", event: None, value: None, from: None, is_taken: true };
     let mut letters = Vec::new();
     for sent in history.lives.iter().flat_map(|life| &life.sent) {
         letters.push(Letter {
@@ -387,7 +377,8 @@ fn letters(client: &Client, found: &Found, history: &History) -> Vec<Letter> {
             at: sent.at.map(point),
             event: Some(sent.name.to_string()),
             value: Some((&sent.value).into()),
-            ..blank.clone()
+            is_taken: true,
+            ..Letter::new("message")
         });
     }
     for schedule in &found.schedules {
@@ -400,7 +391,7 @@ fn letters(client: &Client, found: &Found, history: &History) -> Vec<Letter> {
             Body::Save(_) | Body::Sleep(_) => continue,
         };
         let at = Some(point(schedule.at));
-        letters.push(Letter { at, kind, event, value: value.map(Value::from), is_taken: false, ..blank.clone() });
+        letters.push(Letter { at, event, value: value.map(Value::from), ..Letter::new(kind) });
     }
     letters
 }

@@ -51,6 +51,11 @@ impl Status {
         Status::Corrupt,
     ];
 
+    /// Whether the run is over: with a result, with an error, or cancelled.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Status::Completed | Status::Failed | Status::Cancelled)
+    }
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {

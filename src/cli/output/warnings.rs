@@ -52,6 +52,13 @@ impl Warning {
     }
 }
 
+/// Adds that something is lost, once.
+pub(crate) fn add_lost(warnings: &mut Vec<Warning>, message: String) {
+    if !warnings.iter().any(|warning| warning.message == message) {
+        warnings.push(Warning::lost(message));
+    }
+}
+
 /// What the evidence of a scan has to say.
 pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
     let mut warnings = Vec::new();

@@ -4,13 +4,13 @@ use anyhow::Result;
 use clap::Args;
 
 use super::places::Places;
-use super::send::Outcome;
+use super::send::{Outcome, Waited};
 use super::waiting::WaitArgs;
 use super::words;
 use crate::cli::confirm;
 use crate::cli::context::Context;
 use crate::cli::decide::whoever;
-use crate::cli::error::DONE;
+use crate::cli::error::{DONE, NEGATIVE, PENDING};
 use crate::cli::output::escape;
 use crate::clock::SystemClock;
 use crate::random::ThreadRandom;
@@ -62,14 +62,16 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
     let asked = client.cancel(&run, reason, key, Some(&from));
     let delivered = places.runtime.block_on(asked).map_err(|error| places.explain(error))?;
-    let mut outcome = Outcome { run: run.clone(), event: None, delivered, taken: Some(None), after: None };
-    if args.waiting.wait {
-        let ended = args.waiting.wait_for(&places, client.end(&run))?;
-        outcome.taken = ended.as_ref().map(|run| Some(run.status == Status::Cancelled));
-        outcome.after = Some(match ended {
-            None => "The run has not ended yet.".into(),
-            Some(run) => format!("The run has ended: it is {}.", run.status),
-        });
-    }
+    let waited = match args.waiting.wait {
+        false => None,
+        true => Some(match args.waiting.wait_for(&places, client.end(&run))? {
+            None => Waited { exit: PENDING, said: "The run has not ended yet.".into() },
+            Some(run) => {
+                let exit = if run.status == Status::Cancelled { DONE } else { NEGATIVE };
+                Waited { exit, said: format!("The run has ended: it is {}.", run.status) }
+            }
+        }),
+    };
+    let outcome = Outcome { run, event: None, delivered, waited };
     outcome.print(context, "tc.cancel/1", "A request to cancel", Vec::new())
 }

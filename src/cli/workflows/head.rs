@@ -136,19 +136,8 @@ fn title(context: &Context, whole: &Whole) -> String {
 
 /// What a run waits for, any of which lets it go on.
 fn waits(context: &Context, waiting: &Waiting) -> String {
-    let mut parts = Vec::new();
-    if !waiting.events.is_empty() {
-        parts.push(words::names(&waiting.events));
-    }
-    if let Some(unnamed) = &waiting.unnamed {
-        let likely = if unnamed.likely.is_empty() { String::new() } else { ", perhaps ".to_owned() };
-        parts.push(format!("a message{likely}{}", words::names(&unnamed.likely)));
-    }
-    if !waiting.children.is_empty() {
-        parts.push(format!("the end of {}", words::names(&waiting.children)));
-    }
     let overdue = |at: Timestamp| if at <= context.now { ", which has passed: no worker took it yet" } else { "" };
-    let mut text = parts.join(" or ");
+    let mut text = words::subjects(waiting).join(" or ");
     for (at, lead, alone) in [
         (waiting.until, ", at most until ", "the time "),
         (waiting.retry_at, ", or an attempt at ", "the next attempt at "),
@@ -158,10 +147,6 @@ fn waits(context: &Context, waiting: &Waiting) -> String {
         text += &format!("{lead}{}{}", when(context, at), overdue(at));
     }
     text
-}
-
-fn is_ended(whole: &Whole) -> bool {
-    matches!(whole.run.status, Status::Completed | Status::Failed | Status::Cancelled)
 }
 
 fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
@@ -185,12 +170,13 @@ fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
         facts.paint("cancel", long(&format!("somebody asked that it end{reason}")), Tone::Warn);
     }
-    if state.is_reverting && !is_ended(whole) {
+    if state.is_reverting && !run.status.is_ended() {
         facts.paint("reverting", "what was done is being compensated", Tone::Warn);
     }
     untaken(&mut facts, context, whole);
     // Leases of substantial are left to run out.
-    let is_told = |holder: &&Holder| !is_ended(whole) && (run.format == Format::Own || holder.until > context.now);
+    let is_told =
+        |holder: &&Holder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
     if let Some(holder) = state.holder.as_ref().filter(is_told) {
         facts.say("held by", held(context, holder));
     }
@@ -231,7 +217,7 @@ fn untaken(facts: &mut Facts, context: &Context, whole: &Whole) {
     let name = |letter: &Letter| letter.event.clone().unwrap_or_else(|| letter.kind.to_owned());
     let mut names: Vec<String> = whole.inbox.iter().filter(has_come).map(name).collect();
     names.dedup();
-    if is_ended(whole) || names.is_empty() {
+    if whole.run.status.is_ended() || names.is_empty() {
         return;
     }
     let more = match names.len().saturating_sub(NAMES_MAX) {

@@ -1,5 +1,6 @@
 //! The commands about workflow runs, one file each, and what they share: finding the stores and the run, and showing it.
 
+mod batches;
 pub(crate) mod cancel;
 mod head;
 mod input;

@@ -13,8 +13,8 @@ use crate::cli::output::escape;
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::{Client as Package, Files};
 use crate::runs::client::ClientError;
-use crate::runs::{Format, Run, Runs, at_path, at_site};
-use crate::store::{Address, Error, LIST_PAGE};
+use crate::runs::{Format, Moment, Run, Runs, Whole, at_path, at_site};
+use crate::store::{Address, Error};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -26,9 +26,6 @@ const NAME_MAX: usize = 200;
 
 /// How many runs are looked at for one that goes on and is near.
 const OPEN_MAX: usize = 1_000;
-
-/// How many ids are asked for at first.
-const FIRST_PAGE: usize = 512;
 
 /// How many ids are named when several fit.
 const NAMED_MAX: usize = 5;
@@ -75,6 +72,18 @@ impl Places {
     /// The run that `text` names: its whole id, or a part of the front that no other has.
     pub(crate) fn resolve(&self, text: &str) -> Result<(Runs, String)> {
         self.runtime.block_on(self.find(text))
+    }
+
+    /// Follows a run, which was there a moment ago.
+    pub(crate) fn follow(
+        &self,
+        context: &Context,
+        runs: &Runs,
+        run: &str,
+        visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+    ) -> Result<Whole> {
+        let whole = self.runtime.block_on(runs.follow(run, context.now, visit))?;
+        whole.ok_or_else(|| gone(run).into())
     }
 
     async fn find(&self, text: &str) -> Result<(Runs, String)> {
@@ -153,8 +162,7 @@ impl Places {
             });
             // What cannot be read now is no nearer.
             let found = looked.map(|looked| looked.runs).unwrap_or_default();
-            let is_over = |status| matches!(status, Status::Completed | Status::Failed | Status::Cancelled);
-            let goes_on = |run: &Run| !is_over(run.status) && run.status != Status::Corrupt;
+            let goes_on = |run: &Run| !run.status.is_ended() && run.status != Status::Corrupt;
             open.extend(found.into_iter().filter(|(_, run)| run.as_ref().is_ok_and(goes_on)).map(|(id, _)| id));
         }
         match nearest(run, open.iter().map(String::as_str)) {
@@ -162,6 +170,11 @@ impl Places {
             None => "`tc runs --status waiting` lists those that wait for something".into(),
         }
     }
+}
+
+/// The error for a run that went away.
+pub(crate) fn gone(run: &str) -> Failure {
+    Failure::new("unknown_run", format!("{run} is not there any more"))
 }
 
 fn ambiguous(text: &str, fit: &[(Runs, String)]) -> Failure {
@@ -248,9 +261,4 @@ fn refuse_missing(path: &Path) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new("not_found", format!("no such file or folder: {name}")).into())
-}
-
-/// How many ids to ask for at a time: few at first, so that the first runs come at once.
-pub(crate) fn page_size(pages: usize) -> usize {
-    if pages == 0 { FIRST_PAGE } else { LIST_PAGE }
 }

@@ -8,10 +8,9 @@ use std::borrow::Cow;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
 
 use super::places::Places;
-use super::shape::{StateShape, with_members};
+use super::shape::{StateShape, problem, with_members};
 use super::story::{with_clocks, wrapped};
 use super::words;
 use crate::cli::args::OutputFormat;
@@ -22,7 +21,7 @@ use crate::cli::output::stream::Stream;
 use crate::cli::output::table::{Cell, Column, Table, Tone};
 use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section, escape};
-use crate::runs::{Brief, Format, Moment, Problem, Run, Runs, Seq, StepView, Whole};
+use crate::runs::{Brief, Format, Moment, Run, Runs, Seq, StepView, Whole};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -94,25 +93,6 @@ impl StepShape {
     }
 }
 
-pub(super) fn problem(problem: &Problem) -> serde_json::Value {
-    let mut object = json!({"seq": problem.seq.number, "problem": problem.what, "corrupt": problem.corrupt});
-    if problem.seq.generation > 1 {
-        object["generation"] = problem.seq.generation.into();
-    }
-    object
-}
-
-fn follow(
-    places: &Places,
-    context: &Context,
-    runs: &Runs,
-    run: &str,
-    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
-) -> Result<Whole> {
-    let whole = places.runtime.block_on(runs.follow(run, context.now, visit))?;
-    whole.ok_or_else(|| Failure::new("unknown_run", format!("{run} is not there any more")).into())
-}
-
 fn exit(whole: &Whole) -> u8 {
     if whole.is_sound() { DONE } else { NEGATIVE }
 }
@@ -123,7 +103,7 @@ fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str
         return print_each(context, places, runs, run);
     }
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
-    let whole = follow(places, context, runs, run, &mut |moment| {
+    let whole = places.follow(context, runs, run, &mut |moment| {
         match steps.len() < KEPT_MAX {
             true => steps.push(StepShape::new(moment)),
             false => left_out += 1,
@@ -247,7 +227,7 @@ impl<'c> Rows<'c> {
 fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
     let mut rows = Rows::new(context);
     let mut printed = Ok(());
-    let whole = follow(places, context, runs, run, &mut |moment| {
+    let whole = places.follow(context, runs, run, &mut |moment| {
         printed = rows.event(moment);
         printed.is_ok() && !rows.out.is_over()
     })?;
@@ -334,7 +314,7 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         Point::Time(time) => last_by(context, places, runs, run, time)?,
     };
     let (mut last, mut found) = (None, None);
-    let whole = follow(places, context, runs, run, &mut |moment| {
+    let whole = places.follow(context, runs, run, &mut |moment| {
         last = Some(moment.seq);
         if moment.seq == wanted {
             found = Some(StepShape::new(moment));
@@ -361,7 +341,7 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
 /// The last event that happened by then.
 fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
     let mut last = None;
-    let whole = follow(places, context, runs, run, &mut |moment| {
+    let whole = places.follow(context, runs, run, &mut |moment| {
         let is_before = moment.at.is_none_or(|at| at <= time);
         last = if is_before { Some(moment.seq) } else { last };
         is_before

@@ -1,13 +1,14 @@
 //! `tc runs`: every run, where it stands, and what it waits for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::places::{Places, page_size};
+use super::batches::{News, each_batch};
+use super::places::Places;
 use super::shape::RunShape;
 use super::words;
 use crate::cli::args::OutputFormat;
@@ -16,10 +17,10 @@ use crate::cli::error::{DONE, Failure};
 use crate::cli::output::figures::{count, counted};
 use crate::cli::output::stream::{self, Stream};
 use crate::cli::output::table::{Cell, Column, Table, Tone};
-use crate::cli::output::warnings::Warning;
+use crate::cli::output::warnings::{self, Warning};
 use crate::cli::output::{Answer, Section, escape, progress};
 use crate::compat::substantial::Filter;
-use crate::runs::{Looked, Run, Runs};
+use crate::runs::{Run, Runs};
 use crate::store::Error;
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -131,9 +132,7 @@ impl Met {
     }
 
     fn warn(&mut self, message: String) {
-        if !self.warnings.iter().any(|warning| warning.message == message) {
-            self.warnings.push(Warning::lost(message));
-        }
+        warnings::add_lost(&mut self.warnings, message);
     }
 
     fn could_not_read(&mut self, id: &str, error: Error) {
@@ -260,7 +259,7 @@ fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize,
     refuse_losses(context, &met)?;
     out.end(&if json { String::new() } else { summary(&met) })?;
     if !context.global.quiet {
-        crate::cli::output::warnings::print(&met.warnings, context.global.verbose);
+        warnings::print(&met.warnings, context.global.verbose);
     }
     Ok(DONE)
 }
@@ -286,9 +285,6 @@ pub(super) fn each(
     })
 }
 
-/// Some runs that are being read.
-type Reading = tokio::task::JoinHandle<Result<Looked, Error>>;
-
 async fn each_of(
     context: &Context,
     runs: &Runs,
@@ -297,32 +293,15 @@ async fn each_of(
     looked_at: &AtomicU64,
     take: &mut dyn FnMut(bool, Run) -> Result<bool>,
 ) -> Result<bool> {
-    // At first one, so that its runs are shown at once; then so many that those who read always have something to do.
-    let mut ahead = 1;
-    let mut reading: VecDeque<Reading> = VecDeque::new();
-    let (mut after, mut pages, mut more) = (None::<String>, 0, true);
-    let mut left: VecDeque<String> = VecDeque::new();
-    loop {
-        while reading.len() < ahead && (more || !left.is_empty()) {
-            if left.is_empty() {
-                let size = page_size(pages);
-                let page = runs.ids(wanted.workflow.as_deref(), "", after.as_deref(), size).await?;
-                page.warnings.into_iter().for_each(|warning| met.warn(warning));
-                after = page.ids.last().cloned();
-                (more, pages) = (page.more, pages + 1);
-                left.extend(page.ids);
-                if left.is_empty() {
-                    more = false;
-                    break;
-                }
+    let look = |runs: Runs, ids: Vec<String>, now| async move { runs.look(&ids, now).await };
+    each_batch(context, runs, wanted.workflow.as_deref(), look, &mut |news| {
+        let looked = match news {
+            News::Warning(warning) => {
+                met.warn(warning);
+                return Ok(true);
             }
-            let batch: Vec<String> = left.drain(..left.len().min(runs.batch())).collect();
-            let (runs, now) = (runs.clone(), context.now);
-            reading.push_back(tokio::spawn(async move { runs.look(&batch, now).await }));
-        }
-        let Some(batch) = reading.pop_front() else { return Ok(true) };
-        let looked = batch.await.map_err(|cause| Failure::new("io", "reading runs was stopped").cause(cause))??;
-        ahead = context.threads() * 2;
+            News::Batch(looked) => looked,
+        };
         looked.warnings.into_iter().for_each(|warning| met.warn(warning));
         looked_at.fetch_add(looked.runs.len() as u64, Ordering::Relaxed);
         let mut runs = looked.runs.into_iter().peekable();
@@ -336,7 +315,9 @@ async fn each_of(
                 Err(error) => met.could_not_read(&id, error),
             }
         }
-    }
+        Ok(true)
+    })
+    .await
 }
 
 fn table(stores: &[Runs]) -> Table {

@@ -58,11 +58,18 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     let message =
         Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
     let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
-    let taken = match args.waiting.wait {
-        true => args.waiting.wait_for(&places, client.taken(&delivered))?.map(Some),
-        false => Some(None),
+    let waited = match args.waiting.wait {
+        false => None,
+        true => Some(match args.waiting.wait_for(&places, client.taken(&delivered))? {
+            Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
+            Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
+            None => {
+                let said = "The run has not taken it yet; it stays where the run finds it.".into();
+                Waited { exit: PENDING, said }
+            }
+        }),
     };
-    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, taken, after: None };
+    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, waited };
     let warnings = oddities(&places, &runs, &outcome);
     outcome.print(context, "tc.send/1", &args.event, warnings)
 }
@@ -91,10 +98,14 @@ pub(crate) struct Outcome {
     pub(crate) run: String,
     pub(crate) event: Option<String>,
     pub(crate) delivered: Delivered,
-    /// None if waiting for it took too long; else whether the run has taken it, if that was waited for.
-    pub(crate) taken: Option<Option<bool>>,
-    /// What is said of that, if not the usual.
-    pub(crate) after: Option<String>,
+    /// What waiting for it came to, if it was waited for.
+    pub(crate) waited: Option<Waited>,
+}
+
+/// What waiting came to.
+pub(crate) struct Waited {
+    pub(crate) exit: u8,
+    pub(crate) said: String,
 }
 
 impl Outcome {
@@ -106,20 +117,13 @@ impl Outcome {
         what: &str,
         warnings: Vec<Warning>,
     ) -> Result<u8> {
-        let Outcome { run, event, delivered, taken, after: instead } = self;
-        let (exit, after) = match taken {
-            Some(None) => (DONE, String::new()),
-            Some(Some(true)) => (DONE, "\nThe run has taken it.".into()),
-            Some(Some(false)) => (NEGATIVE, "\nThe run ended without taking it.".into()),
-            None => (PENDING, "\nThe run has not taken it yet; it stays where the run finds it.".into()),
-        };
-        let after = instead.map_or(after, |instead| format!("\n{instead}"));
+        let Outcome { run, event, delivered, waited } = self;
         let items = || {
             let mut item = json!({
                 "run": run, "event": event, "id": delivered.id, "deduplicated": delivered.deduplicated,
             });
-            if taken != Some(None) {
-                item["taken"] = (taken == Some(Some(true))).into();
+            if let Some(waited) = &waited {
+                item["taken"] = (waited.exit == DONE).into();
             }
             Ok(vec![item.to_string()])
         };
@@ -128,10 +132,11 @@ impl Outcome {
                 true => format!("{what} was sent to {run} before with this key: nothing was sent."),
                 false => format!("{what} was sent to {run}."),
             };
-            let lines = escape::text(&said).into_owned() + &after;
-            vec![Section::text(lines.lines().map(|line| context.prose(Tone::Plain, line)).collect())]
+            let lines =
+                [escape::text(&said).into_owned()].into_iter().chain(waited.iter().map(|waited| waited.said.clone()));
+            vec![Section::text(lines.map(|line| context.prose(Tone::Plain, &line)).collect())]
         };
         Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
-        Ok(exit)
+        Ok(waited.map_or(DONE, |waited| waited.exit))
     }
 }

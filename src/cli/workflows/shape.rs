@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Tree, json};
 
-use crate::runs::{Letter, Run, State, StepView, Value, Waiting};
+use crate::runs::{Letter, Problem, Run, State, StepView, Value, Waiting};
 use crate::time::Timestamp;
 
 /// One item of `tc.runs/1`.
@@ -195,6 +195,16 @@ impl<'a> StateShape<'a> {
             reverting: state.is_reverting,
         }
     }
+}
+
+/// What is wrong with a history, and where.
+pub(crate) fn problem(problem: &Problem) -> Tree {
+    let Problem { seq, what, corrupt } = problem;
+    let mut members = json!({"seq": seq.number, "problem": what, "corrupt": corrupt});
+    if seq.generation > 1 {
+        members["generation"] = json!(seq.generation);
+    }
+    members
 }
 
 /// Members that are JSON already, put behind those of `shape`.

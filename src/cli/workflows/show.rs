@@ -8,18 +8,18 @@ use serde_json::{Value as Tree, json};
 
 use super::head;
 use super::places::Places;
-use super::shape::{LetterShape, RunShape, StateShape, with_members};
+use super::shape::{LetterShape, RunShape, StateShape, problem, with_members};
 use super::story::{self, Story};
 use super::timeline;
 use super::{lanes, stack};
 use crate::cli::args::OutputFormat;
 use crate::cli::context::Context;
-use crate::cli::error::{DONE, Failure};
+use crate::cli::error::DONE;
 use crate::cli::output::figures::{count, counted};
 use crate::cli::output::table::Tone;
 use crate::cli::output::warnings::Warning;
 use crate::cli::output::{Answer, Section};
-use crate::runs::{Problem, Runs, Whole};
+use crate::runs::{Runs, Whole};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -58,9 +58,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
         story.see(moment);
         true
     };
-    let followed = places.runtime.block_on(runs.follow(&id, context.now, &mut visit))?;
-    let gone = || Failure::new("unknown_run", format!("the run `{id}` is not there any more"));
-    let whole = followed.ok_or_else(gone)?;
+    let whole = places.follow(context, &runs, &id, &mut visit)?;
     story.finish();
     let warnings = warnings(&whole, &story, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
@@ -96,7 +94,7 @@ fn warnings(whole: &Whole, story: &Story, asked: usize, for_people: bool) -> Vec
 /// The run with all that there is about it.
 fn item(whole: &Whole, story: &Story) -> Result<String> {
     let letters: Vec<LetterShape<'_>> = whole.inbox.iter().map(LetterShape::from).collect();
-    let problems: Vec<Tree> = whole.problems.iter().map(problem_json).collect();
+    let problems: Vec<Tree> = whole.problems.iter().map(problem).collect();
     let mut members = vec![
         ("history", Cow::Owned(story.json())),
         ("inbox", Cow::Owned(serde_json::to_string(&letters)?)),
@@ -116,15 +114,6 @@ fn row(whole: &Whole, story: &Story) -> Result<String> {
         return Ok(serde_json::to_string(&RunShape::from(&whole.run))?);
     }
     Ok(with_members(&json!({"run": whole.run.id}), &[("history", Cow::Owned(story.json()))])?)
-}
-
-fn problem_json(problem: &Problem) -> Tree {
-    let Problem { seq, what, corrupt } = problem;
-    let mut members = json!({"seq": seq.number, "problem": what, "corrupt": corrupt});
-    if seq.generation > 1 {
-        members["generation"] = json!(seq.generation);
-    }
-    members
 }
 
 fn sections(context: &Context, runs: &Runs, whole: &Whole, story: &Story) -> Vec<Section> {

@@ -64,7 +64,8 @@ impl Workflow {
     }
 }
 
-/// Looks at all runs of the stores that were asked for, to which something happened last within this span of time. Nothing if they hold none; what goes wrong is an error.
+/// Looks at all runs of the stores that were asked for, and counts those to which something happened last within this span of
+/// time. Nothing if there are none.
 pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Workflows> {
     let places = Places::look(context, context.threads())?;
     let mut tally = Workflows::default();

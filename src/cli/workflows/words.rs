@@ -21,7 +21,7 @@ pub(crate) fn tone(status: Status) -> Tone {
     }
 }
 
-pub(super) fn names(names: &[String]) -> String {
+fn names(names: &[String]) -> String {
     let shown = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(" or ");
     match names.len().saturating_sub(NAMES_MAX) {
         0 => shown,
@@ -29,8 +29,8 @@ pub(super) fn names(names: &[String]) -> String {
     }
 }
 
-/// What a run waits for, as `allow`, `approve or reject, deadline in 2h`, `wakes in 3d`, `next attempt was due 5m ago`.
-pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
+/// Whom or what a run waits for, but for times.
+pub(super) fn subjects(waiting: &Waiting) -> Vec<String> {
     let mut parts = Vec::new();
     if !waiting.events.is_empty() {
         parts.push(names(&waiting.events));
@@ -44,6 +44,12 @@ pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
     if !waiting.children.is_empty() {
         parts.push(format!("the end of {}", names(&waiting.children)));
     }
+    parts
+}
+
+/// What a run waits for, as `allow`, `approve or reject, deadline in 2h`, `wakes in 3d`, `next attempt was due 5m ago`.
+pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
+    let mut parts = subjects(waiting);
     let when = |at: Timestamp| context.recency(Some(at));
     // An absolute time says by itself whether it is past.
     let is_past = |at: Timestamp| at <= context.now && context.global.time != Some(TimeStyle::Iso);

@@ -150,6 +150,11 @@ impl StateFolder {
     /// # Errors
     /// The folder cannot be listed.
     pub fn find(&self, id: &str) -> Result<Option<InstanceFile>, FolderError> {
+        let path = self.path.join(format!("{id}.pkl"));
+        if !id.contains(['/', '\0']) && std::fs::symlink_metadata(&path).is_ok() {
+            return Ok(Some(InstanceFile { id: id.to_owned(), path }));
+        }
+        // What is not UTF-8 in a name is not in the id.
         Ok(self.files()?.into_iter().find(|file| file.id == id))
     }
 

@@ -157,12 +157,7 @@ impl Files {
                 each_folder(queue, warnings, |_, schedule, _| schedule.names(|run, _| add(run)).map(drop))
             })?;
         }
-        let (names, more) = first.into_names();
-        let listed = |(run, link): (String, Option<String>)| {
-            let linked = link.is_some();
-            Listed { workflow: link.unwrap_or_else(|| workflow_of(&run).to_owned()), run, linked }
-        };
-        (listing.items, listing.more) = (names.into_iter().map(listed).collect(), more);
+        (listing.items, listing.more) = first.into_runs();
         Ok(listing)
     }
 

@@ -13,6 +13,8 @@
 mod evaluate;
 mod value;
 
+use std::sync::Arc;
+
 use super::fold::History;
 use super::records::{Payload, Records, Stop};
 use crate::time::Timestamp;
@@ -23,10 +25,10 @@ use value::Value;
 /// Largest filter, in bytes.
 const FILTER_BYTES_MAX: usize = 1 << 20;
 
-/// A filter.
+/// A filter. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    value: Value,
+    value: Arc<Value>,
     mended: bool,
 }
 
@@ -78,7 +80,7 @@ impl Filter {
         }
         let value = Value::parse(text).map_err(|what| FilterError(format!("the filter is not JSON: {what}")))?;
         match value {
-            Value::Dict(_) => Ok(Filter { value, mended: false }),
+            Value::Dict(_) => Ok(Filter { value: Arc::new(value), mended: false }),
             _ => Err(FilterError::new("the filter is not an object, like {\"eq\": 1}")),
         }
     }
@@ -91,7 +93,7 @@ impl Filter {
 
     /// Whether the filter uses an operator of this name anywhere.
     pub fn uses(&self, operator: &str) -> bool {
-        let mut left = vec![&self.value];
+        let mut left = vec![&*self.value];
         while let Some(value) = left.pop() {
             match value {
                 Value::Dict(members) if members.iter().any(|(name, _)| name == operator) => return true,

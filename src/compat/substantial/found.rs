@@ -7,6 +7,7 @@ use super::fold::{History, fold};
 use super::metadata::Note;
 use super::records::{Event, Reading};
 use super::standing::Standing;
+use super::workflow_of;
 use super::zone::Zone;
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -148,6 +149,15 @@ impl First {
 
     pub(super) fn into_names(self) -> (Vec<(String, Option<String>)>, bool) {
         (self.kept.into_iter().collect(), self.more)
+    }
+
+    /// The names as those of runs.
+    pub(super) fn into_runs(self) -> (Vec<Listed>, bool) {
+        let listed = |(run, link): (String, Option<String>)| {
+            let linked = link.is_some();
+            Listed { workflow: link.unwrap_or_else(|| workflow_of(&run).to_owned()), run, linked }
+        };
+        (self.kept.into_iter().map(listed).collect(), self.more)
     }
 }
 

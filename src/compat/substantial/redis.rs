@@ -262,12 +262,7 @@ impl Redis {
             let done = self.each_member(&key(&["schedules", queue]), add).await;
             self.warn(&mut listing.warnings, done)?;
         }
-        let (names, more) = first.into_names();
-        let listed = |(run, link): (String, Option<String>)| {
-            let linked = link.is_some();
-            Listed { workflow: link.unwrap_or_else(|| workflow_of(&run).to_owned()), run, linked }
-        };
-        (listing.items, listing.more) = (names.into_iter().map(listed).collect(), more);
+        (listing.items, listing.more) = first.into_runs();
         Ok(listing)
     }
 

@@ -233,16 +233,15 @@ impl<'a> Client<'a> {
     /// [`ClientError::NoRun`], and what the store says.
     pub async fn end(&self, run: &str) -> Result<Run, ClientError> {
         loop {
+            if let Runs::Own(store) = self.runs {
+                own::ended(&**store, run).await?;
+            }
             let found = self.look(run).await?;
-            if matches!(found.status, Status::Completed | Status::Failed | Status::Cancelled | Status::Corrupt)
-                && !self.may_be_half_written(&found)
-            {
+            let is_over = found.status.is_ended() || found.status == Status::Corrupt;
+            if is_over && !self.may_be_half_written(&found) {
                 return Ok(found);
             }
-            match self.runs {
-                Runs::Own(store) => own::changed(&**store, run).await?,
-                _ => tokio::time::sleep(PAUSE).await,
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -275,35 +275,49 @@ async fn started_before(
 
 /// Waits until the history has taken a line of the inbox; false if the run ends before.
 pub(super) async fn taken(store: &dyn Store, run: &str, line: (u32, u64)) -> Result<bool, ClientError> {
+    until(store, run, |state| {
+        if let Some(problem) = state.problem() {
+            return Some(Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() }));
+        }
+        let is_taken = (state.inbox().generation, state.inbox().seq) >= line;
+        (is_taken || state.is_ended()).then_some(Ok(is_taken))
+    })
+    .await?
+}
+
+/// Waits until a run has ended, or nothing can be said of that: it is corrupt, or not there.
+pub(super) async fn ended(store: &dyn Store, run: &str) -> Result<(), ClientError> {
+    let is_over = |state: &RunState| {
+        let is_there = state.position() != Position::START;
+        (state.problem().is_some() || state.is_ended() || !is_there).then_some(())
+    };
+    match until(store, run, is_over).await {
+        // A look says what is wrong.
+        Err(ClientError::Store(Error::Corrupt { .. } | Error::Lost { .. } | Error::Invalid { .. })) => Ok(()),
+        waited => waited,
+    }
+}
+
+/// Folds what comes of a history, until `done` has an answer.
+async fn until<T>(
+    store: &dyn Store,
+    run: &str,
+    mut done: impl FnMut(&RunState) -> Option<T>,
+) -> Result<T, ClientError> {
     let (log, _) = history::latest(store, &run_log(run)?).await?;
     let mut fold = Fold::new(log);
     loop {
         history::go_on(store, &mut fold).await?;
         let state = fold.state();
-        if let Some(problem) = state.problem() {
-            return Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() });
-        }
-        if (state.inbox().generation, state.inbox().seq) >= line {
-            return Ok(true);
-        }
-        if state.is_ended() {
-            return Ok(false);
+        if let Some(answer) = done(state) {
+            return Ok(answer);
         }
         match state.next_log() {
             Some(next) if store.end(&next).await?.last != Position::START => fold = Fold::new(next),
-            _ => wait_for(store, state.log()).await?,
+            _ => {
+                let mut watch = store.watch(Watched::Log(state.log().clone())).await?;
+                watch.changed(WATCH_MAX).await;
+            }
         }
     }
-}
-
-/// Waits until something may have happened to a run.
-pub(super) async fn changed(store: &dyn Store, run: &str) -> Result<(), ClientError> {
-    let (log, _) = history::latest(store, &run_log(run)?).await?;
-    wait_for(store, &log).await
-}
-
-async fn wait_for(store: &dyn Store, log: &Name) -> Result<(), ClientError> {
-    let mut watch = store.watch(Watched::Log(log.clone())).await?;
-    watch.changed(WATCH_MAX).await;
-    Ok(())
 }

@@ -3,7 +3,6 @@
 use super::{Client, ClientError, Delivered, Message, PAUSE, Receipt, Start};
 use crate::compat::substantial::{self as package, Found, QUEUE};
 use crate::runs::substantial as theirs;
-use crate::workflow::Status;
 
 /// What the package has no place for.
 fn no_key() -> ClientError {
@@ -49,7 +48,7 @@ pub(super) async fn send(
         return Err(refusal.into());
     }
     let standing = found.standing(client.zone(), outside.now());
-    if matches!(standing.status, Status::Completed | Status::Failed | Status::Cancelled) {
+    if standing.status.is_ended() {
         return Err(ClientError::Ended { run: run.to_owned(), status: standing.status });
     }
     let queue = found.schedules.first().map_or(QUEUE, |schedule| &schedule.queue);

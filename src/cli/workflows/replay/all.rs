@@ -1,20 +1,22 @@
 //! `tc replay --all`: every run of a store is folded, and those that are corrupt are told.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use serde_json::json;
 
-use super::problem;
 use crate::cli::context::Context;
 use crate::cli::error::{DONE, NEGATIVE, USAGE};
 use crate::cli::output::figures::{count, counted};
 use crate::cli::output::table::{Cell, Column, Table, Tone};
-use crate::cli::output::warnings::Warning;
+use crate::cli::output::warnings::{self, Warning};
 use crate::cli::output::{Answer, Section, progress};
-use crate::cli::workflows::places::{Places, page_size};
+use crate::cli::workflows::batches::{News, each_batch};
+use crate::cli::workflows::places::Places;
+use crate::cli::workflows::shape::problem;
 use crate::runs::{Problem, Run, Runs};
 use crate::store::Error;
+use crate::time::Timestamp;
 use crate::workflow::Status;
 
 /// Most corrupt runs that are told of; the others are counted.
@@ -45,11 +47,10 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     let lists_all = context.global.wants_json();
     let mut found = Found::default();
     progress::count(context.global.quiet, "runs", |seen| {
-        places.stores.iter().try_for_each(|runs| {
-            places.runtime.block_on(fold_all(context, runs, lists_all, &mut found, &|n| {
-                seen.fetch_add(n, Ordering::Relaxed);
-            }))
-        })
+        places
+            .stores
+            .iter()
+            .try_for_each(|runs| places.runtime.block_on(fold_all(context, runs, lists_all, &mut found, seen)))
     })?;
     let mut warnings = std::mem::take(&mut found.warnings);
     if found.unread > UNREAD_MAX {
@@ -58,13 +59,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
         warnings.push(Warning { count: Some(more), ..Warning::lost(message) });
     }
     let items = || {
-        let corrupt = found.told.iter().map(|(run, problems)| {
-            let problems = problems.iter().map(problem).collect::<Vec<_>>();
-            let state = json!({"status": run.status.as_str()});
-            json!({"run": run.id, "format": run.format.as_str(), "sound": false, "events": run.events,
-                   "problems": problems, "steps": [], "state": state})
-            .to_string()
-        });
+        let corrupt = found.told.iter().map(|(run, problems)| item(run, problems));
         Ok(corrupt.chain(found.sound.iter().cloned()).collect())
     };
     let sections = || vec![section(&found)];
@@ -79,68 +74,45 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     Ok(exit)
 }
 
-async fn fold_all(
-    context: &Context,
-    runs: &Runs,
-    lists_all: bool,
-    found: &mut Found,
-    seen: &(dyn Fn(u64) + Sync),
-) -> Result<()> {
-    let (mut after, mut pages) = (None::<String>, 0);
-    loop {
-        let page = runs.ids(None, "", after.as_deref(), page_size(pages)).await?;
-        found.warnings.extend(page.warnings.into_iter().map(Warning::lost));
-        (after, pages) = (page.ids.last().cloned(), pages + 1);
-        let (now, ahead) = (context.now, context.threads().max(1) * 2);
-        let batches: Vec<Vec<String>> = page.ids.chunks(runs.batch()).map(<[String]>::to_vec).collect();
-        // Some at a time, in order, so that there is always one to fold and never more than a few in memory.
-        for group in batches.chunks(ahead) {
-            let spawn = |batch: &Vec<String>| {
-                let (runs, batch) = (runs.clone(), batch.clone());
-                tokio::spawn(async move { fold_batch(&runs, &batch, now).await })
-            };
-            for folding in group.iter().map(spawn).collect::<Vec<_>>() {
-                let batch = folding.await.map_err(anyhow::Error::from)??;
-                seen(batch.len() as u64);
-                batch.into_iter().for_each(|folded| found.take(folded, lists_all));
+async fn fold_all(context: &Context, runs: &Runs, lists_all: bool, found: &mut Found, seen: &AtomicU64) -> Result<()> {
+    each_batch(context, runs, None, fold_batch, &mut |news| {
+        match news {
+            News::Warning(warning) => warnings::add_lost(&mut found.warnings, warning),
+            News::Batch((folded, lost)) => {
+                seen.fetch_add(folded.len() as u64, Ordering::Relaxed);
+                lost.into_iter().for_each(|warning| warnings::add_lost(&mut found.warnings, warning));
+                folded.into_iter().for_each(|folded| found.take(folded, lists_all));
             }
         }
-        if !page.more {
-            return Ok(());
-        }
-    }
+        Ok(true)
+    })
+    .await
+    .map(drop)
 }
 
 /// A run, what is wrong with it, and why it could not be read.
 type Folded = (String, Result<(Run, Vec<Problem>), Error>);
 
-async fn fold_batch(runs: &Runs, ids: &[String], now: crate::time::Timestamp) -> Result<Vec<Folded>, Error> {
+/// Folds some runs; also what else could not be read.
+async fn fold_batch(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<(Vec<Folded>, Vec<String>), Error> {
+    let looked = runs.look(&ids, now).await?;
     let mut folded = Vec::new();
-    for (id, run) in runs.look(ids, now).await?.runs {
-        let run = match run {
-            Ok(run) => run,
-            Err(error) => {
-                folded.push((id, Err(error)));
-                continue;
-            }
-        };
+    for (id, run) in looked.runs {
         // A look folds the last generation alone.
-        let whole = match run.generation {
-            1 => None,
-            _ => runs.follow(&id, now, &mut |_| true).await?,
+        let whole = match &run {
+            Ok(run) if run.generation > 1 => runs.follow(&id, now, &mut |_| true).await?,
+            _ => None,
         };
-        folded.push((
-            id,
-            Ok(match whole {
-                Some(whole) => (whole.run, whole.problems),
-                None => {
-                    let problems = run.problem.clone().into_iter().collect();
-                    (run, problems)
-                }
+        let run = match whole {
+            Some(whole) => Ok((whole.run, whole.problems)),
+            None => run.map(|run| {
+                let problems = run.problem.clone().into_iter().collect();
+                (run, problems)
             }),
-        ));
+        };
+        folded.push((id, run));
     }
-    Ok(folded)
+    Ok((folded, looked.warnings))
 }
 
 impl Found {
@@ -158,7 +130,7 @@ impl Found {
         };
         self.runs += 1;
         self.events += run.events.unwrap_or(0);
-        self.ended += u64::from(matches!(run.status, Status::Completed | Status::Failed | Status::Cancelled));
+        self.ended += u64::from(run.status.is_ended());
         if !run.is_sound() {
             self.corrupt += u64::from(run.status == Status::Corrupt);
             self.unsound += 1;
@@ -166,13 +138,17 @@ impl Found {
                 self.told.push((run, problems));
             }
         } else if lists_all {
-            let state = json!({"status": run.status.as_str()});
-            let problems = problems.iter().map(problem).collect::<Vec<_>>();
-            let item = json!({"run": run.id, "format": run.format.as_str(), "sound": true, "events": run.events,
-                              "problems": problems, "steps": [], "state": state});
-            self.sound.push(item.to_string());
+            self.sound.push(item(&run, &problems));
         }
     }
+}
+
+/// A run as JSON, without its steps.
+fn item(run: &Run, problems: &[Problem]) -> String {
+    let problems = problems.iter().map(problem).collect::<Vec<_>>();
+    json!({"run": run.id, "format": run.format.as_str(), "sound": run.is_sound(), "events": run.events,
+           "problems": problems, "steps": [], "state": {"status": run.status.as_str()}})
+    .to_string()
 }
 
 fn section(found: &Found) -> Section {

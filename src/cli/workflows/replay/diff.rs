@@ -9,6 +9,7 @@ use crate::cli::error::{DONE, Failure, NEGATIVE};
 use crate::cli::output::figures::counted;
 use crate::cli::output::table::{Cell, Column, Table, Tone};
 use crate::cli::output::{Answer, Section, escape};
+use crate::cli::workflows::places::gone;
 use crate::runs::{Difference, Format, Runs, Side, compare};
 
 pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
@@ -18,8 +19,7 @@ pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other:
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
     let compared = places.runtime.block_on(compare(one, (&runs, &other), context.now))?;
-    let gone = |run: String| Failure::new("unknown_run", format!("{run} is not there any more"));
-    let difference = compared.map_err(gone)?;
+    let difference = compared.map_err(|run| gone(&run))?;
     let names = [one.1, &other];
     let differs = difference.sides.iter().any(|side| !side.is_empty());
     let items = || Ok(vec![item(names, &difference, differs).to_string()]);
