@@ -20,6 +20,7 @@ pub mod random;
 pub mod rollout;
 pub mod runs;
 pub mod store;
+pub mod text;
 pub mod time;
 pub mod tracker;
 pub mod workflow;

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use super::event::{Call, Ending, Event, Message, Outcome, PutOff, Request, Start, Stop, own};
 use super::fold::{At, corrupt};
-use super::problem::{Fault, quote};
+use super::problem::Fault;
 use super::run_log;
 use super::snapshot;
 use super::state::{Begun, Claim, Cursor, Revert, RunState};
 use super::steps::{Child, Compensation, StepState, Wait, WaitState};
 use super::value::Json;
 use crate::store::Queue;
+use crate::text::quote;
 use crate::time::Timestamp;
 
 impl RunState {

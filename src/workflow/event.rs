@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::problem::{Fault, tame};
+use super::problem::Fault;
 use super::read::Fields;
 use super::value::Json;
 use super::wire::Wire;
 use crate::store::{Error, Line};
+use crate::text::excerpt;
 use crate::time::Timestamp;
 
 /// The version of the format that this library writes, and the highest that it reads.
@@ -46,7 +47,7 @@ impl<'a> Call<'a> {
 /// `charge#1`, harmless on a terminal.
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", tame(&self.step, 60), self.n)
+        write!(f, "{}#{}", excerpt(&self.step, 60), self.n)
     }
 }
 

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 
 use super::event::{Entry, Event};
-use super::problem::{Fault, Problem, quote};
+use super::problem::{Fault, Problem};
 use super::state::{RunState, WARNINGS_MAX, Warning};
 use crate::store::{End, Header, Name, Page, Position};
+use crate::text::quote;
 use crate::time::Timestamp;
 
 /// Folds the history of a run, of one generation, line by line.

@@ -46,9 +46,6 @@ pub use event::{
 };
 pub use fold::Fold;
 pub use inbox::{InboxBody, InboxEntry, InboxFold};
-pub(crate) use problem::quote;
-#[cfg(feature = "redis")]
-pub(crate) use problem::tame;
 pub use problem::{Problem, ProblemKind};
 pub use state::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
 pub use steps::{Child, Compensation, Step, StepState, Wait, WaitState};

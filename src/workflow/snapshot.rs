@@ -50,7 +50,7 @@ struct CarriedCursor {
 pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState, Fault> {
     let mut run = RunState::new(log.clone());
     let carried: Carried<'_> = serde_json::from_str(state.text())
-        .map_err(|error| Fault::corrupt(format!("its state: {}", super::problem::tame(&error.to_string(), 200))))?;
+        .map_err(|error| Fault::corrupt(format!("its state: {}", crate::text::excerpt(&error.to_string(), 200))))?;
     if carried.inbox.generation == 0 || carried.life == 0 {
         return Err(Fault::corrupt("its state: generations and lives are counted from 1"));
     }

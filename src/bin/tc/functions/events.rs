@@ -11,9 +11,10 @@ use crate::find::nearest;
 use crate::functions::status::{self, RangeArgs};
 use crate::output::figures::count;
 use crate::output::table::{Cell, Column, Table};
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::summary::{FunctionSummary, Summary};
+use temporal_code::text;
 
 /// The kinds that the Python package writes.
 const KINDS: [&str; 4] = ["call", "weight_change", "promotion", "rollback"];
@@ -39,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
     let items = || Ok(counts.iter().map(|(key, count)| json!({name: key, "count": count}).to_string()).collect());
     let sections = || {
         if counts.is_empty() {
-            let of_kind = args.kind.as_ref().map_or(String::new(), |kind| format!(" of type {}", escape::text(kind)));
+            let of_kind = args.kind.as_ref().map_or(String::new(), |kind| format!(" of type {}", text::harmless(kind)));
             return vec![Section::text(format!("No events{of_kind}.\n"))];
         }
         let mut table = Table::new([Column::text(name).cut_to(16), Column::number("count")]);

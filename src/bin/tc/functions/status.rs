@@ -9,11 +9,12 @@ use crate::functions::shape::{ForcedShape, FunctionShape};
 use crate::output::figures::{bytes, count, counted, duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{Spot, Warning};
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::tally::{self, Workflows};
 use crate::surroundings::Context;
 use temporal_code::evolution::source::Source;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
+use temporal_code::text;
 
 /// Show every function: calls, variants with share, success and latency, decisions; and every workflow
 ///
@@ -175,10 +176,10 @@ pub(crate) fn describe(store: &Store, summary: &Summary) -> String {
     let size = size.map(|size| format!(", {}", bytes(size))).unwrap_or_default();
     let (events, functions) =
         (counted(events, "event", "events"), counted(summary.functions.len() as u64, "function", "functions"));
-    let mut text = format!("{}: temporal-code, {logs}{size}, {events} of {functions}\n", escape::text(&store.name));
+    let mut text = format!("{}: temporal-code, {logs}{size}, {events} of {functions}\n", text::harmless(&store.name));
     if store.sources.len() > 1 {
         for source in &store.sources {
-            text += &format!("  {}\n", escape::text(&source.name()));
+            text += &format!("  {}\n", text::harmless(&source.name()));
         }
     }
     text + "\n"
@@ -188,7 +189,7 @@ pub(crate) fn describe(store: &Store, summary: &Summary) -> String {
 pub(crate) fn forced(context: &Context, functions: &[&FunctionSummary]) -> String {
     let line = |function: &&FunctionSummary| {
         let sentence = ForcedShape::sentence(function, |at| context.recency(at))?;
-        let line = escape::text(&format!("{}: {sentence}", function.name)).into_owned();
+        let line = text::harmless(&format!("{}: {sentence}", function.name)).into_owned();
         Some(context.prose(Tone::Warn, &line))
     };
     let lines = functions.iter().filter_map(line).collect::<String>();

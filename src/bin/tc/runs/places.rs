@@ -8,13 +8,13 @@ use tokio::runtime::Runtime;
 use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
-use crate::output::escape;
 use crate::surroundings::Context;
 use temporal_code::compat::durable_python::StateFolder;
 use temporal_code::compat::substantial::{Client as Package, Files};
 use temporal_code::runs::client::ClientError;
 use temporal_code::runs::{Format, Moment, Run, Runs, Whole, at_path, at_site};
 use temporal_code::store::{Address, Error};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -114,7 +114,7 @@ impl Places {
             let page = runs.ids(None, "", None, NEAR_MAX).await?;
             known.extend(page.ids);
         }
-        let named = escape::shorten(text, NAME_MAX);
+        let named = text::shorten(text, NAME_MAX);
         let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
         let hint = nearest(text, known.iter().map(String::as_str));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
