@@ -16,7 +16,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use crate::zone::span_micros;
+use crate::when::span;
 use temporal_code::evolution::clean::{self, Fate};
 use temporal_code::evolution::remote::{self, Site};
 use temporal_code::evolution::source::Source;
@@ -140,12 +140,7 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>>
     }
     let older_than = match &args.older_than {
         None => None,
-        Some(text) => {
-            let span = span_micros(text).ok_or_else(|| {
-                Failure::new("usage", format!("--older-than `{text}` is not an age")).hint("give 12h, 30d or 8w")
-            })?;
-            Some(context.now.offset_micros(-span))
-        }
+        Some(text) => Some(context.now.offset_micros(-span("older-than", text)?)),
     };
     let mut plans = Vec::new();
     for source in &store.sources {
