@@ -88,12 +88,7 @@ impl<'p> Options<'p> {
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            backwards: self.backwards,
-            since: self.since,
-            #[cfg(feature = "object-store")]
-            until: self.until,
-        }
+        Reading { backwards: self.backwards, since: self.since, until: self.until }
     }
 }
 

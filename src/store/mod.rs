@@ -46,8 +46,14 @@ mod memory;
 mod name;
 #[cfg(feature = "object-store")]
 pub(crate) mod object;
+#[cfg(not(feature = "object-store"))]
+#[path = "absent/object.rs"]
+pub(crate) mod object;
 mod page;
 #[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "absent/redis.rs"]
 pub(crate) mod redis;
 mod retry;
 mod wakes;
@@ -58,7 +64,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-pub use address::{Address, Settings};
+pub use address::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};
@@ -67,10 +73,10 @@ pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
-pub use object::{BucketAddress, BucketOptions, BucketStore, Provider, Requests};
+pub use object::{BucketStore, Requests};
 pub use page::{End, Lines, Page};
 #[cfg(feature = "redis")]
-pub use redis::{RedisAddress, RedisOptions, RedisStore};
+pub use redis::RedisStore;
 pub use retry::{RetryPolicy, RetryingStore};
 
 use crate::time::Timestamp;

@@ -83,7 +83,6 @@ pub(super) struct Defaults {
 impl Defaults {
     pub(super) fn of(address: &Address) -> Self {
         match address {
-            #[cfg(feature = "object-store")]
             Address::Bucket(_) => {
                 let durability = Durability::Every(Duration::from_secs(5));
                 Defaults { durability, poll_every: Duration::from_secs(2) }

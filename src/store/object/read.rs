@@ -10,7 +10,7 @@ use super::Shared;
 use super::ends::{COMMIT_BYTES_MAX, Found, LogPage, lines_of};
 use super::known::{Boundary, Known};
 use super::layout::{Commit, Fold, Member, commit_key, fold_key, log_start};
-use crate::store::page::{check_until, lost, split_line};
+use crate::store::page::{check_lines, lost, split_line};
 use crate::store::{BATCH_BYTES_MAX, End, Error, Header, Name, Page};
 
 /// Most bytes of a page, whatever was asked for; a page ends behind the append that passes it.
@@ -327,7 +327,7 @@ impl Reading<'_> {
         let text = behind(&lines.text, self.part.cursor);
         // As much of it as is enough: a page is not to be longer for there being a fold.
         let wanted = self.enough - self.part.text.len();
-        let Ok(checked) = check_until(&text, Some(self.part.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
+        let Ok(checked) = check_lines(&text, Some(self.part.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
         let Some(last) = checked.last else { return Ok(false) };
         let left_out = lines.text.len() - checked.bytes;
         self.take(Piece::Fold(fold), &text.slice(..checked.bytes), End::behind(last), left_out);

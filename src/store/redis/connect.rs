@@ -15,9 +15,9 @@ use ::redis::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::address::{Endpoint, RedisAddress, RedisOptions, is_host};
 use super::failure;
-use crate::store::Error;
+use crate::store::address::redis::{Endpoint, is_host};
+use crate::store::{Error, RedisAddress, RedisOptions};
 
 /// How often one command follows where the nodes of a cluster send it.
 const MOVES_MAX: usize = 4;

@@ -28,7 +28,6 @@
 //! end that is known needs no other evidence than that this line is there, and is not counted; so most appends take the
 //! short way of `append.lua`.) A server that is set to evict keys when its memory is full is refused for writing.
 
-mod address;
 mod connect;
 mod failure;
 mod flight;
@@ -43,15 +42,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::redis::{RedisError, Value};
 use async_trait::async_trait;
 
-pub use address::{RedisAddress, RedisOptions};
-
 use super::line::{Header, Token};
 use super::memory::not_sealed;
 use super::name::{encode, sort_key};
 use super::page::{changed, check_lines, lost};
 use super::wakes::Wakes;
 use super::{
-    Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched,
+    Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, RedisAddress,
+    RedisOptions, Settings, Store, Watch, Watched,
 };
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
@@ -70,6 +68,11 @@ const RANGE_MAX: usize = 1_000;
 
 /// Most lines that one call lets go of.
 const FORGET_MAX: u64 = 10_000;
+
+/// Opens the store at an address.
+pub(super) async fn open(address: &RedisAddress, settings: &Settings) -> Result<Arc<dyn Store>, Error> {
+    Ok(Arc::new(RedisStore::open(address, &settings.redis_of(address)).await?))
+}
 
 /// A store in Redis. Clones share their connection.
 #[derive(Clone)]
@@ -458,7 +461,8 @@ impl Store for RedisStore {
                 let page_end = last.map_or(piece.end, End::behind);
                 return Ok(Page::new(text.into(), page_end, forgotten));
             }
-            let checked = check_lines(&piece.text, Some(piece.first), &self.inner.keys.log(log), text.len() as u64)?;
+            let checked =
+                check_lines(&piece.text, Some(piece.first), usize::MAX, &self.inner.keys.log(log), text.len() as u64)?;
             let whole = checked.bytes == piece.text.len();
             let Some(header) = checked.last.filter(|header| whole && header.seq <= end) else {
                 let problem = format!("the append at line {} has no end", piece.first);
