@@ -3,7 +3,8 @@
 //! Appending at the expected number is the only commit. Who appends says where the log ends as they know it; if it does
 //! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
 //! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
-//! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
+//! what a medium has to do. With the feature `testing` there is a contract, `testing::contract`, that proves that it does: to
+//! be run against any implementation.
 //!
 //! ```
 //! use temporal_code::random::ThreadRandom;
@@ -36,9 +37,7 @@
 
 mod address;
 mod batch;
-pub mod contract;
 mod error;
-pub mod faults;
 mod files;
 mod line;
 mod marker;
@@ -56,6 +55,8 @@ pub(crate) mod redis;
 #[path = "absent/redis.rs"]
 pub(crate) mod redis;
 mod retry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wakes;
 
 use std::fmt;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use temporal_code::random::{SeededRandom, ThreadRandom};
-use temporal_code::store::contract::{self, Medium};
+use temporal_code::store::testing::contract::{self, Medium};
 use temporal_code::store::{Batch, BucketStore, Due, Error, Position, Queue, RetryPolicy, RetryingStore, Store};
 use temporal_code::time::Timestamp;
 

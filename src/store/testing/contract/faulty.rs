@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Medium, Place, dense, insist, lines, one, token};
 use crate::random::mix;
-use crate::store::faults::{Call, Fault, FaultyStore};
+use crate::store::testing::faults::{Call, Fault, FaultyStore};
 use crate::store::{Batch, Due, Error, Position, Store};
 use crate::time::Timestamp;
 
