@@ -7,7 +7,7 @@
 //! be run against any implementation.
 //!
 //! ```
-//! use temporal_code::random::ThreadRandom;
+//! use temporal_code::chance::ThreadRandom;
 //! use temporal_code::store::{Batch, Due, Error, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token};
 //! use temporal_code::time::Timestamp;
 //!
@@ -78,8 +78,9 @@ pub use object::{BucketStore, Requests};
 pub use page::{End, Lines, Page};
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
-pub use retry::{RetryPolicy, RetryingStore};
+pub use retry::RetryingStore;
 
+pub use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
 /// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.

@@ -11,7 +11,7 @@ pub use bucket::{BucketAddress, BucketOptions, Provider};
 pub use redis::{RedisAddress, RedisOptions};
 
 use super::{Error, FileOptions, FileStore, RetryPolicy, RetryingStore, Store, object, redis as on_redis};
-use crate::random::ThreadRandom;
+use crate::chance::ThreadRandom;
 
 /// Where a store or an evolution log is. It prints without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,9 +39,10 @@ mod watch;
 mod wire;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 pub(crate) use layout::{EVOLUTION, is_of_store};

@@ -1,7 +1,7 @@
 //! Reading: a list, and the objects that it shows, several at a time; folds where there are any.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -145,13 +145,13 @@ impl Shared {
     /// What was read of a page before a request failed. Of many requests some fail, and a log of many appends could not be
     /// read for ever if each failure were to make all that was read before it void.
     fn begun(&self, log: &Name, after: u64) -> Option<Part> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun.lock();
         begun.take_if(|begun| begun.log == *log && begun.after == after).map(|begun| begun.part)
     }
 
     fn keep_begun(&self, log: &Name, after: u64, part: Part) {
         let begun = Begun { log: log.clone(), after, part };
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        *self.begun.lock() = Some(begun);
     }
 
     /// All that is left of a log that was forgotten: its last append.

@@ -37,10 +37,11 @@ mod script;
 mod watch;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ::redis::{RedisError, Value};
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::line::{Header, Token};
 use super::memory::not_sealed;
@@ -51,6 +52,7 @@ use super::{
     Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, RedisAddress,
     RedisOptions, Settings, Store, Watch, Watched,
 };
+use crate::chance::{Random as _, ThreadRandom};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
 pub(crate) use connect::Link;
@@ -130,7 +132,7 @@ impl RedisStore {
         let link = Arc::new(Link::new(address, options)?);
         let evicts = evicts(&link).await.map_err(|error| failure::explain(&error, "connecting", &location))?;
         let wakes = Wakes::new();
-        let origin = format!("{:016x}", fastrand::u64(..));
+        let origin = format!("{:016x}", ThreadRandom.bits());
         let inner = Inner {
             subscriber: Subscriber::new(link.clone(), wakes.clone(), origin.clone(), options.response_timeout),
             flights: Flights::new(link.clone(), origin.clone(), options.connect_timeout + 2 * options.response_timeout),
@@ -155,7 +157,7 @@ impl RedisStore {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing is left half done by a panic.
-        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.known.lock()
     }
 
     /// Notes what an answer says of the store.
@@ -318,7 +320,11 @@ impl RedisStore {
         call.text(&known.id);
         call.number(known.writes);
         // A new one each time: if the store is lost between two tries of its first batch, others have seen the first one.
-        call.owned(if known.id.is_empty() { format!("{:032x}", fastrand::u128(..)) } else { String::new() });
+        call.owned(if known.id.is_empty() {
+            format!("{:016x}{:016x}", ThreadRandom.bits(), ThreadRandom.bits())
+        } else {
+            String::new()
+        });
         call.owned(batch.token().to_string());
         call.text(&self.inner.origin);
         call.text(if self.inner.replicas.wanted > 0 { "1" } else { "0" });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::testing::contract::Medium;
 use temporal_code::store::{
     Batch, BucketAddress, BucketOptions, BucketStore, Error, Kind, Line, Name, Position, Store, Token,

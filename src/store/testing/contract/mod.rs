@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::random::ThreadRandom;
+use crate::chance::ThreadRandom;
 use crate::store::{Batch, Error, Kind, Line, Name, Position, Queue, Store, Token};
 
 /// The kind of the logs that the contract makes.
