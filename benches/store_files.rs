@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{Batch, FileOptions, FileStore, Kind, LIST_PAGE, Line, Name, Position, Store, Token};
 
 const RUNS: Kind = Kind::new("runs");

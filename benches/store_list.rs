@@ -13,7 +13,7 @@ mod redis_server;
 use std::sync::Arc;
 use std::time::Instant;
 
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{
     Batch, BucketAddress, BucketOptions, BucketStore, FileOptions, FileStore, Kind, LIST_PAGE, Line, MemoryStore, Name,
     Position, RetryPolicy, RetryingStore, Store, Token,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, PutMode, PutOptions};
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{
     Batch, BucketAddress, BucketOptions, BucketStore, Due, Kind, Line, Name, Position, Queue, Store, Token,
 };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo};
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{Batch, Kind, Line, Name, Position, RedisStore, Store, Token};
 
 #[allow(dead_code, clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "what helps tests fails them")]

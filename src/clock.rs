@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::Timestamp;
 
@@ -23,6 +23,14 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The present time, perhaps some milliseconds late, where that is cheaper than [`Clock::now`].
     fn coarse(&self) -> Timestamp {
         self.now()
+    }
+}
+
+impl Timestamp {
+    /// The system's clock, now.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp::from_micros(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
     }
 }
 

@@ -11,12 +11,13 @@
 //! - [`runs`]: workflow runs of any format as one kind of thing: listed, followed, replayed, sent to
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
+pub mod chance;
 pub mod clock;
 pub mod compat;
 pub mod evolution;
 pub mod json;
 pub mod jsonl;
-pub mod random;
+pub mod retry;
 pub mod rollout;
 pub mod runs;
 pub mod store;

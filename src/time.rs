@@ -28,12 +28,6 @@ impl Timestamp {
         self.0
     }
 
-    /// The system's clock, now.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Timestamp::from_micros(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
-    }
-
     /// This point moved by `micros` microseconds (back when negative), clamped to the range.
     pub fn offset_micros(self, micros: i64) -> Self {
         Timestamp::from_micros(self.0.saturating_add(micros))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use temporal_code::random::{Random as _, SeededRandom};
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::store::{Append, Batch, Op, Store, Token};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::{Ending, Start, Status};

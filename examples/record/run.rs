@@ -1,6 +1,6 @@
 //! A run in the making: what its worker and those who tell it something would do, batch after batch, without a store.
 
-use temporal_code::random::{Random as _, SeededRandom};
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::store::{Batch, Due, Header, Line, Name, Op, Position, Queue, Token};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};

@@ -19,6 +19,7 @@ use super::fast::{CALL, FastReader};
 use super::follow::last_line_start;
 use super::remote::Reading;
 use super::source::{Opened, Progress, Source, decompressed, same_file};
+use crate::clock::{Clock as _, SystemClock};
 use crate::jsonl::{BlockReader, block_count, read_at, without_mark};
 use crate::time::Timestamp;
 
@@ -465,7 +466,7 @@ impl Archive {
     pub(super) fn create(folder: &Path, log: &str, like: Option<&File>) -> io::Result<Archive> {
         fs::create_dir_all(folder)?;
         let name = log.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
-        let now = Timestamp::now().to_string().replace([':', '-', '.'], "");
+        let now = SystemClock.now().to_string().replace([':', '-', '.'], "");
         let path = folder.join(format!("{name}-{now}.jsonl.gz"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         if let Some(like) = like {

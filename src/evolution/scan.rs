@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+
+use parking_lot::Mutex;
 
 use super::event::{self, Call, Event, Fault};
 use super::fast::FastReader;
@@ -88,12 +90,7 @@ impl<'p> Options<'p> {
     }
 
     fn reading(&self) -> Reading {
-        Reading {
-            backwards: self.backwards,
-            since: self.since,
-            #[cfg(feature = "object-store")]
-            until: self.until,
-        }
+        Reading { backwards: self.backwards, since: self.since, until: self.until }
     }
 }
 
@@ -214,13 +211,13 @@ pub fn scan<V: Visitor>(
         });
         joined.into_iter().map(|thread| thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     };
-    if let Some((log, error)) = scan.failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    if let Some((log, error)) = scan.failed.into_inner() {
         return Err(match error {
             Failure::Io(cause) => ReadError { name: sources[log].name(), cause }.into(),
             Failure::Overflow(why) => ScanError::Overflow(why),
         });
     }
-    let merger = scan.merger.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let merger = scan.merger.into_inner();
     Ok((visitors, merger.evidence))
 }
 
@@ -286,7 +283,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             let result = match &self.logs[log] {
                 Log::Plain { file, size } => self.read_block(&mut visitor, &mut reader, (log, block), file, *size),
                 Log::Stream(stream) => {
-                    let stream = lock(stream).take();
+                    let stream = stream.lock().take();
                     stream.map_or(Ok(()), |stream| self.read_stream(&mut visitor, log, stream))
                 }
                 Log::Pieces { rest, ended } => self.read_piece(&mut visitor, log, rest, ended),
@@ -294,14 +291,14 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             let overflow = visitor.overflow().map(Failure::Overflow);
             if let Some(failure) = result.err().map(Failure::Io).or(overflow) {
                 self.stop.store(true, Ordering::Relaxed);
-                lock(&self.failed).get_or_insert((log, failure));
+                self.failed.lock().get_or_insert((log, failure));
             }
         }
         visitor
     }
 
     fn take(&self) -> Option<(usize, u64)> {
-        let mut next = lock(&self.queue);
+        let mut next = self.queue.lock();
         while !self.stop.load(Ordering::Relaxed) {
             let (log, block) = *next;
             let blocks = match self.logs.get(log)? {
@@ -343,7 +340,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         rest: &Mutex<(Box<dyn Pieces>, u64)>,
         ended: &AtomicBool,
     ) -> io::Result<()> {
-        let mut rest = lock(rest);
+        let mut rest = rest.lock();
         if ended.load(Ordering::Acquire) || self.stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -351,7 +348,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let Some(piece) = rest.0.next().map_err(remote::io_error)? else {
             ended.store(true, Ordering::Release);
             drop(rest);
-            let flow = lock(&self.merger).end_log(log, unit, self.options.backwards);
+            let flow = self.merger.lock().end_log(log, unit, self.options.backwards);
             self.stop_on(flow);
             return Ok(());
         };
@@ -422,13 +419,13 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             self.submit((log, unit, 0), done);
             unit += 1;
         }
-        let flow = lock(&self.merger).end_log(log, unit, self.options.backwards);
+        let flow = self.merger.lock().end_log(log, unit, self.options.backwards);
         self.stop_on(flow);
         Ok(())
     }
 
     fn submit(&self, at: At, done: Done<P>) {
-        let flow = lock(&self.merger).submit(at, done, self.options.backwards);
+        let flow = self.merger.lock().submit(at, done, self.options.backwards);
         self.stop_on(flow);
     }
 
@@ -567,9 +564,4 @@ impl Evidence {
         self.lost_parts += u64::from(found.lost);
         self.damaged = self.damaged.take().or(found.damaged);
     }
-}
-
-/// A thread that panicked is re-raised by the scan, so a poisoned lock is never acted on.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

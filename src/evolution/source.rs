@@ -121,7 +121,7 @@ impl Source {
                 if metadata.is_file() {
                     let mut head = [0; 4];
                     let length = crate::jsonl::read_at(&file, &mut head, 0)?;
-                    if compression(&head[..length]).is_none() {
+                    if !is_compressed(&head[..length]) {
                         return Ok(Opened::Plain { file, size: metadata.len() });
                     }
                 }
@@ -251,7 +251,6 @@ fn compression(head: &[u8]) -> Option<Compression> {
 }
 
 /// Whether something is compressed that begins so.
-#[cfg(feature = "object-store")]
 pub(crate) fn is_compressed(head: &[u8]) -> bool {
     compression(head).is_some()
 }

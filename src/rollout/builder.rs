@@ -38,7 +38,7 @@ macro_rules! shared_methods {
         }
 
         /// Sets where chance comes from.
-        pub fn random(mut self, random: std::sync::Arc<dyn $crate::random::Random>) -> Self {
+        pub fn random(mut self, random: std::sync::Arc<dyn $crate::chance::Random>) -> Self {
             self.core.set_random(random);
             self
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::random::mix;
+use crate::chance::mix;
 
 /// The hash of a text.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {

@@ -35,14 +35,11 @@ pub async fn at_site(address: &Address, settings: &Settings, zone: &Zone) -> Res
     if !own.list(RUNS, "", None, 1).await?.is_empty() || !own.list(INBOX, "", None, 1).await?.is_empty() {
         found.push(Runs::Own(own));
     }
-    #[cfg(feature = "redis")]
     if let Address::Redis(redis) = address {
         let theirs = crate::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone.clone())?;
         if theirs.detect().await? == Some(true) {
             found.push(Runs::Substantial(Client::Redis(Arc::new(theirs)), address.to_string().into()));
         }
     }
-    #[cfg(not(feature = "redis"))]
-    let _ = zone;
     Ok(found)
 }

@@ -22,7 +22,6 @@ use crate::workflow::Status;
 const OTHERS_MAX: usize = 200;
 
 /// How many runs in a Redis are held at a time.
-#[cfg(feature = "redis")]
 const REDIS_MAX: usize = 500;
 
 /// Most names of messages that a run may wait for.
@@ -126,7 +125,6 @@ async fn sights(client: &Client, ids: &[String], now: Timestamp) -> Result<Vec<S
             });
             sights = read.await.unwrap_or_else(|error| Err(Error::unavailable("reading a folder", error)))?;
         }
-        #[cfg(feature = "redis")]
         Client::Redis(_) => {
             let chunks = ids.chunks(REDIS_MAX).zip(sights.chunks_mut(REDIS_MAX));
             for (ids, sights) in chunks {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::Error;
-use crate::random::Random;
+use crate::chance::Random;
 
 /// Longest line that a store takes, in bytes, with its header.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -29,8 +29,7 @@ pub struct Token(u64);
 impl Token {
     /// A token that nobody else has.
     pub fn new(random: &dyn Random) -> Self {
-        let half = |uniform: f64| (uniform * 4_294_967_296.0) as u64;
-        Token(half(random.uniform()) << 32 | half(random.uniform()))
+        Token(random.bits())
     }
 
     /// The token of these bits.

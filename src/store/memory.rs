@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::line::{Header, Token};
 use super::name::{encode, sort_key};
@@ -66,7 +67,7 @@ impl MemoryStore {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in a critical section is left half done by a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -3,10 +3,11 @@
 //! Appending at the expected number is the only commit. Who appends says where the log ends as they know it; if it does
 //! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
 //! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
-//! what a medium has to do; [`contract`] is the proof that it does, to be run against any implementation.
+//! what a medium has to do. With the feature `testing` there is a contract, `testing::contract`, that proves that it does: to
+//! be run against any implementation.
 //!
 //! ```
-//! use temporal_code::random::ThreadRandom;
+//! use temporal_code::chance::ThreadRandom;
 //! use temporal_code::store::{Batch, Due, Error, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token};
 //! use temporal_code::time::Timestamp;
 //!
@@ -36,9 +37,7 @@
 
 mod address;
 mod batch;
-pub mod contract;
 mod error;
-pub mod faults;
 mod files;
 mod line;
 mod marker;
@@ -46,10 +45,18 @@ mod memory;
 mod name;
 #[cfg(feature = "object-store")]
 pub(crate) mod object;
+#[cfg(not(feature = "object-store"))]
+#[path = "absent/object.rs"]
+pub(crate) mod object;
 mod page;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "absent/redis.rs"]
+pub(crate) mod redis;
 mod retry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wakes;
 
 use std::fmt;
@@ -58,7 +65,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-pub use address::{Address, Settings};
+pub use address::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};
@@ -67,12 +74,13 @@ pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
-pub use object::{BucketAddress, BucketOptions, BucketStore, Provider, Requests};
+pub use object::{BucketStore, Requests};
 pub use page::{End, Lines, Page};
 #[cfg(feature = "redis")]
-pub use redis::{RedisAddress, RedisOptions, RedisStore};
-pub use retry::{RetryPolicy, RetryingStore};
+pub use redis::RedisStore;
+pub use retry::RetryingStore;
 
+pub use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
 
 /// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.

@@ -150,24 +150,14 @@ pub(crate) struct Checked {
     pub(crate) first: u64,
 }
 
-#[cfg(any(feature = "redis", feature = "object-store"))]
-/// Checks that the lines at the start of `text` are numbered without a gap, from `first` where it is given. A last line
-/// without newline, and a last append that is not whole, are left out: see [`Checked::bytes`].
+/// Checks that the lines at the start of `text` are numbered without a gap, from `first` where it is given, and stops behind
+/// the first whole append that makes `enough` bytes. A last line without newline, and a last append that is not whole, are
+/// left out: see [`Checked::bytes`].
 ///
 /// # Errors
 /// [`Error::Corrupt`] for a line that has no header, or another number than its place. `place` names the log, and
 /// `bytes_before` is what stands before `text` in it.
 pub(crate) fn check_lines(
-    text: &[u8],
-    first: Option<u64>,
-    place: &dyn std::fmt::Display,
-    bytes_before: u64,
-) -> Result<Checked, Error> {
-    check_until(text, first, usize::MAX, place, bytes_before)
-}
-
-/// As [`check_lines`], but stops behind the first whole append that makes `enough` bytes.
-pub(crate) fn check_until(
     text: &[u8],
     first: Option<u64>,
     enough: usize,

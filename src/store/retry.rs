@@ -2,41 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched};
-use crate::random::Random;
+use crate::chance::Random;
+use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
-
-/// How often and how fast a call is made again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Calls in all, the first included; at least 1.
-    pub tries_max: u32,
-    /// Wait before the second call; doubled before each one after.
-    pub wait_first: Duration,
-    /// Longest wait between two calls.
-    pub wait_max: Duration,
-}
-
-impl Default for RetryPolicy {
-    /// Six calls within some six seconds.
-    fn default() -> Self {
-        let (wait_first, wait_max) = (Duration::from_millis(100), Duration::from_secs(3));
-        RetryPolicy { tries_max: 6, wait_first, wait_max }
-    }
-}
-
-impl RetryPolicy {
-    /// The wait after call `tries` (from 1): half of it certain, half by chance, so that those who failed together do not
-    /// come back together.
-    fn wait(&self, tries: u32, random: &dyn Random) -> Duration {
-        let doubled = self.wait_first.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1)));
-        doubled.min(self.wait_max).mul_f64(0.5 + random.uniform() / 2.0)
-    }
-}
 
 /// A store in front of another that makes calls again which failed in a [retryable](Error::retryable) way.
 ///
@@ -55,17 +27,8 @@ impl RetryingStore {
         RetryingStore { inner, policy, random }
     }
 
-    async fn persist<T, F: Future<Output = Result<T, Error>>>(&self, mut call: impl FnMut() -> F) -> Result<T, Error> {
-        let mut tries = 1;
-        loop {
-            match call().await {
-                Err(error) if error.retryable() && tries < self.policy.tries_max => {
-                    tokio::time::sleep(self.policy.wait(tries, &*self.random)).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
+    async fn persist<T, F: Future<Output = Result<T, Error>>>(&self, call: impl FnMut() -> F) -> Result<T, Error> {
+        self.policy.persist(&*self.random, Error::retryable, call).await
     }
 }
 

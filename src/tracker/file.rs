@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use super::history::History;
 use super::medium::{Medium, Work};
@@ -50,7 +49,7 @@ impl Medium for FileLog {
     fn start(&mut self, shared: &Shared) -> io::Result<()> {
         let (appender, mut news) = self.parts(shared);
         let decided = news.read_aside()?;
-        *shared.decided.write().unwrap_or_else(PoisonError::into_inner) = decided;
+        *shared.decided.write() = decided;
         appender.lock(&mut news)?;
         news.reader.caught_up();
         Ok(())

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Why what was recorded is not safe in the log yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,7 @@ impl State {
 
 impl Gate {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Asks for all that was recorded before to be written, and returns the number of that round.
@@ -73,7 +75,7 @@ impl Gate {
             if let Some(failure) = state.failure(!left.is_zero()) {
                 return Err(failure);
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.changed.wait_for(&mut state, left);
         }
     }
 
@@ -98,8 +100,9 @@ impl Gate {
 
     /// Waits until no more is written; `false` if that takes too long.
     pub(super) fn wait_closed(&self, at_most: Duration) -> bool {
-        let state = self.changed.wait_timeout_while(self.state(), at_most, |state| !state.closed);
-        state.unwrap_or_else(PoisonError::into_inner).0.closed
+        let mut state = self.state();
+        self.changed.wait_while_for(&mut state, |state| !state.closed, at_most);
+        state.closed
     }
 
     /// No more is written.

@@ -17,10 +17,12 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
 
 use crate::clock::{Clock, SystemClock};
 use crate::evolution::append::Rotation;
@@ -300,7 +302,7 @@ impl Shared {
     fn settle(&self, decisions: &mut Vec<Pending>, lines: &mut Vec<u8>) {
         let mut changed = Vec::new();
         for Pending { decision, heard } in decisions.drain(..) {
-            let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+            let mut decided = self.decided.write();
             // Another process decided first, and its decision was heard.
             if !decision.forced && self.heard(&decision.function) != heard {
                 continue;
@@ -373,7 +375,7 @@ impl Tracker {
             written_bytes: AtomicU64::new(0),
             writer: std::sync::OnceLock::new(),
         });
-        shared.log.lock().unwrap_or_else(PoisonError::into_inner).start(&shared)?;
+        shared.log.lock().start(&shared)?;
         let writer = writer::Writer::new(shared.clone());
         let thread = std::thread::Builder::new().name("tc-tracker".into()).spawn(move || writer.run())?;
         let _ = shared.writer.set(thread.thread().clone());
@@ -400,7 +402,7 @@ impl Tracker {
 
     /// What stands of the decisions that were forced on a function.
     pub fn standing(&self, function: &str) -> Standing {
-        self.inner.shared.decided.read().unwrap_or_else(PoisonError::into_inner).standing(function)
+        self.inner.shared.decided.read().standing(function)
     }
 
     /// Waits until all that was recorded before is in the log, and safe from a crash of the machine.
@@ -429,7 +431,7 @@ impl Tracker {
     pub fn summary(&self, function: &str) -> io::Result<Option<FunctionSummary>> {
         let shared = &self.inner.shared;
         shared.flush(shared.options.wait_max).map_err(io::Error::other)?;
-        let sources = shared.log.lock().unwrap_or_else(PoisonError::into_inner).sources()?;
+        let sources = shared.log.lock().sources()?;
         let filter = Filter { function: Some(function.to_string()), errors: true, ..Filter::default() };
         let progress = Progress::default();
         let (summary, _) =
@@ -480,16 +482,16 @@ impl Tracker {
         listener: Arc<dyn Listener>,
     ) -> io::Result<Arc<Seat>> {
         let shared = &self.inner.shared;
-        let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = shared.log.lock();
         // From here on nothing is missed, and nothing heard twice.
         let mut follows = log.look(shared)?;
         let undecided = log.tell(shared, function, &*listener)?;
         follows.extend(shared.pending(&mut undecided.into_iter().collect()));
-        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(follows);
-        let mut seats = shared.seats.write().unwrap_or_else(PoisonError::into_inner);
+        shared.decisions.lock().extend(follows);
+        let mut seats = shared.seats.write();
         let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
         let seat = Arc::new(Seat::new(id, function.clone(), variants, listener));
-        seat.obey(&shared.decided.read().unwrap_or_else(PoisonError::into_inner).standing(function));
+        seat.obey(&shared.decided.read().standing(function));
         seats.push(Some(seat.clone()));
         Ok(seat)
     }
@@ -497,7 +499,7 @@ impl Tracker {
     /// Closes a function's place, with what its strategy decided and was not written yet.
     pub(crate) fn leave(&self, seat: &Seat) {
         seat.close();
-        let mut decisions = self.inner.shared.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decisions = self.inner.shared.decisions.lock();
         decisions.retain(|pending| pending.decision.forced || *pending.decision.function != *seat.function);
     }
 
@@ -541,11 +543,11 @@ impl Tracker {
         let shared = &self.inner.shared;
         let decision = Decision { at: decision.at.or_else(|| Some(shared.options.clock.now())), ..decision };
         if decision.forced {
-            shared.decided.write().unwrap_or_else(PoisonError::into_inner).take(&decision);
+            shared.decided.write().take(&decision);
             news::obey(&shared.seats, &shared.decided, std::slice::from_ref(&decision.function));
         }
         let pending = shared.pending(&mut vec![decision]);
-        shared.decisions.lock().unwrap_or_else(PoisonError::into_inner).extend(pending);
+        shared.decisions.lock().extend(pending);
         shared.wake();
     }
 }
@@ -553,7 +555,7 @@ impl Tracker {
 impl Shared {
     /// Events that were dropped, of which the log does not say so yet.
     fn dropped_untold(&self) -> u64 {
-        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.seats.read();
         seats.iter().flatten().map(|seat| seat.dropped()).sum()
     }
 
@@ -568,7 +570,7 @@ impl Inner {
     fn end(&self) {
         self.shared.closing.store(true, Ordering::Release);
         self.shared.unpark();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         let Some(thread) = thread else { return };
         // The last one to let go may be the writer itself, with a strategy that holds a tracker.
         let is_own = thread.thread().id() == std::thread::current().id();

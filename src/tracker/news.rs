@@ -1,7 +1,9 @@
 //! What others write to the log, and what was in it before: decisions, and calls where they are wanted.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::seat::{LoggedCall, Seat};
 use crate::evolution::decision::{Change, Decision, Standing};
@@ -120,7 +122,7 @@ impl Reader<'_> {
 
     /// Those who want to hear of calls.
     fn wanting(&self) -> Vec<Arc<Seat>> {
-        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.seats.read();
         let wants = |seat: &&Arc<Seat>| !self.memory.heard && !seat.is_closed() && seat.listener.wants_calls();
         seats.iter().flatten().filter(wants).cloned().collect()
     }
@@ -136,11 +138,11 @@ impl Reader<'_> {
         let heard = std::mem::take(&mut self.memory.heard);
         let Some(fresh) = self.memory.fresh.take() else { return };
         let old = {
-            let mut decided = self.decided.write().unwrap_or_else(PoisonError::into_inner);
+            let mut decided = self.decided.write();
             std::mem::replace(&mut *decided, fresh)
         };
-        let decided = self.decided.read().unwrap_or_else(PoisonError::into_inner);
-        let seats = self.seats.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let decided = self.decided.read();
+        let seats = self.seats.read().clone();
         for seat in seats.iter().flatten() {
             let standing = decided.standing(&seat.function);
             if standing != old.standing(&seat.function) {
@@ -187,7 +189,7 @@ impl Reader<'_> {
                 fresh.take(decision);
                 false
             }
-            None => self.decided.write().unwrap_or_else(PoisonError::into_inner).take(decision),
+            None => self.decided.write().take(decision),
         };
         if !decision.forced || decision.change == Change::Release {
             // It was decided already what followed from the calls in front of it.
@@ -205,8 +207,8 @@ pub(super) fn obey(seats: &Seats, decided: &RwLock<Decided>, changed: &[String])
     if changed.is_empty() {
         return;
     }
-    let decided = decided.read().unwrap_or_else(PoisonError::into_inner);
-    for seat in seats.read().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
+    let decided = decided.read();
+    for seat in seats.read().iter().flatten() {
         if changed.iter().any(|function| **function == *seat.function) {
             seat.obey(&decided.standing(&seat.function));
         }
@@ -215,7 +217,7 @@ pub(super) fn obey(seats: &Seats, decided: &RwLock<Decided>, changed: &[String])
 
 /// Every function of this name that calls may come from.
 pub(super) fn each_seat_of(seats: &Seats, function: &str, mut each: impl FnMut(&Seat)) {
-    let seats = seats.read().unwrap_or_else(PoisonError::into_inner);
+    let seats = seats.read();
     let same = |seat: &&Arc<Seat>| *seat.function == *function && !seat.is_closed();
     let same = seats.iter().flatten().filter(same).cloned().collect::<Vec<_>>();
     drop(seats);

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::time::Timestamp;
 
@@ -127,7 +128,7 @@ impl Queue {
         }
         // Every shard is full, or just in other hands; those hold it for nanoseconds.
         let shard = &self.shards[home & (self.shards.len() - 1)];
-        let mut shard = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = shard.0.lock();
         if shard.len() < self.shard_max {
             return self.keep(&mut shard, record);
         }
@@ -138,11 +139,7 @@ impl Queue {
 
     #[inline]
     fn try_shard(&self, index: usize) -> Option<MutexGuard<'_, Vec<Record>>> {
-        match self.shards[index & (self.shards.len() - 1)].0.try_lock() {
-            Ok(shard) => Some(shard),
-            Err(TryLockError::Poisoned(shard)) => Some(shard.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.shards[index & (self.shards.len() - 1)].0.try_lock()
     }
 
     #[inline]
@@ -173,7 +170,7 @@ impl Queue {
     /// Moves all records to the end of `records`, those of a thread in their order.
     pub(crate) fn drain(&self, spare: &mut Vec<Record>, records: &mut Vec<Record>) {
         for shard in &self.shards {
-            std::mem::swap(&mut *shard.0.lock().unwrap_or_else(PoisonError::into_inner), spare);
+            std::mem::swap(&mut *shard.0.lock(), spare);
             records.append(spare);
         }
     }

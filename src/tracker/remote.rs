@@ -1,7 +1,7 @@
 //! A log that is not a file.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
@@ -9,15 +9,17 @@ use super::medium::{Medium, Work};
 use super::news::{self, Decided, Memory};
 use super::seat::Listener;
 use super::{Durability, Pending, Shared};
+use crate::chance::ThreadRandom;
 use crate::evolution::decision::{Change, Decision};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
 use crate::evolution::remote::{Decide, Heard, Known, NotAll, Site, Writer, io_error, site};
 use crate::evolution::source::Source;
+use crate::retry::{Backoff, RetryPolicy};
 use crate::store::{Address, Error, Settings};
 use crate::time::Timestamp;
 
-/// How long nothing is tried after the first failure, and at most; doubled with each one.
+/// How long nothing is tried after the first failure, and at most.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -42,14 +44,18 @@ pub(super) struct RemoteLog {
 }
 
 /// What is wrong, and when to try again.
-#[derive(Default)]
 struct Trouble {
     until: Option<Instant>,
-    pause: Duration,
+    backoff: Backoff,
     message: String,
 }
 
 impl Trouble {
+    fn none() -> Self {
+        let backoff = RetryPolicy::endless(PAUSE_FIRST, PAUSE_MAX).backoff();
+        Trouble { until: None, backoff, message: String::new() }
+    }
+
     /// The trouble as it was, if it is too early to try again.
     fn check(&self) -> io::Result<()> {
         match self.until {
@@ -62,11 +68,9 @@ impl Trouble {
 
     fn note<T>(&mut self, result: Result<T, Error>) -> io::Result<T> {
         match &result {
-            Ok(_) => *self = Trouble::default(),
+            Ok(_) => *self = Trouble::none(),
             Err(error) => {
-                self.pause = (self.pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX);
-                // Those who failed together do not come back together.
-                self.until = Some(Instant::now() + self.pause.mul_f64(0.5 + fastrand::f64() / 2.0));
+                self.until = self.backoff.next(&ThreadRandom).map(|pause| Instant::now() + pause);
                 self.message = error.to_string();
             }
         }
@@ -83,7 +87,6 @@ pub(super) struct Defaults {
 impl Defaults {
     pub(super) fn of(address: &Address) -> Self {
         match address {
-            #[cfg(feature = "object-store")]
             Address::Bucket(_) => {
                 let durability = Durability::Every(Duration::from_secs(5));
                 Defaults { durability, poll_every: Duration::from_secs(2) }
@@ -107,7 +110,7 @@ impl RemoteLog {
             memory: Memory::default(),
             decisions: Vec::new(),
             in_doubt: None,
-            trouble: Trouble::default(),
+            trouble: Trouble::none(),
         })
     }
 
@@ -186,7 +189,7 @@ impl RemoteLog {
                     self.known = known;
                     self.decisions.push(decision.clone());
                 }
-                let changes = shared.decided.write().unwrap_or_else(PoisonError::into_inner).take(decision);
+                let changes = shared.decided.write().take(decision);
                 news::each_seat_of(&shared.seats, &decision.function, |seat| seat.listener.decision(decision));
                 if changes {
                     news::obey(&shared.seats, &shared.decided, std::slice::from_ref(&decision.function));

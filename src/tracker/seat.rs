@@ -1,8 +1,10 @@
 //! A function's place with a tracker: its names, what is forced on it, and who wants to hear of it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use parking_lot::RwLock;
 
 use crate::evolution::decision::{Change, Decision, Forced, Standing};
 use crate::evolution::event::{Call, Event, Outcome};
@@ -103,19 +105,19 @@ impl Seat {
     }
 
     fn shares(&self) -> Option<Arc<Forced>> {
-        self.forced.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.forced.read().1.clone()
     }
 
     /// What stands of forced decisions.
     pub(crate) fn standing(&self) -> Standing {
-        self.forced.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.forced.read().0.clone()
     }
 
     /// Obeys from now on.
     pub(super) fn obey(&self, standing: &Standing) {
         let forced = standing.resolve(&self.variants);
         let force = forced.as_ref().map_or(FREE, |forced| forced.only().map_or(SHARED, |only| only as u32));
-        *self.forced.write().unwrap_or_else(PoisonError::into_inner) = (standing.clone(), forced.map(Arc::new));
+        *self.forced.write() = (standing.clone(), forced.map(Arc::new));
         self.force.store(force, Ordering::Release);
     }
 

@@ -3,8 +3,8 @@
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::encode::{Encoder, dropped_line};
@@ -101,7 +101,7 @@ impl Writer {
     /// Counts what will not be written any more.
     fn count_what_is_left(&mut self) {
         let shared = self.shared.clone();
-        let log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = shared.log.lock();
         shared.queue.drain(&mut self.spare, &mut self.records);
         let lines = memchr::memchr_iter(b'\n', &self.batch).count() + self.records.len() - self.encoded;
         shared.dropped.fetch_add(lines as u64 + log.held_lines(), Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl Writer {
     /// Writes all there is, makes it safe where asked or due, and looks for news.
     fn step(&mut self, make_safe: bool) -> std::io::Result<()> {
         let shared = self.shared.clone();
-        let mut log = shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = shared.log.lock();
         // What was left by a step that failed goes first, and is not all there is.
         self.write_all(&mut **log)?;
         self.collect();
@@ -164,26 +164,26 @@ impl Writer {
         self.records.sort_by_key(|record| record.at);
         self.learn();
         self.tell_dropped();
-        let mut decisions = self.shared.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decisions = self.shared.decisions.lock();
         self.decisions.append(&mut decisions);
     }
 
     /// Functions from which no calls come after those that are in the queue now.
     fn closed_seats(&self) -> Vec<Arc<Seat>> {
-        let seats = self.shared.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.shared.seats.read();
         seats.iter().flatten().filter(|seat| seat.is_closed()).cloned().collect()
     }
 
     /// Gets to know functions that are new.
     fn learn(&mut self) {
-        let seats = self.shared.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.shared.seats.read();
         seats.iter().skip(self.learnt).flatten().for_each(|seat| self.encoder.learn(seat));
         self.learnt = seats.len();
     }
 
     fn tell_dropped(&mut self) {
         let Writer { shared, batch, .. } = self;
-        let seats = shared.seats.read().unwrap_or_else(PoisonError::into_inner);
+        let seats = shared.seats.read();
         for seat in seats.iter().flatten() {
             seat.take_dropped(|variant, count| {
                 shared.dropped.fetch_add(count, Ordering::Relaxed);
@@ -198,7 +198,7 @@ impl Writer {
         if closed.is_empty() {
             return;
         }
-        let mut seats = self.shared.seats.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seats = self.shared.seats.write();
         for seat in &closed {
             self.encoder.forget(seat);
             if let Some(place) = seats.get_mut(seat.id as usize) {

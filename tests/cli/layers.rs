@@ -6,7 +6,7 @@ use super::root;
 
 /// Modules from the top down: each may use what stands behind it, and itself. Those in one row stand side by side: none uses
 /// another.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["runs"],
     &["compat"],
     &["rollout"],
@@ -16,7 +16,8 @@ const LAYERS: [&[&str]; 11] = [
     &["jsonl", "json"],
     &["text"],
     &["clock"],
-    &["random"],
+    &["retry"],
+    &["chance"],
     &["time"],
 ];
 
@@ -84,6 +85,24 @@ fn only_the_program_touches_the_environment_and_standard_output() {
         }
         assert!(path.ends_with("main.rs") || !code.contains("process::exit"), "{} exits", path.display());
         assert!(!code.contains("unsafe {"), "{} is unsafe", path.display());
+    }
+}
+
+/// Points in time come from `clock`, and what is random from `chance`: whoever gives both to the library decides all that is
+/// written. `Instant` is left to everybody, because it measures nothing but how long something takes or is still waited for.
+#[test]
+fn only_clock_and_chance_tell_the_time_and_draw() {
+    for (path, text) in all_sources().into_iter().filter(|(path, _)| !is_program(path)) {
+        if ["clock", "chance"].contains(&module(&path).as_str()) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in
+            ["Timestamp::now", "SystemTime::now", "UNIX_EPOCH.elapsed", "clock_gettime", "fastrand", "getrandom"]
+        {
+            let uses = code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains(word));
+            assert!(!uses, "{} uses {word}", path.display());
+        }
     }
 }
 

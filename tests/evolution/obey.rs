@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use temporal_code::chance::SeededRandom;
 use temporal_code::evolution::decision::{Change, Decision};
-use temporal_code::random::SeededRandom;
 use temporal_code::rollout::{AbTest, Canary, Evolving};
 use temporal_code::tracker::{Durability, Tracker};
 

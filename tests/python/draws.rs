@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use temporal_code::chance::{Draws, Random as _, SeededRandom};
 use temporal_code::clock::ManualClock;
-use temporal_code::random::{Draws, Random as _, SeededRandom};
 use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, days};
 use temporal_code::time::Timestamp;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::evolution::decision::{Change, Decision, Standing};
-use temporal_code::random::{Random as _, SeededRandom};
 use temporal_code::time::Timestamp;
 
 use crate::support::{folder, run_script};

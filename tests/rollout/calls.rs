@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use temporal_code::chance::{Draws, SeededRandom};
 use temporal_code::clock::ManualClock;
-use temporal_code::random::{Draws, SeededRandom};
 use temporal_code::rollout::{AbTest, Cause, Evolving, Manual, Scheduled};
 use temporal_code::tracker::Tracker;
 

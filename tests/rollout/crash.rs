@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::random::{Random as _, SeededRandom};
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::tracker::Tracker;
 
 use super::child::{Part, acknowledged};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use temporal_code::chance::SeededRandom;
 use temporal_code::evolution::decision::{Change, Decision};
-use temporal_code::random::SeededRandom;
 use temporal_code::rollout::{AbTest, Canary, Evolving};
 use temporal_code::tracker::Tracker;
 

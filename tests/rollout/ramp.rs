@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::clock::ManualClock;
-use temporal_code::random::{Random as _, SeededRandom};
 use temporal_code::rollout::{Evolving, Ramp, Strategy, hours};
 use temporal_code::tracker::Tracker;
 

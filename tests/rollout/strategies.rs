@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use temporal_code::chance::{Draws, Random, SeededRandom};
 use temporal_code::clock::ManualClock;
-use temporal_code::random::{Draws, Random, SeededRandom};
 use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, days, hours};
 use temporal_code::tracker::Tracker;
 
@@ -119,7 +119,7 @@ fn sticky_units_are_split_as_told_too() {
 #[test]
 fn the_default_generator_splits_as_told() {
     let clock = Arc::new(ManualClock::new(time("06-01")));
-    let function = function(2, AbTest::split([0.9, 0.1]), &clock, Arc::new(temporal_code::random::ThreadRandom));
+    let function = function(2, AbTest::split([0.9, 0.1]), &clock, Arc::new(temporal_code::chance::ThreadRandom));
     let second = (0..100_000).filter(|_| function.call(&false) == Ok(2)).count() as f64;
     // Not seeded: six standard deviations.
     assert!((second - 10_000.0).abs() < 6.0 * 95.0, "{second}");

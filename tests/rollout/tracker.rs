@@ -25,7 +25,7 @@ fn lines_are_those_of_the_package_with_a_few_keys_more() {
     };
     let function = Evolving::fallible("greeting", takes(7)).variant("v2", takes(12_345)).log_values();
     let function = function.strategy(AbTest::split([0.25, 0.75])).tracker(&tracker);
-    let function = function.random(Arc::new(temporal_code::random::Draws::new([0.1, 0.9, 0.9, 0.9])));
+    let function = function.random(Arc::new(temporal_code::chance::Draws::new([0.1, 0.9, 0.9, 0.9])));
     for name in ["Ada", "Zoë", ""] {
         function.call(name).expect("an answer");
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use temporal_code::store::contract::{self, Medium};
+use temporal_code::store::testing::contract::{self, Medium};
 use temporal_code::store::{
     Append, Batch, Due, End, Error, Finding, Kind, Line, MemoryStore, Name, Op, Page, Position, Queue, Store, Token,
     Watch, Watched,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{
     Batch, Due, Error, FileOptions, FileStore, Kind, Line, Name, Position, Queue, Store, Token,
 };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use temporal_code::random::{Random as _, SeededRandom};
+use temporal_code::chance::{Random as _, SeededRandom};
 use temporal_code::store::{FileOptions, FileStore, Kind, Queue, Store};
 use temporal_code::time::Timestamp;
 

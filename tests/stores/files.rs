@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::store::contract::Medium;
+use temporal_code::store::testing::contract::Medium;
 use temporal_code::store::{
     Batch, Due, Error, FileOptions, FileStore, Kind, Line, Name, Position, Queue, Store, Token,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::store::contract::Medium;
+use temporal_code::store::testing::contract::Medium;
 use temporal_code::store::{Error, MemoryStore, Store};
 use temporal_code::store_contract;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use temporal_code::chance::{SeededRandom, ThreadRandom};
 use temporal_code::clock::SystemClock;
-use temporal_code::random::{SeededRandom, ThreadRandom};
 use temporal_code::runs::client::{Client, ClientError, Message, Start};
 use temporal_code::runs::{Moment, Runs, compare};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};

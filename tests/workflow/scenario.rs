@@ -1,6 +1,6 @@
 //! Two runs that live through every batch of the protocol.
 
-use temporal_code::random::SeededRandom;
+use temporal_code::chance::SeededRandom;
 use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};

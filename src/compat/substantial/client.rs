@@ -23,7 +23,6 @@ pub enum Client {
     /// On files.
     Files(Arc<Files>),
     /// On Redis.
-    #[cfg(feature = "redis")]
     Redis(Arc<super::Redis>),
 }
 
@@ -78,7 +77,6 @@ impl Client {
     pub fn zone(&self) -> &Zone {
         match self {
             Client::Files(files) => files.zone(),
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.zone(),
         }
     }
@@ -91,7 +89,6 @@ impl Client {
         let after = after.map(str::to_owned);
         match self {
             Client::Files(files) => blocking(files, move |files| files.workflows(after.as_deref(), limit)).await,
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.workflows(after.as_deref(), limit).await,
         }
     }
@@ -104,7 +101,6 @@ impl Client {
         let after = after.map(str::to_owned);
         match self {
             Client::Files(files) => blocking(files, move |files| files.queues(after.as_deref(), limit)).await,
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.queues(after.as_deref(), limit).await,
         }
     }
@@ -124,7 +120,6 @@ impl Client {
             Client::Files(files) => {
                 blocking(files, move |files| files.runs(workflow.as_deref(), after.as_deref(), limit)).await
             }
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.runs(workflow.as_deref(), after.as_deref(), limit).await,
         }
     }
@@ -139,7 +134,6 @@ impl Client {
                 let runs: Vec<String> = runs.iter().map(|run| (*run).to_owned()).collect();
                 blocking(files, move |files| files.read(&runs.iter().map(String::as_str).collect::<Vec<_>>())).await
             }
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.read(runs).await,
         }
     }
@@ -195,7 +189,6 @@ impl Client {
                 let run = run.to_owned();
                 blocking(files, move |files| files.reading(&run)).await
             }
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.reading(run).await,
         }
     }
@@ -227,7 +220,6 @@ impl Client {
                 let (workflow, run) = (workflow.to_owned(), run.to_owned());
                 blocking(files, move |files| files.write_link(&workflow, &run)).await
             }
-            #[cfg(feature = "redis")]
             Client::Redis(redis) => redis.write_link(workflow, run).await,
         }
     }
@@ -248,7 +240,6 @@ impl Client {
                     let (queue, run) = (queue.to_owned(), run.to_owned());
                     blocking(files, move |files| files.add_schedule(&queue, &run, at, &event)).await?
                 }
-                #[cfg(feature = "redis")]
                 Client::Redis(redis) => redis.add_schedule(queue, run, at, &event).await?,
             };
             if added {

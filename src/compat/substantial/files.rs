@@ -14,6 +14,7 @@ use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCH
 use super::records::{Body, Misread, RECORDS_BYTES_MAX, Reading, read_event};
 use super::zone::{Zone, naive_text, parse_naive};
 use super::{LEASE_US, metadata, workflow_of};
+use crate::chance::{Random as _, ThreadRandom};
 use crate::store::Error;
 use crate::text::quote;
 use crate::time::Timestamp;
@@ -303,7 +304,7 @@ impl Files {
         let root = self.folder()?;
         let folder = root.make_all(&["schedules", queue])?;
         let name = naive_text(at);
-        let temporary = format!(".tc-{:016x}", fastrand::u64(..));
+        let temporary = format!(".tc-{:016x}", ThreadRandom.bits());
         root.write(&temporary, event.as_bytes())?;
         let put = folder.make(&name).and_then(|made| {
             let Some(schedule) = folder.child(&name)?.filter(|_| made) else { return Ok(false) };

@@ -20,6 +20,9 @@ mod python;
 mod records;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "absent.rs"]
+mod redis;
 mod standing;
 mod zone;
 
@@ -35,7 +38,6 @@ pub use records::{
     Body, Compensation, EVENTS_MAX, Event, Misread, Payload, RECORDS_BYTES_MAX, Reading, Records, Save, Send, Sleep,
     Stop, UNKNOWN_MAX, Unknown, read_event,
 };
-#[cfg(feature = "redis")]
 pub use redis::Redis;
 pub use standing::{Standing, WaitingFor, likely_messages};
 pub use zone::Zone;

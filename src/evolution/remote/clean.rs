@@ -23,6 +23,7 @@ pub struct Plan {
     pub unreadable: u64,
     /// Decisions that stand.
     pub standing: u64,
+    /// What is to be done with it.
     pub fate: Fate,
     /// The parts that go, as the store knows them.
     pub parts: Vec<String>,
@@ -75,6 +76,7 @@ pub struct Counter {
 const STAYS: u64 = u64::MAX;
 
 impl Counter {
+    /// Counts a log of this name.
     pub fn new(name: String, older_than: Option<Timestamp>) -> Self {
         let (bytes, deleted, kept, unreadable, standing) = (0, 0, 0, 0, 0);
         let plan = Plan { name, bytes, deleted, kept, unreadable, standing, fate: Fate::Keep, parts: Vec::new() };

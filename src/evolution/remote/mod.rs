@@ -6,16 +6,18 @@
 //! last one that their author knew of. Who only obeys need not read the calls.
 //!
 //! Nothing here waits in an asynchronous runtime: callers are ordinary threads. The format is in `docs/evolution-log.md`.
-#![cfg_attr(
-    not(any(feature = "redis", feature = "object-store")),
-    allow(dead_code, unused_variables, reason = "a build without servers has nothing that is not a file")
-)]
 
 pub mod clean;
 #[cfg(feature = "object-store")]
 mod object;
+#[cfg(not(feature = "object-store"))]
+#[path = "absent/object.rs"]
+mod object;
 mod piece;
 #[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "absent/redis.rs"]
 mod redis;
 #[cfg(any(feature = "redis", feature = "object-store"))]
 mod worker;
@@ -39,10 +41,8 @@ use crate::time::Timestamp;
 pub fn site(address: &Address, settings: &Settings) -> Result<Option<Arc<dyn Site>>, Error> {
     match address {
         Address::Path(_) => Ok(None),
-        #[cfg(feature = "redis")]
-        Address::Redis(address) => Ok(Some(Arc::new(redis::RedisSite::new(address, &settings.redis_of(address))?))),
-        #[cfg(feature = "object-store")]
-        Address::Bucket(address) => Ok(Some(Arc::new(object::BucketSite::new(address, settings)?))),
+        Address::Redis(address) => redis::open(address, settings).map(Some),
+        Address::Bucket(address) => object::open(address, settings).map(Some),
     }
 }
 
@@ -127,6 +127,7 @@ pub trait Follower {
 pub struct NotAll {
     /// Bytes of whole lines that were.
     pub taken: usize,
+    /// Why the rest was not.
     pub cause: Error,
 }
 
@@ -198,17 +199,16 @@ pub struct Reading {
     /// Parts that can hold no event from this time on may be left out.
     pub since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
-    #[cfg(feature = "object-store")]
     pub until: Option<Timestamp>,
 }
 
 impl Remote {
-    #[cfg(any(feature = "redis", feature = "object-store"))]
+    /// A log that nobody else holds.
     pub fn new(log: impl Log + 'static) -> Self {
         Remote(Arc::new(log))
     }
 
-    #[cfg(feature = "object-store")]
+    /// A log that others hold, too.
     pub fn shared(log: Arc<impl Log + 'static>) -> Self {
         Remote(log)
     }
@@ -218,6 +218,7 @@ impl Remote {
         self.0.name()
     }
 
+    /// What can be read.
     pub fn log(&self) -> &dyn Log {
         &*self.0
     }
@@ -250,7 +251,6 @@ pub struct Place(pub u64, pub(crate) u64);
 
 impl Place {
     /// The one behind it.
-    #[cfg(feature = "redis")]
     pub fn next(self) -> Place {
         match self.1.checked_add(1) {
             Some(second) => Place(self.0, second),
@@ -259,7 +259,6 @@ impl Place {
     }
 
     /// Reads `1700000000000-0`.
-    #[cfg(feature = "redis")]
     pub fn parse(text: &str) -> Option<Place> {
         let (first, second) = text.split_once('-')?;
         Some(Place(first.parse().ok()?, second.parse().ok()?))

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-#[cfg(feature = "object-store")]
 use bytes::Bytes;
 
 use super::Place;
@@ -19,9 +18,11 @@ pub trait Pieces: Send {
 
 /// Some of a log.
 pub struct Piece {
+    /// Its bytes.
     pub content: Content,
     /// Bytes of the object in front of it; 0 of anything else.
     pub offset: u64,
+    /// Where its lines come from.
     pub origin: Arc<Origin>,
     /// Bytes as they were stored, for those who watch.
     pub stored_bytes: u64,
@@ -32,13 +33,10 @@ pub enum Content {
     /// Whole lines, each with its newline.
     Lines(Vec<u8>),
     /// An object, compressed or not.
-    #[cfg(feature = "object-store")]
     Whole(Bytes),
     /// An object that is too large to be held, compressed or not, and its size in bytes.
-    #[cfg(feature = "object-store")]
     Stream(Box<dyn Read + Send>, u64),
     /// It was there and cannot be read: why.
-    #[cfg(feature = "object-store")]
     Lost(String),
 }
 
@@ -53,14 +51,11 @@ impl Content {
     pub fn lines(self) -> Result<Vec<u8>, Packed> {
         match self {
             Content::Lines(lines) => Ok(lines),
-            #[cfg(feature = "object-store")]
             Content::Whole(bytes) => {
                 let size = bytes.len() as u64;
                 Err(Bounded::unpack(io::Cursor::new(bytes), size))
             }
-            #[cfg(feature = "object-store")]
             Content::Stream(stream, size) => Err(Bounded::unpack(stream, size)),
-            #[cfg(feature = "object-store")]
             Content::Lost(problem) => Err(Err(io::Error::other(problem))),
         }
     }
@@ -68,7 +63,6 @@ impl Content {
     /// Why it cannot be read, if that is known.
     pub fn problem(&self) -> Option<&str> {
         match self {
-            #[cfg(feature = "object-store")]
             Content::Lost(problem) => Some(problem),
             _ => None,
         }
@@ -76,22 +70,18 @@ impl Content {
 }
 
 /// An object may always hold so many bytes when it is decompressed.
-#[cfg(feature = "object-store")]
 const UNPACKED_BYTES: u64 = 1 << 30;
 
 /// And so many for each byte that it has: no log of calls comes near it.
-#[cfg(feature = "object-store")]
 const UNPACKED_RATIO: u64 = 1_000;
 
 /// What is decompressed, as long as it is not more than a log can be: others write to a bucket, too, and a few kilobytes can
 /// hold what takes hours to read.
-#[cfg(feature = "object-store")]
 struct Bounded<R> {
     inner: R,
     left: u64,
 }
 
-#[cfg(feature = "object-store")]
 impl<R: Read + Send + 'static> Bounded<R> {
     fn unpack(packed: R, size: u64) -> Packed {
         let left = size.saturating_mul(UNPACKED_RATIO).max(UNPACKED_BYTES);
@@ -100,7 +90,6 @@ impl<R: Read + Send + 'static> Bounded<R> {
     }
 }
 
-#[cfg(feature = "object-store")]
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
@@ -138,23 +127,21 @@ impl Origin {
     }
 
     /// An object from somewhere on.
-    #[cfg(feature = "object-store")]
     pub fn rest_of_object(name: &str) -> Self {
         Origin { uncounted: true, ..Origin::object(name) }
     }
 
     /// The same, where neither it nor what stands in front of it in the log has an event later than this.
-    #[cfg(feature = "object-store")]
     pub fn until(self, latest: Timestamp) -> Self {
         Origin { latest: Some(latest), ..self }
     }
 
+    /// The latest that an event in it, or in front of it, can be; none if that is not known.
     pub fn latest(&self) -> Option<Timestamp> {
         self.latest
     }
 
     /// Entries of a stream, in order: (line in the piece, byte in the piece, id).
-    #[cfg(feature = "redis")]
     pub fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
         Origin { entries, ..Origin::object(name) }
     }
@@ -194,7 +181,6 @@ pub struct Spot {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "redis")]
     #[test]
     fn lines_are_numbered_in_their_entry() {
         let origin = Origin::entries("r k", vec![(0, 0, Place(5, 0)), (2, 30, Place(5, 1)), (3, 40, Place(7, 0))]);
@@ -207,7 +193,6 @@ mod tests {
         assert_eq!(spot(9, 100), ("r k entry 7-0".into(), Some(7), 60));
     }
 
-    #[cfg(feature = "object-store")]
     #[test]
     fn lines_of_an_object_are_numbered_from_its_front_only() {
         let spot = Origin::object("s3://b/k").spot(2, 30);
@@ -216,7 +201,6 @@ mod tests {
         assert_eq!((spot.line, spot.offset), (None, 1_030));
     }
 
-    #[cfg(feature = "object-store")]
     #[test]
     fn what_holds_far_more_than_its_size_is_not_read_to_its_end() {
         let zeros = io::Cursor::new(vec![0; 1 << 20]).chain(io::repeat(0).take(3 << 30));

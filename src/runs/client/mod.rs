@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::Runs;
 use super::shown::{Format, Run};
+use crate::chance::Random;
 use crate::clock::Clock;
-use crate::random::Random;
 use crate::store::{Error, Token};
 use crate::time::Timestamp;
 use crate::workflow::batches::DraftError;

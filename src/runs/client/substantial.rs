@@ -73,8 +73,7 @@ pub(super) async fn start(
             instead: "start it without an id".into(),
         });
     }
-    let bits = |_| (outside.random.uniform() * 4_294_967_296.0) as u128;
-    let random = (0..4).map(bits).fold(0, |all, part| all << 32 | part);
+    let random = u128::from(outside.random.bits()) << 64 | u128::from(outside.random.bits());
     let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
     let receipt = Receipt::Unknown;
     Ok(Delivered { run: planned.run, id: None, deduplicated: false, repeats: false, receipt })

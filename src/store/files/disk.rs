@@ -4,9 +4,13 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Longest pause between two tries to get a lock.
+use crate::chance::ThreadRandom;
+use crate::retry::RetryPolicy;
+
+/// First and longest pause between two tries to get a lock.
+const LOCK_PAUSE_FIRST: Duration = Duration::from_micros(20);
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(1);
 
 /// The calls that may fail in ways of their own.
@@ -29,16 +33,16 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
 
     /// Takes the lock of a log, alone or with other readers. Whether it was to be had in time.
     fn lock(&self, file: &File, alone: bool, wait: Duration) -> io::Result<bool> {
-        let start = Instant::now();
-        let mut pause = Duration::from_micros(20);
+        let mut backoff = RetryPolicy::endless(LOCK_PAUSE_FIRST, LOCK_PAUSE_MAX).backoff().within(wait);
         loop {
             match if alone { file.try_lock() } else { file.try_lock_shared() } {
                 Ok(()) => return Ok(true),
                 Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if start.elapsed() >= wait => return Ok(false),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+                Err(TryLockError::WouldBlock) => match backoff.next(&ThreadRandom) {
+                    Some(pause) => std::thread::sleep(pause),
+                    None => return Ok(false),
+                },
             }
-            pause = (pause * 2).min(LOCK_PAUSE_MAX);
         }
     }
 

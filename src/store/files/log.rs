@@ -12,7 +12,7 @@ use crate::jsonl::read_at;
 use crate::store::batch::BATCH_BYTES_MAX;
 use crate::store::line::{Header, Token};
 use crate::store::memory::not_sealed;
-use crate::store::page::{Admission, admit, check_until, lost};
+use crate::store::page::{Admission, admit, check_lines, lost};
 use crate::store::{Append, End, Error, Name, Page};
 
 /// How often a log may be replaced while it is being opened.
@@ -376,7 +376,7 @@ fn read_page(
         let have = text.len();
         text.resize(room, 0);
         read_exact_at(file, &mut text[have..], offset + have as u64).map_err(|e| failed("reading", path, e))?;
-        let checked = check_until(&text, first, bytes, &path.display(), offset)?;
+        let checked = check_lines(&text, first, bytes, &path.display(), offset)?;
         if checked.bytes >= bytes && checked.bytes > 0 || room == there {
             let more = offset + (checked.bytes as u64) < tail.bytes;
             let Some(last) = checked.last else {

@@ -5,6 +5,8 @@
 //! writes once and syncs; a torn end, which was never acknowledged, is cut off under the lock by the next writer. `cat`,
 //! `grep` and `jq` work on all of it.
 
+use parking_lot::{Mutex, MutexGuard};
+
 mod disk;
 mod due;
 mod inspect;
@@ -20,7 +22,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -215,8 +217,8 @@ impl Files {
         Ok(())
     }
 
-    fn durable(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    fn durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable.lock()
     }
 
     /// Makes the entry of `path` in its folder durable.

@@ -12,10 +12,9 @@ use object_store::{
     Attribute, AttributeValue, Extensions, GetOptions, GetRange, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
 };
 
-use super::address::BucketAddress;
 use super::connect::Client;
 use super::wire::{Answer, Requests, Strangers, Ticket};
-use crate::store::Error;
+use crate::store::{BucketAddress, Error};
 
 /// Most objects that one page of a list has, in every protocol.
 pub(super) const PAGE_OBJECTS_MAX: usize = 1_000;

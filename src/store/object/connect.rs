@@ -13,11 +13,9 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::BucketOptions;
-use super::address::{BucketAddress, Provider};
 use super::secrets::Secrets;
 use super::wire::{Connector, Counters, Proxy};
-use crate::store::Error;
+use crate::store::{BucketAddress, BucketOptions, Error, Provider};
 
 /// The two faces of one client.
 #[derive(Clone)]

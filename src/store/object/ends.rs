@@ -178,7 +178,7 @@ impl Shared {
 
 /// Checks an object of whole appends: one, or those of a fold.
 pub(super) fn lines_of(text: Bytes, first: u64, place: &str) -> Result<Lines, Error> {
-    let checked = check_lines(&text, Some(first), &place, 0)?;
+    let checked = check_lines(&text, Some(first), usize::MAX, &place, 0)?;
     let header = split_line(&text).and_then(|(line, _)| Header::parse(line));
     match (header, checked.last) {
         (Some(header), Some(last)) if checked.bytes == text.len() => {

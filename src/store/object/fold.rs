@@ -6,7 +6,7 @@
 //! from behind the folds.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -72,13 +72,13 @@ impl Shared {
 
     /// The fold, if it is the one that was read last and not used up.
     pub(super) fn fold_in_hand(&self, log: &Name, fold: Fold) -> Option<Bytes> {
-        let hand = self.hand.lock().unwrap_or_else(PoisonError::into_inner);
+        let hand = self.hand.lock();
         hand.as_ref().filter(|hand| hand.fold == fold && hand.log == *log).map(|hand| hand.text.clone())
     }
 
     pub(super) fn keep_in_hand(&self, log: &Name, fold: Fold, text: Bytes) {
         let in_hand = InHand { log: log.clone(), fold, text };
-        *self.hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(in_hand));
+        *self.hand.lock() = Some(Arc::new(in_hand));
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a handle knows of logs, so that it need not ask again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::layout::Fold;
 use crate::store::{End, Name};
@@ -82,36 +84,31 @@ impl Default for Memory {
     }
 }
 
-/// Nothing is left half done by a panic here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Memory {
     pub(super) fn of(&self, log: &Name) -> Known {
-        Known { end: lock(&self.ends).get(log), folds: lock(&self.folds).get(log) }
+        Known { end: self.ends.lock().get(log), folds: self.folds.lock().get(log) }
     }
 
     /// An append was met that ends there.
     pub(super) fn met(&self, log: &Name, boundary: Boundary) {
-        let mut ends = lock(&self.ends);
+        let mut ends = self.ends.lock();
         let furthest = ends.get(log).filter(|end| end.number() >= boundary.number());
         ends.set(log, furthest.unwrap_or(boundary));
     }
 
     /// A list from the log's start showed these folds.
     pub(super) fn folded(&self, log: &Name, folds: Arc<[Fold]>) {
-        lock(&self.folds).set(log, folds);
+        self.folds.lock().set(log, folds);
     }
 
     /// The folds are others by now.
     pub(super) fn unfold(&self, log: &Name) {
-        lock(&self.folds).remove(log);
+        self.folds.lock().remove(log);
     }
 
     /// Something that was known is not so: the store has lost objects, or others have removed them.
     pub(super) fn forget(&self, log: &Name) {
-        lock(&self.ends).remove(log);
+        self.ends.lock().remove(log);
         self.unfold(log);
     }
 }
@@ -144,7 +141,7 @@ mod tests {
         assert_eq!(memory.of(&log(0)).end, Some(boundary(7)), "met again and again");
         assert_eq!(memory.of(&log(1)).end, None, "long ago");
         assert!(memory.of(&log(3 * ENDS_MAX - ENDS_MAX / 2)).end.is_some());
-        let ends = lock(&memory.ends);
+        let ends = memory.ends.lock();
         assert!(ends.young.len() + ends.old.len() <= ENDS_MAX);
         drop(ends);
         memory.folded(&log(0), Arc::new([Fold { from: 1, to: 2, bytes: 3 }]));

@@ -21,7 +21,6 @@
 //!
 //! Google Cloud Storage and Azure are reached by the same means, but nothing here was ever run against them.
 
-mod address;
 mod append;
 mod bucket;
 mod connect;
@@ -40,44 +39,29 @@ mod wire;
 mod xml;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-pub use address::{BucketAddress, Provider};
 pub(crate) use layout::{EVOLUTION, is_of_store};
 pub use wire::Requests;
 
 use super::wakes::Wakes;
-use super::{Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Store, Watch, Watched};
+use super::{
+    Batch, BucketAddress, BucketOptions, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Settings,
+    Store, Watch, Watched,
+};
 use crate::time::Timestamp;
 pub(crate) use bucket::{Bucket, Created, Listed, Query};
 use fold::InHand;
 use known::Memory;
 use read::Begun;
 
-/// How a handle behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketOptions {
-    /// Longest that one request may take, its answer included.
-    pub request_timeout: Duration,
-    /// Longest that a connection may take to be made.
-    pub connect_timeout: Duration,
-    /// How often a watch looks whether another process has changed something.
-    pub poll_every: Duration,
-}
-
-impl Default for BucketOptions {
-    /// Requests of at most 30 s, connections of at most 5 s, a look every 2 s.
-    fn default() -> Self {
-        BucketOptions {
-            request_timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(5),
-            poll_every: Duration::from_secs(2),
-        }
-    }
+/// Opens the store at an address.
+pub(super) fn open(address: &BucketAddress, settings: &Settings) -> Result<Arc<dyn Store>, Error> {
+    Ok(Arc::new(BucketStore::open(address, &settings.environment, settings.bucket.clone())?))
 }
 
 /// A store in a bucket.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Shared;
 use super::bucket::{Created, Query};
 use super::layout::{MARKER, PROBES};
-use crate::random::ThreadRandom;
+use crate::chance::ThreadRandom;
 use crate::store::{Error, Token};
 use crate::text::quote;
 

@@ -1,7 +1,7 @@
 //! Reading: a list, and the objects that it shows, several at a time; folds where there are any.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -10,7 +10,7 @@ use super::Shared;
 use super::ends::{COMMIT_BYTES_MAX, Found, LogPage, lines_of};
 use super::known::{Boundary, Known};
 use super::layout::{Commit, Fold, Member, commit_key, fold_key, log_start};
-use crate::store::page::{check_until, lost, split_line};
+use crate::store::page::{check_lines, lost, split_line};
 use crate::store::{BATCH_BYTES_MAX, End, Error, Header, Name, Page};
 
 /// Most bytes of a page, whatever was asked for; a page ends behind the append that passes it.
@@ -145,13 +145,13 @@ impl Shared {
     /// What was read of a page before a request failed. Of many requests some fail, and a log of many appends could not be
     /// read for ever if each failure were to make all that was read before it void.
     fn begun(&self, log: &Name, after: u64) -> Option<Part> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun.lock();
         begun.take_if(|begun| begun.log == *log && begun.after == after).map(|begun| begun.part)
     }
 
     fn keep_begun(&self, log: &Name, after: u64, part: Part) {
         let begun = Begun { log: log.clone(), after, part };
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        *self.begun.lock() = Some(begun);
     }
 
     /// All that is left of a log that was forgotten: its last append.
@@ -327,7 +327,7 @@ impl Reading<'_> {
         let text = behind(&lines.text, self.part.cursor);
         // As much of it as is enough: a page is not to be longer for there being a fold.
         let wanted = self.enough - self.part.text.len();
-        let Ok(checked) = check_until(&text, Some(self.part.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
+        let Ok(checked) = check_lines(&text, Some(self.part.cursor + 1), wanted, &"fold", 0) else { return Ok(false) };
         let Some(last) = checked.last else { return Ok(false) };
         let left_out = lines.text.len() - checked.bytes;
         self.take(Piece::Fold(fold), &text.slice(..checked.bytes), End::behind(last), left_out);

@@ -7,8 +7,8 @@
 //! request is read from the [`Ticket`] that went along with it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +19,7 @@ use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
     HttpService,
 };
+use parking_lot::Mutex;
 
 use super::xml::{self, NotAList};
 
@@ -174,11 +175,11 @@ impl Ticket {
     }
 
     pub(super) fn answer(&self) -> Answer {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.answer.lock().clone()
     }
 
     fn note(&self, change: impl FnOnce(&mut Answer)) {
-        change(&mut self.answer.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.answer.lock());
     }
 }
 

@@ -3,7 +3,7 @@
 //! A command is sent once. Only where an answer says that nothing was done is it sent again: to the node of a cluster that
 //! the answer names. (A store has one slot and is therefore on one node, so that following is all that a cluster takes.)
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
@@ -12,12 +12,13 @@ use ::redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline,
     RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsCertificates, Value,
 };
+use parking_lot::{Mutex, MutexGuard};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::address::{Endpoint, RedisAddress, RedisOptions, is_host};
 use super::failure;
-use crate::store::Error;
+use crate::store::address::redis::{Endpoint, is_host};
+use crate::store::{Error, RedisAddress, RedisOptions};
 
 /// How often one command follows where the nodes of a cluster send it.
 const MOVES_MAX: usize = 4;
@@ -110,7 +111,7 @@ impl Link {
 
     fn current(&self) -> MutexGuard<'_, Current> {
         // Nothing is left half done by a panic.
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock()
     }
 
     /// The connection that there is, or a new one.

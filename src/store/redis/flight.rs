@@ -6,11 +6,12 @@
 
 use std::io::ErrorKind;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Cmd, RedisResult, ServerErrorKind, Value};
 use futures_util::future::join;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -113,7 +114,7 @@ impl Flights {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing is left half done by a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Makes one call after the other as long as there are some who wait.

@@ -173,7 +173,7 @@ impl Inspection<'_> {
                 return Ok(());
             }
             let place = self.keys().log(log);
-            let checked = check_lines(&piece.text, Some(piece.first), &place, 0)?;
+            let checked = check_lines(&piece.text, Some(piece.first), usize::MAX, &place, 0)?;
             let whole = checked.bytes == piece.text.len();
             match checked.last.filter(|_| whole) {
                 Some(last) if last.seq >= piece.end.last.number() => return Ok(()),

@@ -28,7 +28,6 @@
 //! end that is known needs no other evidence than that this line is there, and is not counted; so most appends take the
 //! short way of `append.lua`.) A server that is set to evict keys when its memory is full is refused for writing.
 
-mod address;
 mod connect;
 mod failure;
 mod flight;
@@ -38,12 +37,11 @@ mod script;
 mod watch;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ::redis::{RedisError, Value};
 use async_trait::async_trait;
-
-pub use address::{RedisAddress, RedisOptions};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::line::{Header, Token};
 use super::memory::not_sealed;
@@ -51,8 +49,10 @@ use super::name::{encode, sort_key};
 use super::page::{changed, check_lines, lost};
 use super::wakes::Wakes;
 use super::{
-    Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched,
+    Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, RedisAddress,
+    RedisOptions, Settings, Store, Watch, Watched,
 };
+use crate::chance::{Random as _, ThreadRandom};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
 pub(crate) use connect::Link;
@@ -70,6 +70,11 @@ const RANGE_MAX: usize = 1_000;
 
 /// Most lines that one call lets go of.
 const FORGET_MAX: u64 = 10_000;
+
+/// Opens the store at an address.
+pub(super) async fn open(address: &RedisAddress, settings: &Settings) -> Result<Arc<dyn Store>, Error> {
+    Ok(Arc::new(RedisStore::open(address, &settings.redis_of(address)).await?))
+}
 
 /// A store in Redis. Clones share their connection.
 #[derive(Clone)]
@@ -127,7 +132,7 @@ impl RedisStore {
         let link = Arc::new(Link::new(address, options)?);
         let evicts = evicts(&link).await.map_err(|error| failure::explain(&error, "connecting", &location))?;
         let wakes = Wakes::new();
-        let origin = format!("{:016x}", fastrand::u64(..));
+        let origin = format!("{:016x}", ThreadRandom.bits());
         let inner = Inner {
             subscriber: Subscriber::new(link.clone(), wakes.clone(), origin.clone(), options.response_timeout),
             flights: Flights::new(link.clone(), origin.clone(), options.connect_timeout + 2 * options.response_timeout),
@@ -152,7 +157,7 @@ impl RedisStore {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing is left half done by a panic.
-        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.known.lock()
     }
 
     /// Notes what an answer says of the store.
@@ -315,7 +320,11 @@ impl RedisStore {
         call.text(&known.id);
         call.number(known.writes);
         // A new one each time: if the store is lost between two tries of its first batch, others have seen the first one.
-        call.owned(if known.id.is_empty() { format!("{:032x}", fastrand::u128(..)) } else { String::new() });
+        call.owned(if known.id.is_empty() {
+            format!("{:016x}{:016x}", ThreadRandom.bits(), ThreadRandom.bits())
+        } else {
+            String::new()
+        });
         call.owned(batch.token().to_string());
         call.text(&self.inner.origin);
         call.text(if self.inner.replicas.wanted > 0 { "1" } else { "0" });
@@ -458,7 +467,8 @@ impl Store for RedisStore {
                 let page_end = last.map_or(piece.end, End::behind);
                 return Ok(Page::new(text.into(), page_end, forgotten));
             }
-            let checked = check_lines(&piece.text, Some(piece.first), &self.inner.keys.log(log), text.len() as u64)?;
+            let checked =
+                check_lines(&piece.text, Some(piece.first), usize::MAX, &self.inner.keys.log(log), text.len() as u64)?;
             let whole = checked.bytes == piece.text.len();
             let Some(header) = checked.last.filter(|header| whole && header.seq <= end) else {
                 let problem = format!("the append at line {} has no end", piece.first);

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::{PubSubSink, PubSubStream};
@@ -15,11 +15,14 @@ use ::redis::{Msg, RedisError, RedisResult};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::connect::Link;
 use super::failure;
+use crate::chance::ThreadRandom;
+use crate::retry::{Backoff, RetryPolicy};
 use crate::store::wakes::{LocalWatch, Wakes};
 use crate::store::{Watch, Watched};
 
@@ -77,7 +80,7 @@ impl Subscriber {
 
     fn requests(&self) -> mpsc::UnboundedSender<Request> {
         // Nothing is left half done by a panic.
-        let mut held = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.requests.lock();
         if let Some(requests) = held.as_ref().filter(|requests| !requests.is_closed()) {
             return requests.clone();
         }
@@ -144,7 +147,7 @@ type Waiting = Vec<oneshot::Sender<RedisResult<()>>>;
 impl Task {
     async fn run(mut self) {
         let mut waiting = Waiting::new();
-        let mut wait = WAIT_FIRST;
+        let mut backoff = RetryPolicy::endless(WAIT_FIRST, WAIT_MAX).backoff();
         loop {
             while self.channels.is_empty() {
                 let Some(request) = self.requests.recv().await else { return };
@@ -153,7 +156,7 @@ impl Task {
             let error = match self.setup.link.subscriber().await {
                 Ok(connection) => {
                     let (mut sink, mut stream) = connection.split();
-                    match self.listen(&mut sink, &mut stream, &mut waiting, &mut wait).await {
+                    match self.listen(&mut sink, &mut stream, &mut waiting, &mut backoff).await {
                         Stop::Done => return,
                         Stop::Broken(error) => error,
                     }
@@ -161,16 +164,15 @@ impl Task {
                 Err(error) => error,
             };
             answer(&mut waiting, &error);
+            let Some(wait) = backoff.next(&ThreadRandom) else { return };
             if self.pause(&error, wait).await.is_none() {
                 return;
             }
-            wait = (wait * 2).min(WAIT_MAX);
         }
     }
 
-    /// Takes requests for about as long as `wait`, which nobody can fulfil now. None if there will be no more.
+    /// Takes requests for as long as `wait`, which nobody can fulfil now. None if there will be no more.
     async fn pause(&mut self, error: &RedisError, wait: Duration) -> Option<()> {
-        let wait = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
         let mut over = pin!(sleep(wait));
         loop {
             let request = match select(over.as_mut(), pin!(self.requests.recv())).await {
@@ -210,7 +212,7 @@ impl Task {
         sink: &mut PubSubSink,
         stream: &mut PubSubStream,
         waiting: &mut Waiting,
-        wait: &mut Duration,
+        backoff: &mut Backoff,
     ) -> Stop {
         let channels: Vec<String> = self.channels.keys().cloned().collect();
         for some in channels.chunks(TOGETHER_MAX) {
@@ -218,7 +220,7 @@ impl Task {
                 return Stop::Broken(error);
             }
         }
-        *wait = WAIT_FIRST;
+        backoff.reset();
         for listening in self.channels.values() {
             self.setup.wakes.wake(&listening.what);
         }

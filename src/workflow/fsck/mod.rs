@@ -16,7 +16,7 @@ use self::index::{Entries, Stretch};
 use self::run::{Checked, check_run, unless_damaged};
 use super::batches::DraftError;
 use super::{INBOX, RUNS};
-use crate::random::Random;
+use crate::chance::Random;
 use crate::store::{Batch, Error, Finding, Kind, Name, Store, Token};
 use crate::time::Timestamp;
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::index::leads_to;
 use super::{Options, Suspect, token};
-use crate::random::Random;
+use crate::chance::Random;
 use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
 use crate::workflow::batches::{self, DraftError, Inbox, Stamp};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use temporal_code::random::{SeededRandom, ThreadRandom};
-use temporal_code::store::contract::{self, Medium};
+use temporal_code::chance::{SeededRandom, ThreadRandom};
+use temporal_code::store::testing::contract::{self, Medium};
 use temporal_code::store::{Batch, BucketStore, Due, Error, Position, Queue, RetryPolicy, RetryingStore, Store};
 use temporal_code::time::Timestamp;
 
@@ -270,7 +270,7 @@ impl Chaos {
 fn chaos(seed: u64) -> impl FnMut(&Seen) -> Fault + Send {
     let random = SeededRandom::new(seed);
     move |seen| {
-        use temporal_code::random::Random as _;
+        use temporal_code::chance::Random as _;
         match ((random.uniform() * 40.0) as u32, seen.is_create) {
             (0, _) => Fault::Answer(503, "SlowDown"),
             (1, true) => Fault::Answer(409, "ConditionalRequestConflict"),
@@ -291,7 +291,7 @@ impl Medium for Chaos {
     async fn open(&self) -> Result<Arc<dyn Store>, Error> {
         let store = self.place.through(self.proxy.port).open();
         let wait = Duration::from_millis(3);
-        let policy = RetryPolicy { tries_max: 100, wait_first: wait, wait_max: 10 * wait };
+        let policy = RetryPolicy { tries_max: 100, wait_first: wait, factor: 2, wait_max: 10 * wait };
         Ok(Arc::new(RetryingStore::new(Arc::new(store), policy, Arc::new(ThreadRandom))))
     }
 

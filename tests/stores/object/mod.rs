@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use temporal_code::random::ThreadRandom;
-use temporal_code::store::contract::Medium;
+use temporal_code::chance::ThreadRandom;
+use temporal_code::store::testing::contract::Medium;
 use temporal_code::store::{
     Batch, BucketAddress, BucketOptions, BucketStore, Error, Kind, Line, Name, Position, Store, Token,
 };
@@ -145,7 +145,7 @@ macro_rules! on_s3s {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    temporal_code::store::contract::$module::$name(&super::OnFolder::new().await).await;
+                    temporal_code::store::testing::contract::$module::$name(&super::OnFolder::new().await).await;
                 }
             )*
         }

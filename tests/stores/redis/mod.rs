@@ -9,8 +9,8 @@ mod watches;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::random::ThreadRandom;
-use temporal_code::store::contract::Medium;
+use temporal_code::chance::ThreadRandom;
+use temporal_code::store::testing::contract::Medium;
 use temporal_code::store::{Batch, Error, Kind, Line, Name, Position, Store, Token};
 use temporal_code::store_contract;
 

@@ -17,7 +17,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section, progress};
 use crate::surroundings::Context;
-use temporal_code::random::ThreadRandom;
+use temporal_code::chance::ThreadRandom;
 use temporal_code::store::{Address, FileStore, Finding, Store};
 use temporal_code::text;
 use temporal_code::workflow::fsck::{self, News, Options, Summary};

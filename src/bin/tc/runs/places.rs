@@ -238,13 +238,11 @@ async fn forced(address: &Address, format: Format) -> Result<Option<Runs>> {
         (Format::Substantial, Address::Path(path)) => {
             Some(Runs::Substantial(Package::Files(Files::open(path, zone)?.into()), location))
         }
-        #[cfg(feature = "redis")]
         (Format::Substantial, Address::Redis(redis)) => {
             let theirs = temporal_code::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone)?;
             Some(Runs::Substantial(Package::Redis(theirs.into()), location))
         }
         (Format::DurablePython, Address::Path(path)) => Some(Runs::DurablePython(StateFolder::new(path))),
-        #[cfg(any(feature = "redis", feature = "object-store"))]
         _ => None,
     })
 }

@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::worker::Pending;
 use super::Shared;
+use crate::chance::ThreadRandom;
+use crate::retry::RetryPolicy;
 use crate::store::Error;
 
 /// Objects that are fetched at the same time.
@@ -21,9 +23,9 @@ const BYTES_MAX: usize = 64 << 20;
 /// Larger objects are read a part at a time.
 pub(super) const WHOLE_BYTES_MAX: u64 = 8 << 20;
 
-/// How often a request is made that could succeed the next time, and the wait before the second; doubled before each after.
-const TRIES_MAX: u32 = 5;
-const WAIT_FIRST: Duration = Duration::from_millis(100);
+/// How a request is made again that could succeed the next time.
+const AGAIN: RetryPolicy =
+    RetryPolicy { tries_max: 5, wait_first: Duration::from_millis(100), factor: 2, wait_max: Duration::from_secs(1) };
 
 /// Lets requests through.
 #[derive(Debug)]
@@ -92,18 +94,6 @@ fn bytes_max(size: u64) -> u64 {
 }
 
 /// Makes a request until it succeeds, or fails in a way that does not pass.
-pub(super) async fn patiently<T, F: Future<Output = Result<T, Error>>>(
-    mut request: impl FnMut() -> F,
-) -> Result<T, Error> {
-    let mut tries = 1;
-    loop {
-        match request().await {
-            Err(error) if error.retryable() && tries < TRIES_MAX => {
-                let wait = WAIT_FIRST * 2u32.pow(tries - 1);
-                tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                tries += 1;
-            }
-            result => return result,
-        }
-    }
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Error>>>(request: impl FnMut() -> F) -> Result<T, Error> {
+    AGAIN.persist(&ThreadRandom, Error::retryable, request).await
 }

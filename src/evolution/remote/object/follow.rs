@@ -10,6 +10,7 @@ use super::list::Segments;
 use super::names::{Segment, SegmentId, decision, number_of};
 use super::read::{SegmentPieces, list_decisions};
 use super::write::OVERLAP_US;
+use crate::clock::{Clock as _, SystemClock};
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -28,7 +29,7 @@ pub(super) struct BucketFollower {
 
 impl BucketFollower {
     pub(super) fn begin(shared: &Arc<Shared>) -> Result<Self, Error> {
-        let now = Timestamp::now();
+        let now = SystemClock.now();
         let start = now.offset_micros(-OVERLAP_US);
         let mut segments = Segments::from(shared, start, now);
         let mut seen = HashMap::new();
@@ -48,7 +49,7 @@ impl BucketFollower {
     }
 
     fn poll_segments(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
-        let now = Timestamp::now();
+        let now = SystemClock.now();
         let from = now.offset_micros(-OVERLAP_US).max(self.start);
         self.seen.retain(|_, put| *put >= from.offset_micros(-OVERLAP_US));
         let segments = Segments::from(&self.shared, from, now).without(self.seen.keys().copied());

@@ -11,10 +11,10 @@ use super::Shared;
 use super::list::{Listed, Segments};
 use super::names::{DECISIONS, NUMBER_MAX, Segment, SegmentId, decision};
 use super::read::{Decisions, SegmentPieces, list_decisions};
+use crate::chance::{Random as _, ThreadRandom, mix};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
 use crate::evolution::source::each_block_of_piece;
-use crate::random::mix;
 use crate::store::Error;
 use crate::store::object::Created;
 use crate::time::Timestamp;
@@ -113,7 +113,7 @@ impl BucketWriter {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         BucketWriter {
             shared: shared.clone(),
-            id: SegmentId { writer: fastrand::u64(..), number: 0 },
+            id: SegmentId { writer: ThreadRandom.bits(), number: 0 },
             held: Held::default(),
             sealed: None,
             written_bytes: 0,

@@ -17,7 +17,7 @@ use super::worker::Worker;
 use super::{Place, Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::redis::{Keys, Link, explain};
-use crate::store::{Error, RedisAddress, RedisOptions};
+use crate::store::{Error, RedisAddress, RedisOptions, Settings};
 use crate::time::Timestamp;
 use follow::RedisFollower;
 use read::RedisLog;
@@ -43,6 +43,11 @@ impl fmt::Debug for RedisSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RedisSite").field(&self.shared.location).finish()
     }
+}
+
+/// The way to the log at an address, which is not gone yet.
+pub(super) fn open(address: &RedisAddress, settings: &Settings) -> Result<Arc<dyn Site>, Error> {
+    Ok(Arc::new(RedisSite::new(address, &settings.redis_of(address))?))
 }
 
 impl RedisSite {

@@ -8,6 +8,7 @@ use super::super::{Decide, Heard, Known, NotAll, Place, Writer};
 use super::page::{Page, Range};
 use super::read::{RedisPieces, first_since};
 use super::{Shared, place};
+use crate::chance::{Random as _, ThreadRandom};
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -44,7 +45,7 @@ pub(super) struct RedisWriter {
 
 impl RedisWriter {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let id = format!("{:016x}", fastrand::u64(..));
+        let id = format!("{:016x}", ThreadRandom.bits());
         RedisWriter { shared: shared.clone(), id, number: 0, in_doubt: Vec::new(), written_bytes: 0, calls: None }
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
-use super::{Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched};
+use crate::store::{Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched};
 use crate::time::Timestamp;
 
 /// What goes wrong with one call.
@@ -153,7 +154,7 @@ impl Store for FaultyStore {
         let fault = self.next(Call::List).await?;
         let key = format!("{kind}/{start}/{}/{limit}", after.map_or(String::new(), Name::to_string));
         let fresh = self.inner.list(kind, start, after, limit).await?;
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.lock();
         let stale = lists.insert(key, fresh.clone());
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))
     }
@@ -167,7 +168,7 @@ impl Store for FaultyStore {
     ) -> Result<Vec<Due>, Error> {
         let fault = self.next(Call::List).await?;
         let fresh = self.inner.due_after(queue, after, now, limit).await?;
-        let mut dues = self.dues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dues = self.dues.lock();
         let stale = dues.insert((queue.clone(), after.cloned()), fresh.clone());
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))
     }

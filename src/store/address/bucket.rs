@@ -1,6 +1,7 @@
 //! Addresses of object stores: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::store::Error;
 
@@ -19,7 +20,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    pub(super) fn scheme(self) -> &'static str {
+    pub(crate) fn scheme(self) -> &'static str {
         match self {
             Provider::S3 => "s3",
             Provider::Google => "gs",
@@ -71,7 +72,7 @@ impl BucketAddress {
     }
 
     /// The same address without the last part of its prefix, and that part; none if there is no prefix.
-    pub(crate) fn parent(&self) -> Option<(Self, &str)> {
+    pub fn parent(&self) -> Option<(Self, &str)> {
         let (prefix, last) = self.prefix.rsplit_once('/').unwrap_or(("", &self.prefix));
         (!last.is_empty()).then(|| (BucketAddress { prefix: prefix.into(), ..self.clone() }, last))
     }
@@ -89,6 +90,28 @@ impl BucketAddress {
     /// What keys begin with, without a `/` at either end; may be empty.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+}
+
+/// How a store in a bucket is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOptions {
+    /// Longest that one request may take, its answer included.
+    pub request_timeout: Duration,
+    /// Longest that a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How often a watch looks whether another process has changed something.
+    pub poll_every: Duration,
+}
+
+impl Default for BucketOptions {
+    /// Requests of at most 30 s, connections of at most 5 s, a look every 2 s.
+    fn default() -> Self {
+        BucketOptions {
+            request_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            poll_every: Duration::from_secs(2),
+        }
     }
 }
 

@@ -22,16 +22,16 @@ const PORT: u16 = 6379;
 /// It prints without user name and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisAddress {
-    pub(super) endpoint: Endpoint,
-    pub(super) database: u32,
-    pub(super) prefix: String,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<String>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) database: u32,
+    pub(crate) prefix: String,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<String>,
 }
 
 /// What is connected to.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Tcp { host: String, port: u16, tls: bool },
     Unix(PathBuf),
 }
@@ -171,7 +171,7 @@ fn host_of(url: &Url) -> Result<String, Error> {
 }
 
 /// A name that can be looked up, or an address.
-pub(super) fn is_host(name: &str) -> bool {
+pub(crate) fn is_host(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !name.is_empty() && name.len() <= 253 && (name.bytes().all(plain) || name.parse::<std::net::IpAddr>().is_ok())
 }

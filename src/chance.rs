@@ -1,12 +1,19 @@
 //! Chance as it is given to what needs it: a thread's own, one from a seed, or draws written down beforehand.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// A source of uniform random numbers.
 pub trait Random: Send + Sync + fmt::Debug {
     /// The next number, at least 0 and less than 1.
     fn uniform(&self) -> f64;
+
+    /// 64 random bits, of two numbers.
+    fn bits(&self) -> u64 {
+        let half = |uniform: f64| (uniform * 4_294_967_296.0) as u64;
+        half(self.uniform()) << 32 | half(self.uniform())
+    }
 }
 
 /// A fast generator of each thread's own, seeded by the system. Not for secrets.
@@ -33,7 +40,7 @@ impl SeededRandom {
 
 impl Random for SeededRandom {
     fn uniform(&self) -> f64 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         to_unit(mix(*state))
     }
@@ -55,7 +62,7 @@ impl Draws {
 
 impl Random for Draws {
     fn uniform(&self) -> f64 {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         let number = self.numbers.get(*next % self.numbers.len().max(1)).copied().unwrap_or(0.0);
         *next += 1;
         number

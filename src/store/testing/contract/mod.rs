@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use temporal_code::store::{Error, MemoryStore, Store, contract};
+//! use temporal_code::store::testing::contract;
+//! use temporal_code::store::{Error, MemoryStore, Store};
 //!
 //! #[derive(Debug)]
 //! struct Memory(MemoryStore);
@@ -31,8 +32,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Batch, Error, Kind, Line, Name, Position, Queue, Store, Token};
-use crate::random::ThreadRandom;
+use crate::chance::ThreadRandom;
+use crate::store::{Batch, Error, Kind, Line, Name, Position, Queue, Store, Token};
 
 /// The kind of the logs that the contract makes.
 pub const KIND: Kind = Kind::new("contract");
@@ -186,7 +187,7 @@ macro_rules! store_contract {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 let medium = $medium.await;
-                $crate::store::contract::$module::$name(&medium).await;
+                $crate::store::testing::contract::$module::$name(&medium).await;
             }
         )*
     };

@@ -1,15 +1,17 @@
 //! Where a store is, as users write it, and how to get there.
 
+mod bucket;
+pub(super) mod redis;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(feature = "object-store")]
-use super::object::{BucketAddress, BucketOptions, BucketStore};
-#[cfg(feature = "redis")]
-use super::redis::{RedisAddress, RedisOptions, RedisStore};
-use super::{Error, FileOptions, FileStore, RetryPolicy, RetryingStore, Store};
-use crate::random::ThreadRandom;
+pub use bucket::{BucketAddress, BucketOptions, Provider};
+pub use redis::{RedisAddress, RedisOptions};
+
+use super::{Error, FileOptions, FileStore, RetryPolicy, RetryingStore, Store, object, redis as on_redis};
+use crate::chance::ThreadRandom;
 
 /// Where a store or an evolution log is. It prints without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +20,8 @@ pub enum Address {
     /// A folder; of an evolution log, also a file.
     Path(PathBuf),
     /// A prefix in a database of a Redis, or of what speaks its protocol.
-    #[cfg(feature = "redis")]
     Redis(RedisAddress),
     /// A prefix in a bucket of an object store.
-    #[cfg(feature = "object-store")]
     Bucket(BucketAddress),
 }
 
@@ -31,10 +31,8 @@ pub struct Settings {
     /// For folders.
     pub files: FileOptions,
     /// For a Redis.
-    #[cfg(feature = "redis")]
     pub redis: RedisOptions,
     /// For buckets.
-    #[cfg(feature = "object-store")]
     pub bucket: BucketOptions,
     /// Names and values as the environment has them: `REDIS_USERNAME` and `REDIS_PASSWORD`, for an address that has none of
     /// both; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what it means to these providers.
@@ -42,12 +40,6 @@ pub struct Settings {
     /// How calls of a store that failed are made again.
     pub retry: RetryPolicy,
 }
-
-#[cfg(not(feature = "redis"))]
-const LACKS_REDIS: &str = "this build knows no Redis: it was made without the feature `redis`";
-
-#[cfg(not(feature = "object-store"))]
-const LACKS_BUCKETS: &str = "this build knows no object stores: it was made without the feature `object-store`";
 
 impl Settings {
     /// What is usual, with credentials from an environment. The library does not look at the environment by itself: a program
@@ -59,7 +51,6 @@ impl Settings {
     }
 
     /// The options for this Redis, with what the environment has of it.
-    #[cfg(feature = "redis")]
     pub fn redis_of(&self, address: &RedisAddress) -> RedisOptions {
         let mut options = self.redis.clone();
         // What is said of this server goes before what is said of any.
@@ -90,20 +81,21 @@ impl Address {
     /// ```
     /// use temporal_code::store::Address;
     /// assert_eq!(Address::parse(".tc").unwrap().to_string(), ".tc");
-    /// # #[cfg(feature = "redis")]
     /// assert_eq!(Address::parse("redis://:secret@db.example/1").unwrap().to_string(), "redis://db.example:6379/1");
     /// assert!(Address::parse("ftp://example").is_err());
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an address that is wrong, or of a kind that this build does not have. It does not repeat the
-    /// address, which may have a password in an unexpected place.
+    /// [`Error::Invalid`] for an address that is wrong. It does not repeat the address, which may have a password in an
+    /// unexpected place.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let Some(scheme) = scheme(text) else { return path(text) };
         match scheme.as_str() {
             "file" => path(&text["file://".len()..]),
-            "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => redis(text),
-            "s3" | "s3a" | "gs" | "az" | "azure" => bucket(text),
+            "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => {
+                RedisAddress::parse(text).map(Address::Redis)
+            }
+            "s3" | "s3a" | "gs" | "az" | "azure" => BucketAddress::parse(text).map(Address::Bucket),
             _ => Err(Error::invalid("address of a store", format!("`{scheme}://` is no kind of store"))),
         }
     }
@@ -117,25 +109,20 @@ impl Address {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Path(path) => Some(path),
-            #[cfg(any(feature = "redis", feature = "object-store"))]
-            _ => None,
+            Address::Redis(_) | Address::Bucket(_) => None,
         }
     }
 
     /// Opens the store. A folder must be one already, unless `create`; elsewhere a store begins with its first batch.
     ///
     /// # Errors
-    /// What the medium says; see `open` of each store.
+    /// What the medium says, see `open` of each store; [`Error::Invalid`] for a medium that this build was made without.
     pub async fn open(&self, settings: &Settings, create: bool) -> Result<Arc<dyn Store>, Error> {
         let store: Arc<dyn Store> = match self {
             Address::Path(path) if create => Arc::new(FileStore::create(path, settings.files)?),
             Address::Path(path) => Arc::new(FileStore::open(path, settings.files)?),
-            #[cfg(feature = "redis")]
-            Address::Redis(address) => Arc::new(RedisStore::open(address, &settings.redis_of(address)).await?),
-            #[cfg(feature = "object-store")]
-            Address::Bucket(address) => {
-                Arc::new(BucketStore::open(address, &settings.environment, settings.bucket.clone())?)
-            }
+            Address::Redis(address) => on_redis::open(address, settings).await?,
+            Address::Bucket(address) => object::open(address, settings)?,
         };
         Ok(Arc::new(RetryingStore::new(store, settings.retry, Arc::new(ThreadRandom))))
     }
@@ -156,33 +143,11 @@ fn path(path: &str) -> Result<Address, Error> {
     Ok(Address::Path(PathBuf::from(path)))
 }
 
-#[cfg(feature = "redis")]
-fn redis(text: &str) -> Result<Address, Error> {
-    RedisAddress::parse(text).map(Address::Redis)
-}
-
-#[cfg(not(feature = "redis"))]
-fn redis(_: &str) -> Result<Address, Error> {
-    Err(Error::invalid("address of a store", LACKS_REDIS))
-}
-
-#[cfg(feature = "object-store")]
-fn bucket(text: &str) -> Result<Address, Error> {
-    BucketAddress::parse(text).map(Address::Bucket)
-}
-
-#[cfg(not(feature = "object-store"))]
-fn bucket(_: &str) -> Result<Address, Error> {
-    Err(Error::invalid("address of a store", LACKS_BUCKETS))
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Path(path) => path.display().fmt(f),
-            #[cfg(feature = "redis")]
             Address::Redis(address) => address.fmt(f),
-            #[cfg(feature = "object-store")]
             Address::Bucket(address) => address.fmt(f),
         }
     }
@@ -212,7 +177,6 @@ mod tests {
         assert!(shown.contains("REDIS_PASSWORD") && !shown.contains("HOME") && !shown.contains("hunter2"), "{shown}");
     }
 
-    #[cfg(feature = "redis")]
     #[test]
     fn what_is_said_of_a_redis_goes_before_the_environment() {
         let address = |text: &str| RedisAddress::parse(text).unwrap();

@@ -1,0 +1,60 @@
+//! Stands in for stores of the package on Redis where a build has none: there is no value of this type.
+
+use super::found::{Found, Listed, Listing};
+use super::records::Reading;
+use super::zone::Zone;
+use crate::store::redis::absent;
+use crate::store::{Error, RedisAddress, RedisOptions};
+use crate::time::Timestamp;
+
+/// A store of the package on Redis, which this build knows nothing of.
+#[derive(Debug)]
+pub enum Redis {}
+
+type Answer<T> = Result<T, Error>;
+
+impl Redis {
+    /// Says that this build has no such stores.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], always.
+    pub fn new(_: &RedisAddress, _: &RedisOptions, _: Zone) -> Answer<Redis> {
+        Err(absent())
+    }
+
+    pub(crate) fn zone(&self) -> &Zone {
+        match *self {}
+    }
+
+    pub(crate) async fn detect(&self) -> Answer<Option<bool>> {
+        match *self {}
+    }
+
+    pub(crate) async fn workflows(&self, _: Option<&str>, _: usize) -> Answer<Listing<String>> {
+        match *self {}
+    }
+
+    pub(crate) async fn queues(&self, _: Option<&str>, _: usize) -> Answer<Listing<String>> {
+        match *self {}
+    }
+
+    pub(crate) async fn runs(&self, _: Option<&str>, _: Option<&str>, _: usize) -> Answer<Listing<Listed>> {
+        match *self {}
+    }
+
+    pub(crate) async fn read(&self, _: &[&str]) -> Answer<Vec<Found>> {
+        match *self {}
+    }
+
+    pub(crate) async fn reading(&self, _: &str) -> Answer<Option<Reading>> {
+        match *self {}
+    }
+
+    pub(crate) async fn write_link(&self, _: &str, _: &str) -> Answer<()> {
+        match *self {}
+    }
+
+    pub(crate) async fn add_schedule(&self, _: &str, _: &str, _: Timestamp, _: &str) -> Answer<bool> {
+        match *self {}
+    }
+}
