@@ -246,7 +246,7 @@ impl Bucket {
 
     /// One page of a list. `next` is where the page before said that it goes on.
     pub(crate) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
-        let ticket = if query.with_odd { Ticket::sifting(PAGE_BYTES_MAX) } else { Ticket::new(PAGE_BYTES_MAX) };
+        let ticket = Ticket::list(PAGE_BYTES_MAX, query.with_odd);
         let prefix = format!("{}{}", self.root, query.start);
         let options = PaginatedListOptions {
             offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),

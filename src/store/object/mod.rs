@@ -34,9 +34,9 @@ mod names;
 mod probe;
 mod read;
 mod secrets;
-mod sift;
 mod watch;
 mod wire;
+mod xml;
 
 use std::fmt;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use object_store::client::{
 };
 use parking_lot::Mutex;
 
-use super::sift::sift;
+use super::xml::{NoList, check_list, sift, text_of};
 
 /// Longest answer to a request that is not for an object or a list.
 const SMALL_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -146,23 +146,33 @@ pub(super) struct Answer {
     pub(super) odd: Vec<String>,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Bytes,
+    List,
+    /// A list without the names that cannot be asked for.
+    Sifted,
+}
+
 /// Goes along with a request, and comes back with its [`Answer`].
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     bytes_max: usize,
-    sifts: bool,
+    wanted: Wanted,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Ticket {
     /// For a request whose answer may be this long.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Ticket { bytes_max, sifts: false, answer: Arc::default() }
+        Ticket { bytes_max, wanted: Wanted::Bytes, answer: Arc::default() }
     }
 
-    /// For a list: names that cannot be asked for are taken out of it.
-    pub(super) fn sifting(bytes_max: usize) -> Self {
-        Ticket { sifts: true, ..Ticket::new(bytes_max) }
+    /// For a page of a list. If it `sifts`, names that cannot be asked for are taken out of it.
+    pub(super) fn list(bytes_max: usize, sifts: bool) -> Self {
+        let wanted = if sifts { Wanted::Sifted } else { Wanted::List };
+        Ticket { wanted, ..Ticket::new(bytes_max) }
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -248,14 +258,14 @@ impl HttpService for Wire {
             // The status decides. What else is said is read as far as it comes.
             let text = read_failure(body).await;
             ticket.note(|answer| {
-                answer.code = element(&text, "Code").filter(|code| is_word(code)).unwrap_or_default().to_owned();
-                answer.message = element(&text, "Message").unwrap_or_default().to_owned();
+                answer.code = text_of(&text, "Code").filter(|code| is_word(code)).unwrap_or_default();
+                answer.message = text_of(&text, "Message").unwrap_or_default();
             });
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(text)));
         }
         match read_body(body, ticket.bytes_max).await {
             Ok(Some(bytes)) => {
-                let body = if ticket.sifts { sifted(&ticket, bytes) } else { bytes };
+                let body = checked(&ticket, bytes).map_err(|error| HttpError::new(HttpErrorKind::Decode, error))?;
                 Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
             }
             Ok(None) => {
@@ -267,15 +277,21 @@ impl HttpService for Wire {
     }
 }
 
-/// A page of a list without names that cannot be asked for, which are noted.
-fn sifted(ticket: &Ticket, page: Bytes) -> Bytes {
-    let Ok(text) = std::str::from_utf8(&page) else { return page };
-    let (kept, odd) = sift(text);
+/// The answer to what was asked for: a page of a list is one, and is without names that cannot be asked for, which are noted.
+fn checked(ticket: &Ticket, body: Bytes) -> Result<Bytes, NoList> {
+    if ticket.wanted == Wanted::Bytes {
+        return Ok(body);
+    }
+    let text = std::str::from_utf8(&body).map_err(|_| NoList)?;
+    if ticket.wanted == Wanted::List {
+        return check_list(text).map(|()| body);
+    }
+    let (kept, odd) = sift(text)?;
     if odd.is_empty() {
-        return page;
+        return Ok(body);
     }
     ticket.note(|answer| answer.odd = odd);
-    kept.into()
+    Ok(kept.into())
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -313,12 +329,6 @@ async fn read_failure(body: HttpResponseBody) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// What stands between `<name>` and `</name>`, the first time.
-fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    Some(rest.split_once(&format!("</{name}>"))?.0)
-}
-
 fn is_word(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
@@ -328,12 +338,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_of_a_failure_is_read_from_what_the_server_says() {
-        let xml = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>No\u{1b} x</Message></Error>";
-        assert_eq!(element(xml, "Code"), Some("NoSuchBucket"));
-        assert_eq!(element(xml, "Message"), Some("No\u{1b} x"));
-        assert_eq!(element("<Code>x", "Code"), None);
+    fn a_code_is_one_word() {
         assert!(is_word("NoSuchKey") && !is_word("") && !is_word("a b") && !is_word(&"x".repeat(65)));
+    }
+
+    #[test]
+    fn a_list_is_one_whether_it_is_sifted_or_not() {
+        let list = Bytes::from("<ListBucketResult><Contents><Key>a//b</Key></Contents></ListBucketResult>");
+        for (ticket, kept, odd) in [
+            (Ticket::new(1), list.clone(), vec![]),
+            (Ticket::list(1, false), list.clone(), vec![]),
+            (Ticket::list(1, true), Bytes::from("<ListBucketResult></ListBucketResult>"), vec!["a//b".to_owned()]),
+        ] {
+            assert_eq!(checked(&ticket, list.clone()).unwrap(), kept);
+            assert_eq!(ticket.answer().odd, odd);
+            for other in [&b"<html></html>"[..], b"", b"\xff"] {
+                assert_eq!(checked(&ticket, other.into()).is_ok(), ticket.wanted == Wanted::Bytes, "{other:?}");
+            }
+        }
     }
 
     #[tokio::test]

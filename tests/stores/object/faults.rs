@@ -181,6 +181,30 @@ async fn reading_that_fails_has_its_kind_and_succeeds_when_it_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_something_else_is_an_error_and_no_empty_list() {
+    let (place, proxy, store) = behind_proxy().await;
+    let end = push(&store, &log("a"), Position::START, "x").await;
+    for text in [
+        "",
+        "Log in to the network of this hotel.",
+        "<!DOCTYPE html><html><head><title>Log in</title></head><body></body></html>",
+        "{\"contents\": []}",
+        "<Error><Code>SlowDown</Code></Error>",
+        "<ListBucketResult><Contents>",
+    ] {
+        let store = place.through(proxy.port).open_with(&[], TIMEOUT);
+        proxy.plan(move |seen| if seen.is_list() { Fault::Text(text) } else { Fault::None });
+        assert_eq!(code(store.end(&log("a")).await), "unavailable", "{text}");
+        assert_eq!(code(store.read(&log("a"), 0, 1 << 20).await), "unavailable", "{text}");
+        assert_eq!(code(store.list(super::RUNS, "", None, 9).await), "unavailable", "{text}");
+        assert_eq!(code(store.due(&Queue::default(), Timestamp::from_micros(1), 9).await), "unavailable", "{text}");
+        assert_eq!(code(store.queues().await), "unavailable", "{text}");
+        proxy.calm();
+        assert_eq!(store.end(&log("a")).await.unwrap().last, end);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn due_entries_are_put_and_dropped_through_failures() {
     let (place, proxy, store) = behind_proxy().await;
     let due = Due { queue: Queue::default(), at: Timestamp::from_micros(1), run: log("a") };

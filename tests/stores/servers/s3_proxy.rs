@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     None,
     /// It is not forwarded; the answer is this status and code.
     Answer(u16, &'static str),
+    /// It is not forwarded; the answer says that all went well, and is this text.
+    Text(&'static str),
     /// It is forwarded; half of the answer's body comes, and the connection is closed.
     HalfBody,
     /// It is forwarded, and the answer waits.
@@ -140,6 +142,11 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
         Fault::CloseBefore => return Ok(()),
         Fault::Answer(status, code) => {
             return client.write_all(&failure(status, code, &seen.method)).await;
+        }
+        Fault::Text(text) => {
+            let length = text.len();
+            let all = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}");
+            return client.write_all(all.as_bytes()).await;
         }
         Fault::Redirect(status) => {
             let there = format!(
