@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! source ── blocks ──▶ scan ── events ──▶ summary ──▶ report
-//!                       │ fast, event        │ sketch, fallback
+//!                       │ fast, event        │ fallback
 //!                       └──────────────────▶ tail, follow
 //! ```
 
@@ -20,10 +20,7 @@ mod latest;
 pub mod remote;
 pub mod report;
 pub mod scan;
-pub mod sequential;
-pub mod sketch;
 pub mod source;
-pub mod stats;
 pub mod summary;
 mod table;
 pub mod tail;

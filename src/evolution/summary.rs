@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::decision::Standing;
-use super::sketch::Latency;
+use crate::statistics::sketch::Latency;
 use crate::time::Timestamp;
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
