@@ -10,13 +10,18 @@
 pub mod append;
 pub mod clean;
 mod collect;
+pub mod decide;
 pub mod decision;
 pub mod event;
 pub mod fallback;
 pub mod fast;
+mod fate;
+pub(crate) mod file;
 pub mod folder;
 pub mod follow;
 mod latest;
+mod packed;
+pub(crate) mod piece;
 pub mod remote;
 pub mod report;
 pub mod scan;
