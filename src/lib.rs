@@ -9,6 +9,7 @@
 //! - [`compat`]: what other systems keep, read into our types
 //! - [`workflow`]: histories and inboxes of durable workflows, and what they amount to
 //! - [`runs`]: workflow runs of any format as one kind of thing: listed, followed, replayed, sent to
+//! - [`statistics`]: what can be said of rates and latencies
 //! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
 
 pub mod chance;
@@ -20,6 +21,7 @@ pub mod jsonl;
 pub mod retry;
 pub mod rollout;
 pub mod runs;
+pub mod statistics;
 pub mod store;
 pub mod text;
 pub mod time;

@@ -3,19 +3,14 @@
 //! Whoever appends through an [`Appender`] holds the file's advisory lock meanwhile. The Python package knows no locks; it
 //! writes each line at once to a file opened for appending, which the operating system does not mix with our writes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::follow::last_line_start;
-use super::source::same_file;
+use super::file::{LOCK_WAIT, last_line_start, lock_within, same_file};
 use crate::jsonl::{LINE_BYTES_MAX, read_at};
 use crate::time::Timestamp;
-
-/// How long the lock is waited for. Then it is done without: a stopped process must not stop the others, and single
-/// writes do not mix.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// How long the lock is not waited for after it was waited for in vain.
 const LOCK_PAUSE: Duration = Duration::from_secs(30);
@@ -168,16 +163,24 @@ impl Appender {
     /// # Errors
     /// The log cannot be opened, read or mended.
     pub fn lock(&mut self, news: &mut dyn News) -> io::Result<Session<'_>> {
+        let patient = self.unlockable.is_none_or(|since| since.elapsed() >= LOCK_PAUSE);
+        self.lock_within(if patient { LOCK_WAIT } else { Duration::ZERO }, news)
+    }
+
+    /// The same, where the lock is waited for so long: [`Session::is_locked`] tells whether it was to be had.
+    ///
+    /// # Errors
+    /// As [`Appender::lock`].
+    pub fn lock_within(&mut self, wait: Duration, news: &mut dyn News) -> io::Result<Session<'_>> {
         for _ in 0..OPEN_TRIES {
             if self.open.is_none() {
                 self.open = Some(open(&self.path)?);
             }
             let Some(log) = &mut self.open else { break };
             log.catch_up(&mut self.buffer, news)?;
-            let patient = self.unlockable.is_none_or(|since| since.elapsed() >= LOCK_PAUSE);
-            let locked = lock_within(&log.file, if patient { LOCK_WAIT } else { Duration::ZERO })?;
+            let locked = lock_within(&log.file, wait)?;
             self.unlockable =
-                if locked { None } else { self.unlockable.filter(|_| !patient).or_else(|| Some(Instant::now())) };
+                if locked { None } else { self.unlockable.filter(|_| wait.is_zero()).or_else(|| Some(Instant::now())) };
             log.catch_up(&mut self.buffer, news)?;
             if log.is_at(&self.path)? == Some(true) {
                 log.mend(&mut self.buffer, news)?;
@@ -200,27 +203,6 @@ fn open(path: &Path) -> io::Result<Open> {
     let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let day = i64::try_from(modified.as_secs() / 86_400).unwrap_or(0);
     Ok(Open { file, seen: 0, skipping: false, torn: None, day, is_new })
-}
-
-/// Whether the lock was to be had in that time.
-#[cfg(unix)]
-pub(super) fn lock_within(file: &File, wait: Duration) -> io::Result<bool> {
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(false),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if start.elapsed() >= wait => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(100)),
-        }
-    }
-}
-
-/// Elsewhere a lock would keep the Python package out.
-#[cfg(not(unix))]
-pub(super) fn lock_within(_: &File, _: Duration) -> io::Result<bool> {
-    Ok(false)
 }
 
 impl Open {
@@ -309,6 +291,11 @@ pub struct Session<'a> {
 impl Session<'_> {
     fn log(&mut self) -> io::Result<&mut Open> {
         self.appender.open.as_mut().ok_or_else(|| io::Error::other("the log is closed"))
+    }
+
+    /// Whether it is ours alone: the lock could be had.
+    pub fn is_locked(&self) -> bool {
+        self.locked
     }
 
     /// Begins a new log, if it is time to, before `bytes` more are written. Returns where the old one went.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::event;
+use super::fast::FastReader;
 use crate::json::{self, Raw, push_string};
 use crate::time::Timestamp;
 
@@ -103,6 +105,21 @@ impl Decision {
             line.text("to", to);
         }
         line.end()
+    }
+}
+
+/// Hands on the decisions in whole lines of a log.
+pub(crate) fn each_decision(lines: &[u8], each: &mut dyn FnMut(Decision)) {
+    let mut fast = FastReader::default();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        if fast.read(line).is_none() {
+            // What is wrong with a line is for readers to say.
+            let _ = event::read_records(line, &mut |text, _| {
+                if let Some(decision) = Decision::parse(text) {
+                    each(decision);
+                }
+            });
+        }
     }
 }
 
@@ -278,6 +295,15 @@ impl Standing {
             Change::Release => {}
         }
         self.last = Some(decision.clone());
+    }
+
+    /// Takes in what whole lines of a log say about a function.
+    pub(super) fn apply_all(&mut self, function: &str, lines: &[u8]) {
+        each_decision(lines, &mut |decision| {
+            if decision.function == function {
+                self.apply(&decision);
+            }
+        });
     }
 
     /// Sets one share; if the others would not fit beside it, they shrink in proportion.

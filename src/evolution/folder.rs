@@ -25,11 +25,25 @@ pub fn logs_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
-/// The logs in a folder that `log` was, before it was put aside and a new one begun.
+/// The log at a path: `evolution.jsonl` in that folder or, where it ends in `.jsonl`, that file.
+pub(crate) fn log_at(path: &Path) -> PathBuf {
+    let is_log = path.extension().is_some_and(|extension| extension == "jsonl") && !path.is_dir();
+    if is_log { path.to_path_buf() } else { path.join(LOG_NAME) }
+}
+
+/// What `log` was before it was put aside and a new one begun, in time order.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn rotated(folder: &Path, log: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn put_aside(log: &Path) -> io::Result<Vec<Source>> {
+    let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut sources = rotated(folder, log)?.into_iter().map(Source::File).collect::<Vec<_>>();
+    in_time_order(&mut sources);
+    Ok(sources)
+}
+
+/// The logs in a folder that `log` was.
+fn rotated(folder: &Path, log: &Path) -> io::Result<Vec<PathBuf>> {
     let stem = log.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once(".jsonl"));
     let Some((stem, _)) = stem else { return Ok(Vec::new()) };
     let is_part = |path: &PathBuf| {

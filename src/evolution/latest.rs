@@ -3,12 +3,35 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use super::remote::Origin;
-use super::tail::{Fits, Found};
+use super::piece::Origin;
 use crate::time::Timestamp;
 
 /// Events of more pieces than this many are sorted in one go.
 const UNSORTED_MAX: usize = 1_000;
+
+/// An event that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its own text, a JSON object.
+    pub text: String,
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// The place of its log among the sources.
+    pub log: usize,
+    /// The entry or the object that it is in, if the log is not a file; lines and bytes are counted there.
+    pub part: Option<String>,
+    /// Where its line begins in the log, in bytes.
+    pub offset: u64,
+    /// Its line number from 1, where known.
+    pub line: Option<u64>,
+}
+
+/// Events that were found, in order.
+#[derive(Default)]
+pub(super) struct Fits {
+    pub(super) exact: VecDeque<Found>,
+    pub(super) partial: VecDeque<Found>,
+}
 
 /// Collects the last events: in the order of the log or, where pieces overlap in time, by time.
 pub(super) struct Latest {

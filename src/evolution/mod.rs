@@ -3,27 +3,29 @@
 //!
 //! ```text
 //! source ── blocks ──▶ scan ── events ──▶ summary ──▶ report
-//!                       │ fast, event        │ sketch, fallback
+//!                       │ fast, event        │ fallback
 //!                       └──────────────────▶ tail, follow
 //! ```
 
 pub mod append;
 pub mod clean;
 mod collect;
+pub mod decide;
 pub mod decision;
 pub mod event;
 pub mod fallback;
 pub mod fast;
+mod fate;
+pub(crate) mod file;
 pub mod folder;
 pub mod follow;
 mod latest;
+mod packed;
+pub(crate) mod piece;
 pub mod remote;
 pub mod report;
 pub mod scan;
-pub mod sequential;
-pub mod sketch;
 pub mod source;
-pub mod stats;
 pub mod summary;
 mod table;
 pub mod tail;

@@ -2,8 +2,8 @@
 //!
 //! What is here is good for one look: the intervals are not made for data that is looked at again and again.
 
-use super::stats::{self, Interval};
 use super::summary::{FunctionSummary, Tally, VariantSummary};
+use crate::statistics::interval::{self, Interval};
 
 /// Fewest calls of a variant that are judged; the Python package has the same floor.
 pub const CALLS_MIN: u64 = 30;
@@ -104,7 +104,7 @@ fn default_baseline(function: &FunctionSummary) -> Option<&VariantSummary> {
 fn compare<'a>(baseline: &VariantSummary, variant: &'a VariantSummary) -> Comparison<'a> {
     let (a, b) = (&baseline.primary, &variant.primary);
     let difference = a.success_rate().zip(b.success_rate()).map(|(a, b)| b - a);
-    let interval = stats::newcombe((a.successes, a.calls), (b.successes, b.calls));
+    let interval = interval::newcombe((a.successes, a.calls), (b.successes, b.calls));
     Comparison { variant, difference, interval, concurrent: concurrent(a, b) }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::event::{self, Call, Event, Fault};
 use super::fast::FastReader;
-use super::remote::{self, Origin, Piece, Pieces, Reading};
+use super::piece::{Origin, Piece, Pieces, Reading, io_error, store_error};
 use super::source::{Opened, Progress, ReadError, Source};
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
 use crate::time::Timestamp;
@@ -60,7 +60,7 @@ pub struct From {
     /// piece in front of it.
     pub lines_before: u64,
     /// Where the lines of the piece come from, if the log is not a file.
-    pub origin: Option<Arc<Origin>>,
+    pub(crate) origin: Option<Arc<Origin>>,
     /// The piece has no block behind this one; always so of files.
     pub last: bool,
 }
@@ -345,7 +345,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
             return Ok(());
         }
         let unit = rest.1;
-        let Some(piece) = rest.0.next().map_err(remote::io_error)? else {
+        let Some(piece) = rest.0.next().map_err(io_error)? else {
             ended.store(true, Ordering::Release);
             drop(rest);
             let flow = self.merger.lock().end_log(log, unit, self.options.backwards);
@@ -391,7 +391,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         });
         let found = match result {
             Ok(()) => Found::default(),
-            Err(error) if remote::store_error(&error).is_some() || !is_damage(&error) => return Err(error),
+            Err(error) if store_error(&error).is_some() || !is_damage(&error) => return Err(error),
             Err(error) => {
                 let places = vec![(0, 0, Fault::Lost(error.to_string()))];
                 Found { lost: true, places, ..Found::default() }

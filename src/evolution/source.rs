@@ -1,12 +1,13 @@
 //! Where an evolution log's bytes come from: a file, a compressed file, a pipe, standard input, a store elsewhere.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event;
-use super::remote::{self, Content, Pieces, Reading, Remote};
+use super::packed::{decompressed, is_compressed};
+use super::piece::{Pieces, Readable, Reading, RemoteSource, each_block_of, io_error};
 use crate::jsonl::{BlockReader, BlockStream};
 use crate::time::Timestamp;
 
@@ -18,7 +19,7 @@ pub enum Source {
     /// Standard input.
     Stdin,
     /// A log that is not a file.
-    Remote(Remote),
+    Remote(RemoteSource),
 }
 
 /// A log could not be opened or read.
@@ -59,9 +60,6 @@ pub(crate) enum Opened<'p> {
     Pieces(Box<dyn Pieces>),
 }
 
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
-const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-
 impl Source {
     /// What to call it in a message: the path as given, or `-`.
     pub fn name(&self) -> String {
@@ -81,7 +79,7 @@ impl Source {
     }
 
     /// The log, if it is not a file.
-    pub(crate) fn remote(&self) -> Option<&dyn remote::Log> {
+    pub(crate) fn remote(&self) -> Option<&dyn Readable> {
         match self {
             Source::Remote(remote) => Some(remote.log()),
             Source::File(_) | Source::Stdin => None,
@@ -109,7 +107,7 @@ impl Source {
     fn try_open<'p>(&self, progress: &'p Progress, reading: &Reading) -> io::Result<Opened<'p>> {
         let input: Box<dyn Read + Send> = match self {
             Source::Remote(remote) => {
-                return remote.log().read(reading).map(Opened::Pieces).map_err(remote::io_error);
+                return remote.log().read(reading).map(Opened::Pieces).map_err(io_error);
             }
             Source::Stdin => Box::new(io::stdin()),
             Source::File(path) => {
@@ -185,38 +183,12 @@ pub fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io:
         }
         Opened::Stream(stream) => each_block_of(stream, &mut each)?,
         Opened::Pieces(mut pieces) => {
-            while let Some(piece) = pieces.next().map_err(remote::io_error)? {
-                each_block_of_piece(piece.content, &mut each)?;
+            while let Some(piece) = pieces.next().map_err(io_error)? {
+                piece.content.each_block(&mut each)?;
             }
         }
     }
     Ok(())
-}
-
-fn each_block_of(mut stream: BlockStream<impl Read>, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
-    loop {
-        match stream.next_block() {
-            Ok(Some((_, block))) => each(block.bytes),
-            Err(error) if remote::store_error(&error).is_some() => return Err(error),
-            Ok(None) | Err(_) => return Ok(()),
-        }
-    }
-}
-
-/// Hands on a piece of a log in blocks of whole lines, as far as it is not damaged.
-pub fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
-    let packed = match content.lines() {
-        Ok(lines) => {
-            each(&lines);
-            return Ok(());
-        }
-        Err(packed) => packed,
-    };
-    match packed {
-        Ok(reader) => each_block_of(BlockStream::new(reader), each),
-        Err(error) if remote::store_error(&error).is_some() => Err(error),
-        Err(_) => Ok(()),
-    }
 }
 
 /// The time of the first event that has one.
@@ -233,51 +205,6 @@ fn time_of(line: &[u8]) -> Option<Timestamp> {
     let mut at = None;
     let _ = event::read_line(line, &mut |event| at = at.or(event.at));
     at
-}
-
-enum Compression {
-    Gzip,
-    Zstd,
-}
-
-fn compression(head: &[u8]) -> Option<Compression> {
-    if head.starts_with(GZIP_MAGIC) {
-        Some(Compression::Gzip)
-    } else if head.starts_with(ZSTD_MAGIC) {
-        Some(Compression::Zstd)
-    } else {
-        None
-    }
-}
-
-/// Whether something is compressed that begins so.
-pub(crate) fn is_compressed(head: &[u8]) -> bool {
-    compression(head).is_some()
-}
-
-/// What `input` holds, decompressed if its first bytes say that it is compressed.
-pub(crate) fn decompressed<'r>(mut input: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
-    let mut head = Vec::new();
-    input.by_ref().take(4).read_to_end(&mut head)?;
-    let compression = compression(&head);
-    let whole = io::Cursor::new(head).chain(input);
-    Ok(match compression {
-        Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        Some(Compression::Zstd) => Box::new(zstd::stream::read::Decoder::new(whole)?),
-        None => Box::new(whole),
-    })
-}
-
-/// Whether two files are one: not by name, which another file can take.
-#[cfg(unix)]
-pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.created().ok() == b.created().ok()
 }
 
 /// Counts what is read through it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::decision::Standing;
-use super::sketch::Latency;
+use crate::statistics::sketch::Latency;
 use crate::time::Timestamp;
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -29,6 +29,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// All events of one function.
+    pub fn of_function(name: &str) -> Self {
+        Filter { function: Some(name.to_string()), ..Filter::default() }
+    }
+
     /// Whether every event counts.
     pub fn lets_all_through(&self) -> bool {
         self.function.is_none() && self.since.is_none() && self.until.is_none()
@@ -242,12 +247,18 @@ impl FunctionSummary {
 
     /// The first and the last time of its events of any kind.
     pub fn span(&self) -> Span {
-        let mut span = self.other_span;
+        let mut span = self.decision_span();
         for variant in &self.variants {
             span.merge(variant.primary.span);
             span.merge(variant.fallback.span);
-            span.merge(variant.decisions);
         }
+        span
+    }
+
+    /// The first and the last time of its events that are no calls.
+    pub fn decision_span(&self) -> Span {
+        let mut span = self.other_span;
+        self.variants.iter().for_each(|variant| span.merge(variant.decisions));
         span
     }
 

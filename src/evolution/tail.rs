@@ -1,13 +1,13 @@
 //! The last events of some logs, read from the end, and the search for them.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event::{Event, Kind, Name};
-use super::latest::Latest;
+use super::file::count_newlines;
+pub use super::latest::Found;
+use super::latest::{Fits, Latest};
 use super::scan::{self, Evidence, Record, ScanError, Visitor};
 use super::source::{ReadError, Source};
 use crate::time::Timestamp;
@@ -59,23 +59,6 @@ impl Query {
             memchr::memmem::find(name, wanted.as_bytes()).map(|_| Fit::Partial)
         }
     }
-}
-
-/// An event that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its own text, a JSON object.
-    pub text: String,
-    /// When it happened.
-    pub at: Option<Timestamp>,
-    /// The place of its log among the sources.
-    pub log: usize,
-    /// The entry or the object that it is in, if the log is not a file; lines and bytes are counted there.
-    pub part: Option<String>,
-    /// Where its line begins in the log, in bytes.
-    pub offset: u64,
-    /// Its line number from 1, where known.
-    pub line: Option<u64>,
 }
 
 /// The last events that fit, in time order, and what could not be read on the way.
@@ -157,13 +140,6 @@ fn same_rotation(a: &Source, b: &Source) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => false,
     }
-}
-
-/// Events that were found, in order.
-#[derive(Default)]
-pub(super) struct Fits {
-    pub(super) exact: VecDeque<Found>,
-    pub(super) partial: VecDeque<Found>,
 }
 
 fn tail_one(
@@ -263,39 +239,4 @@ pub fn number_lines(sources: &[Source], events: &mut [Found], threads: usize) ->
         }
     }
     Ok(())
-}
-
-/// How many newlines a file has from byte `from` up to byte `to`.
-pub(crate) fn count_newlines(file: &File, from: u64, to: u64, threads: usize) -> std::io::Result<u64> {
-    const CHUNK_BYTES: u64 = 1 << 20;
-    let next = AtomicU64::new(from);
-    let count = || -> std::io::Result<u64> {
-        let mut buffer = vec![0; CHUNK_BYTES.min(to.saturating_sub(from)) as usize];
-        let mut newlines = 0;
-        loop {
-            let mut at = next.fetch_add(CHUNK_BYTES, Ordering::Relaxed);
-            let end = (at + CHUNK_BYTES).min(to);
-            if at >= end {
-                return Ok(newlines);
-            }
-            while at < end {
-                let wanted = (end - at) as usize;
-                let read = crate::jsonl::read_at(file, &mut buffer[..wanted], at)?;
-                if read == 0 {
-                    return Ok(newlines);
-                }
-                newlines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
-                at += read as u64;
-            }
-        }
-    };
-    let threads = threads.max(1).min(usize::try_from(to.saturating_sub(from) / CHUNK_BYTES).unwrap_or(1) + 1);
-    std::thread::scope(|scope| {
-        let others = (1..threads).map(|_| scope.spawn(count)).collect::<Vec<_>>();
-        let mut total = count()?;
-        for other in others {
-            total += other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        }
-        Ok(total)
-    })
 }

@@ -14,8 +14,9 @@ use crate::evolution::append::{Appender, News, WriteError};
 use crate::evolution::decision::{Decision, Lasting};
 use crate::evolution::event;
 use crate::evolution::fast::CALL;
+use crate::evolution::file::{FileNumber, same_file};
 use crate::evolution::folder;
-use crate::evolution::source::{Source, each_block, same_file};
+use crate::evolution::source::{Source, each_block};
 
 /// How many bytes are written at a time: others are let in between.
 const BATCH_BYTES: usize = 1 << 18;
@@ -29,8 +30,8 @@ pub(super) struct FileLog {
     written_bytes: u64,
 }
 
-/// The decisions in logs that were put aside, so that each is read once.
-type Aside = HashMap<FileId, Vec<Decision>>;
+/// The decisions in logs that were put aside, by what tells these from others and their size, so that each is read once.
+type Aside = HashMap<(FileNumber, u64), Vec<Decision>>;
 
 impl FileLog {
     pub(super) fn new(path: &Path) -> Self {
@@ -102,7 +103,7 @@ impl Medium for FileLog {
 
     fn tell(&mut self, _: &Shared, function: &str, listener: &dyn Listener) -> io::Result<Option<Decision>> {
         let Some(mut history) = History::begin(function, listener) else { return Ok(None) };
-        for source in aside_of(&self.path)? {
+        for source in folder::put_aside(&self.path)? {
             each_block(&source, u64::MAX, |lines| history.lines(lines))?;
         }
         match each_block(&Source::File(self.path.clone()), self.appender.seen(), |lines| history.lines(lines)) {
@@ -113,7 +114,7 @@ impl Medium for FileLog {
     }
 
     fn sources(&self) -> io::Result<Vec<Source>> {
-        let mut sources = aside_of(&self.path)?;
+        let mut sources = folder::put_aside(&self.path)?;
         sources.push(Source::File(self.path.clone()));
         Ok(sources)
     }
@@ -132,10 +133,10 @@ impl News for FileNews<'_> {
     }
 
     fn replaced(&mut self, old: &Metadata) {
-        let logs = folder::rotated(folder_of(self.path), self.path).unwrap_or_default();
-        let is_old = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| same_file(&metadata, old));
+        let aside = folder::put_aside(self.path).unwrap_or_default();
+        let is_old = |metadata: Metadata| same_file(&metadata, old);
         // Otherwise somebody wrote the log anew, and strategies have heard what is in it.
-        let heard = !logs.iter().any(is_old);
+        let heard = !aside.iter().filter_map(metadata_of).any(is_old);
         // Decisions are folded from the beginning, so that none is taken in out of its order. Where a log cannot be read, what
         // is known stays.
         let fresh = self.read_aside().ok();
@@ -150,9 +151,9 @@ impl FileNews<'_> {
     /// One cannot be read.
     fn read_aside(&mut self) -> io::Result<Decided> {
         let (mut decided, mut known) = (Decided::default(), HashMap::new());
-        for source in aside_of(self.path)? {
-            let Some(metadata) = source.path().and_then(|path| std::fs::metadata(path).ok()) else { continue };
-            let id = FileId::of(&metadata);
+        for source in folder::put_aside(self.path)? {
+            let Some(metadata) = metadata_of(&source) else { continue };
+            let id = (FileNumber::of(&metadata), metadata.len());
             let decisions = match self.aside.remove(&id) {
                 Some(decisions) => decisions,
                 None => decisions_in(&source)?,
@@ -165,25 +166,8 @@ impl FileNews<'_> {
     }
 }
 
-/// What tells a file from another that took its place, its number included.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct FileId {
-    numbers: (u64, u64),
-    size: u64,
-    created: Option<std::time::SystemTime>,
-}
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(metadata: &Metadata) -> FileId {
-        use std::os::unix::fs::MetadataExt as _;
-        FileId { numbers: (metadata.dev(), metadata.ino()), size: metadata.len(), created: metadata.created().ok() }
-    }
-
-    #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> FileId {
-        FileId { numbers: (0, 0), size: metadata.len(), created: metadata.created().ok() }
-    }
+fn metadata_of(source: &Source) -> Option<Metadata> {
+    source.path().and_then(|path| std::fs::metadata(path).ok())
 }
 
 /// Most forced decisions about a function that are remembered of a log, the last ones.
@@ -210,17 +194,6 @@ fn decisions_in(source: &Source) -> io::Result<Vec<Decision>> {
         }
     })?;
     Ok(by_function.into_values().flat_map(Lasting::into_items).collect())
-}
-
-/// The logs that `log` was before, in time order.
-fn aside_of(log: &Path) -> io::Result<Vec<Source>> {
-    let mut sources = folder::rotated(folder_of(log), log)?.into_iter().map(Source::File).collect::<Vec<_>>();
-    folder::in_time_order(&mut sources);
-    Ok(sources)
-}
-
-fn folder_of(log: &Path) -> &Path {
-    log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

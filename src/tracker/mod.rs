@@ -27,7 +27,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::clock::{Clock, SystemClock};
 use crate::evolution::append::Rotation;
 use crate::evolution::decision::{Decision, Standing};
-use crate::evolution::folder::LOG_NAME;
+use crate::evolution::folder::log_at;
 use crate::evolution::scan;
 use crate::evolution::source::Progress;
 use crate::evolution::summary::{Filter, FunctionSummary, Summary};
@@ -143,9 +143,7 @@ impl Options {
     /// # Errors
     /// The log cannot be created, read or written.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Tracker, OpenError> {
-        let path = path.as_ref();
-        let is_log = path.extension().is_some_and(|extension| extension == "jsonl") && !path.is_dir();
-        let path = if is_log { path.to_path_buf() } else { path.join(LOG_NAME) };
+        let path = log_at(path.as_ref());
         self.open_file(&path).map_err(|cause| OpenError { log: path.display().to_string(), cause })
     }
 
@@ -182,8 +180,8 @@ impl Options {
         }
         let (log, remote) = (address.to_string(), remote::Defaults::of(address));
         let durability = self.durability.unwrap_or(remote.durability);
-        let opened = remote::RemoteLog::open(address, settings, self.poll_every.unwrap_or(remote.poll_every));
-        let opened = opened.map_err(crate::evolution::remote::io_error).and_then(|remote| {
+        let opened = remote::RemoteBackend::open(address, settings, self.poll_every.unwrap_or(remote.poll_every));
+        let opened = opened.map_err(crate::evolution::piece::io_error).and_then(|remote| {
             Tracker::start(self, Place { name: log.clone(), path: None, durability }, Box::new(remote))
         });
         opened.map_err(|cause| OpenError { log, cause })

@@ -1,7 +1,6 @@
 //! A log that is not a file.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
@@ -10,10 +9,12 @@ use super::news::{self, Decided, Memory};
 use super::seat::Listener;
 use super::{Durability, Pending, Shared};
 use crate::chance::ThreadRandom;
-use crate::evolution::decision::{Change, Decision};
+use crate::evolution::decision::{Change, Decision, each_decision};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
-use crate::evolution::remote::{Decide, Heard, Known, NotAll, Site, Writer, io_error, site};
+use crate::evolution::piece::io_error;
+use crate::evolution::remote::RemoteLog;
+use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
 use crate::evolution::source::Source;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::store::{Address, Error, Settings};
@@ -27,8 +28,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const DECISIONS_MAX: usize = 100_000;
 
 /// The log and how far it was read.
-pub(super) struct RemoteLog {
-    site: Arc<dyn Site>,
+pub(super) struct RemoteBackend {
+    log: RemoteLog,
     writer: Box<dyn Writer>,
     /// How often others' writing is looked for.
     look_every: Duration,
@@ -96,13 +97,13 @@ impl Defaults {
     }
 }
 
-impl RemoteLog {
+impl RemoteBackend {
     /// A log at an address, which must not be a path.
     pub(super) fn open(address: &Address, settings: &Settings, look_every: Duration) -> Result<Self, Error> {
-        let site = site(address, settings)?.ok_or_else(|| Error::invalid("store", "it is a path"))?;
-        let writer = site.writer()?;
-        Ok(RemoteLog {
-            site,
+        let log = RemoteLog::at(address, settings)?.ok_or_else(|| Error::invalid("store", "it is a path"))?;
+        let writer = log.site().writer()?;
+        Ok(RemoteBackend {
+            log,
             writer,
             look_every,
             looked: None,
@@ -116,7 +117,7 @@ impl RemoteLog {
 
     /// Hears decisions of others.
     fn hear_decisions(&mut self, shared: &Shared) -> Result<Vec<Pending>, Error> {
-        let RemoteLog { writer, known, memory, decisions, in_doubt, .. } = self;
+        let RemoteBackend { writer, known, memory, decisions, in_doubt, .. } = self;
         let mut reader = shared.reader(memory);
         let mut changed = Vec::new();
         let result = writer.decisions(known, &mut |heard| match heard {
@@ -218,7 +219,7 @@ impl RemoteLog {
     }
 }
 
-impl Medium for RemoteLog {
+impl Medium for RemoteBackend {
     fn start(&mut self, shared: &Shared) -> io::Result<()> {
         self.hear_decisions(shared).map(drop).map_err(io_error)
     }
@@ -270,17 +271,7 @@ impl Medium for RemoteLog {
     }
 
     fn sources(&self) -> io::Result<Vec<Source>> {
-        self.site.sources().map_err(io_error)
-    }
-}
-
-fn each_decision(lines: &[u8], each: &mut dyn FnMut(Decision)) {
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let _ = event::read_records(line, &mut |text, _| {
-            if let Some(decision) = Decision::parse(text) {
-                each(decision);
-            }
-        });
+        self.log.sources().map_err(io_error)
     }
 }
 

@@ -6,13 +6,14 @@ use super::root;
 
 /// Modules from the top down: each may use what stands behind it, and itself. Those in one row stand side by side: none uses
 /// another.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: &[&[&str]] = &[
     &["runs"],
     &["compat"],
     &["rollout"],
     &["tracker"],
     &["evolution", "workflow"],
     &["store"],
+    &["statistics"],
     &["jsonl", "json"],
     &["text"],
     &["clock"],

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use temporal_code::evolution::remote;
 use temporal_code::evolution::scan::ScanError;
@@ -35,12 +35,14 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) cause: Option<anyhow::Error>,
+    /// What others decided first, for scripts.
+    pub(crate) decisions: Vec<Value>,
     pub(crate) exit: u8,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), hint: None, cause: None, exit: USAGE }
+        Failure { code, message: message.into(), hint: None, cause: None, decisions: Vec::new(), exit: USAGE }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -73,7 +75,8 @@ pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
     let code = failure.map_or_else(|| code_of(error), |failure| failure.code);
     let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| hint_of(error));
     let causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
-    print(json, code, &error.to_string(), &causes, hint.as_deref());
+    let decisions = failure.map_or(&[][..], |failure| &failure.decisions);
+    print(json, code, &error.to_string(), &causes, hint.as_deref(), decisions);
     match store_error(error) {
         Some(store::Error::Denied { .. }) => DENIED,
         Some(store::Error::Conflict { .. }) => CONFLICT,
@@ -120,11 +123,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     kinds.into_iter().any(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<&str>) {
+fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<&str>, decisions: &[Value]) {
     let mut text = String::new();
     if json {
         let whole = [&[message.to_string()], causes].concat().join(": ");
-        let error = json!({"error": {"code": code, "message": whole, "hint": hint}});
+        let mut error = json!({"error": {"code": code, "message": whole, "hint": hint}});
+        if !decisions.is_empty() {
+            error["error"]["decisions"] = decisions.into();
+        }
         text = text::json(&error.to_string()).into_owned() + "\n";
     } else {
         let causes = causes.iter().map(|cause| ("caused by", cause.as_str()));
@@ -151,7 +157,7 @@ pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 
     if json {
         let rendered = refusal.render().to_string();
         let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        print(true, "usage", message.trim(), &[], Some("tc --help"));
+        print(true, "usage", message.trim(), &[], Some("tc --help"), &[]);
     } else {
         let _ = refusal.print();
     }

@@ -4,14 +4,13 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
 use temporal_code::evolution::folder::{self, LOG_NAME};
-use temporal_code::evolution::remote::{Follower, Site, site};
+use temporal_code::evolution::remote::RemoteLog;
 use temporal_code::evolution::source::Source;
 use temporal_code::store::{Address, FileStore, Settings};
 
@@ -34,14 +33,14 @@ pub(crate) struct Store {
 #[derive(Clone, Debug)]
 enum Root {
     Path(PathBuf),
-    Site(Arc<dyn Site>),
+    Remote(RemoteLog),
 }
 
 /// Where a decision goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     File(PathBuf),
-    Site(Arc<dyn Site>),
+    Remote(RemoteLog),
 }
 
 impl Store {
@@ -49,8 +48,8 @@ impl Store {
     /// is not a file.
     pub(crate) fn log_to_append(&self) -> Result<Target> {
         match self.roots.as_slice() {
-            [Root::Site(site)] => Ok(Target::Site(site.clone())),
-            roots if roots.iter().any(|root| matches!(root, Root::Site(_))) => {
+            [Root::Remote(log)] => Ok(Target::Remote(log.clone())),
+            roots if roots.iter().any(|root| matches!(root, Root::Remote(_))) => {
                 let message = format!("{} stores were named: to which of them?", roots.len());
                 Err(Failure::new("usage", message).hint("name one with --store").into())
             }
@@ -95,13 +94,8 @@ impl Store {
     }
 
     /// Those that are not files.
-    pub(crate) fn sites(&self) -> impl Iterator<Item = &Arc<dyn Site>> {
-        self.roots.iter().filter_map(|root| if let Root::Site(site) = root { Some(site) } else { None })
-    }
-
-    /// Begins to follow those that are not files.
-    pub(crate) fn followers(&self) -> Result<Vec<(String, Box<dyn Follower>)>> {
-        self.sites().map(|site| Ok((site.location().to_string(), site.follower()?))).collect()
+    pub(crate) fn remotes(&self) -> impl Iterator<Item = &RemoteLog> {
+        self.roots.iter().filter_map(|root| if let Root::Remote(log) = root { Some(log) } else { None })
     }
 }
 
@@ -118,7 +112,7 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
     for root in &roots {
         let found = match root {
             Root::Path(path) => logs_at(path, global.format)?,
-            Root::Site(site) => logs_of(&**site)?,
+            Root::Remote(log) => logs_of(log)?,
         };
         for source in found {
             let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
@@ -130,7 +124,7 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
     folder::in_time_order(&mut sources);
     let name = |root: &Root| match root {
         Root::Path(path) => path.display().to_string(),
-        Root::Site(site) => site.location().to_string(),
+        Root::Remote(log) => log.location().to_string(),
     };
     let name = roots.iter().map(name).collect::<Vec<_>>().join(", ");
     Ok(Store { name, sources, roots, format: global.format })
@@ -173,9 +167,9 @@ pub(crate) fn settings() -> Settings {
 
 fn root(text: &OsString) -> Result<Root> {
     let address = address(text)?;
-    match (address.path(), site(&address, &settings())?) {
+    match (address.path(), RemoteLog::at(&address, &settings())?) {
         (Some(path), _) => Ok(Root::Path(path.to_owned())),
-        (None, Some(site)) => Ok(Root::Site(site)),
+        (None, Some(log)) => Ok(Root::Remote(log)),
         (None, None) => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
     }
 }
@@ -199,11 +193,11 @@ pub(crate) fn shown(text: &OsString) -> String {
 }
 
 /// The logs of a store that is not files.
-fn logs_of(site: &dyn Site) -> Result<Vec<Source>> {
-    let logs = site.sources()?;
+fn logs_of(log: &RemoteLog) -> Result<Vec<Source>> {
+    let logs = log.sources()?;
     if logs.is_empty() {
         let hint = "trackers make one there; one with another prefix is another store";
-        return Err(Failure::new("no_log", format!("no evolution log at {}", site.location())).hint(hint).into());
+        return Err(Failure::new("no_log", format!("no evolution log at {}", log.location())).hint(hint).into());
     }
     Ok(logs)
 }

@@ -1,70 +1,22 @@
-//! Deleting parts of a log that is not a file: those that were counted, and of decisions none that stands.
+//! Counting the parts of a log that is not a file which can be deleted: of decisions none that stands.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::{Path, PathBuf};
 
-use crate::evolution::clean::{Archive, Fate, Line, Standing, Stands, each_line};
-use crate::store::Error;
+use crate::evolution::fate::{CleanCounts, Fate, Line, Standing, Stands, each_line};
 use crate::time::Timestamp;
 
 /// What cleaning would do to one half of a log.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What it is called.
-    pub name: String,
-    /// Its size in bytes, as far as it was read.
-    pub bytes: u64,
-    /// Events to delete.
-    pub deleted: u64,
-    /// Events to keep.
-    pub kept: u64,
-    /// Lines that could not be read.
-    pub unreadable: u64,
-    /// Decisions that stand.
-    pub standing: u64,
-    /// What is to be done with it.
-    pub fate: Fate,
+    pub(crate) name: String,
+    pub(crate) counts: CleanCounts,
     /// The parts that go, as the store knows them.
-    pub parts: Vec<String>,
-}
-
-/// Deletes what a plan says.
-pub trait Cleaner {
-    /// The lines of a part; none if it is gone.
-    fn read(&self, plan: &Plan, part: &str) -> Result<Option<Vec<u8>>, Error>;
-
-    /// Deletes parts.
-    fn delete(&self, plan: &Plan) -> Result<(), Error>;
-}
-
-/// Carries a plan out. What goes is put into the folder `archive` first, if there is one. Returns the archived file.
-pub fn carry_out(cleaner: &dyn Cleaner, plan: &Plan, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
-    if !plan.fate.deletes() {
-        return Ok(None);
-    }
-    let archived = match archive {
-        Some(folder) => Some(save(cleaner, plan, folder)?),
-        None => None,
-    };
-    cleaner.delete(plan).map_err(super::io_error)?;
-    Ok(archived)
-}
-
-fn save(cleaner: &dyn Cleaner, plan: &Plan, folder: &Path) -> io::Result<PathBuf> {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
-    let name = plan.name.chars().map(plain).collect::<String>();
-    let mut archive = Archive::create(folder, name.trim_matches('-'), None)?;
-    for part in &plan.parts {
-        if let Some(lines) = cleaner.read(plan, part).map_err(super::io_error)? {
-            archive.take(&lines)?;
-        }
-    }
-    archive.finish()
+    pub(crate) parts: Vec<String>,
 }
 
 /// Counts parts, one after the other, in their order.
-pub struct Counter {
+pub(crate) struct Counter {
     older_than: Option<Timestamp>,
     plan: Plan,
     /// Events of the parts that could go, by their place among these.
@@ -76,21 +28,19 @@ pub struct Counter {
 const STAYS: u64 = u64::MAX;
 
 impl Counter {
-    /// Counts a log of this name.
-    pub fn new(name: String, older_than: Option<Timestamp>) -> Self {
-        let (bytes, deleted, kept, unreadable, standing) = (0, 0, 0, 0, 0);
-        let plan = Plan { name, bytes, deleted, kept, unreadable, standing, fate: Fate::Keep, parts: Vec::new() };
+    pub(crate) fn new(name: String, older_than: Option<Timestamp>) -> Self {
+        let plan = Plan { name, counts: CleanCounts::default(), parts: Vec::new() };
         Counter { older_than, plan, events: Vec::new(), stands: Stands::default() }
     }
 
     /// A part that is too young to be looked at, with so many events.
-    pub fn young(&mut self, bytes: u64, events: u64) {
-        self.plan.bytes += bytes;
-        self.plan.kept += events;
+    pub(crate) fn young(&mut self, bytes: u64, events: u64) {
+        self.plan.counts.bytes += bytes;
+        self.plan.counts.kept += events;
     }
 
     /// A part and its lines.
-    pub fn part(&mut self, part: impl FnOnce() -> String, lines: &[u8]) {
+    pub(crate) fn part(&mut self, part: impl FnOnce() -> String, lines: &[u8]) {
         let (mut events, mut old, mut unreadable) = (0, true, 0);
         each_line(lines, 0, self.older_than, |_, _, line| match line {
             Line::Old(count) => events += count,
@@ -98,8 +48,8 @@ impl Counter {
             Line::Unreadable => unreadable += 1,
             Line::Blank => {}
         });
-        self.plan.bytes += lines.len() as u64;
-        self.plan.unreadable += unreadable;
+        self.plan.counts.bytes += lines.len() as u64;
+        self.plan.counts.unreadable += unreadable;
         // What cannot be read is as old as nobody knows.
         let goes = self.older_than.is_none() || (old && unreadable == 0);
         let at = if goes { self.plan.parts.len() as u64 } else { STAYS };
@@ -109,15 +59,15 @@ impl Counter {
         if goes {
             self.plan.parts.push(part());
             self.events.push(events);
-            self.plan.deleted += events;
+            self.plan.counts.deleted += events;
         } else {
-            self.plan.kept += events;
+            self.plan.counts.kept += events;
         }
     }
 
     /// A part that cannot be read: it stays, unless all goes.
-    pub fn lost(&mut self, part: impl FnOnce() -> String) {
-        self.plan.unreadable += 1;
+    pub(crate) fn lost(&mut self, part: impl FnOnce() -> String) {
+        self.plan.counts.unreadable += 1;
         if self.older_than.is_none() {
             self.plan.parts.push(part());
             self.events.push(0);
@@ -125,9 +75,9 @@ impl Counter {
     }
 
     /// The plan, without the parts in which something stands.
-    pub fn finish(self) -> Plan {
+    pub(crate) fn finish(self) -> Plan {
         let Counter { older_than, mut plan, events, stands } = self;
-        plan.standing = stands.count();
+        plan.counts.standing = stands.count();
         if older_than.is_some() {
             let spared = stands.lines().into_keys().filter(|at| *at != STAYS).collect::<BTreeSet<_>>();
             let mut number = 0;
@@ -137,15 +87,15 @@ impl Counter {
                 !stays
             });
             let saved = spared.iter().filter_map(|at| events.get(usize::try_from(*at).ok()?)).sum::<u64>();
-            plan.deleted -= saved;
-            plan.kept += saved;
+            plan.counts.deleted -= saved;
+            plan.counts.kept += saved;
         }
-        plan.fate = match older_than {
+        plan.counts.fate = match older_than {
             // What holds no event at all may be no log.
-            None if plan.deleted == 0 && plan.unreadable > 0 => Fate::Keep,
+            None if plan.counts.deleted == 0 && plan.counts.unreadable > 0 => Fate::Keep,
             _ if plan.parts.is_empty() => Fate::Keep,
             None => Fate::Delete,
-            Some(_) if plan.kept == 0 && plan.unreadable == 0 => Fate::Delete,
+            Some(_) if plan.counts.kept == 0 && plan.counts.unreadable == 0 => Fate::Delete,
             Some(_) => Fate::Shorten,
         };
         plan
@@ -185,12 +135,15 @@ mod tests {
         ];
         let found = plan(Some("2025-01-01"), &parts);
         assert_eq!(found.parts, ["0", "2"]);
-        assert_eq!((found.deleted, found.kept, found.unreadable, found.standing), (2, 5, 1, 1));
-        assert_eq!(found.fate, Fate::Shorten);
+        assert_eq!(
+            (found.counts.deleted, found.counts.kept, found.counts.unreadable, found.counts.standing),
+            (2, 5, 1, 1)
+        );
+        assert_eq!(found.counts.fate, Fate::Shorten);
         let all = plan(None, &parts);
-        assert_eq!((all.parts.len(), all.deleted, all.kept, all.fate), (6, 7, 0, Fate::Delete));
-        assert_eq!(plan(Some("2010-01-01"), &parts).fate, Fate::Keep);
-        assert_eq!(plan(None, &["junk\n".into()]).fate, Fate::Keep);
-        assert_eq!(plan(Some("2025-01-01"), &parts[2..3]).fate, Fate::Delete);
+        assert_eq!((all.parts.len(), all.counts.deleted, all.counts.kept, all.counts.fate), (6, 7, 0, Fate::Delete));
+        assert_eq!(plan(Some("2010-01-01"), &parts).counts.fate, Fate::Keep);
+        assert_eq!(plan(None, &["junk\n".into()]).counts.fate, Fate::Keep);
+        assert_eq!(plan(Some("2025-01-01"), &parts[2..3]).counts.fate, Fate::Delete);
     }
 }

@@ -6,8 +6,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
-use crate::evolution::sequential::{Arm, Comparison, Strata, Stratum};
-use crate::evolution::stats;
+use crate::statistics::interval;
+use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
 
 /// A canary that grows in steps, and decides by evidence instead of one look.
 ///
@@ -16,7 +16,7 @@ use crate::evolution::stats;
 /// promoted after the last step, once the evidence says that it fails less often, or not more often by the margin, or hardly
 /// ever, and keeps to the guardrail. Until then it stays at the last step.
 ///
-/// The evidence is a stratified conditional e-process over the minutes of the log, see [`crate::evolution::sequential`]: it
+/// The evidence is a stratified conditional e-process over the minutes of the log, see [`crate::statistics::sequential`]: it
 /// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
 /// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///
@@ -188,7 +188,7 @@ impl Ramp {
 /// than the margin above whatever the first variant has.
 fn is_spotless(comparison: &Comparison, margin: f64) -> bool {
     let candidate = comparison.calls().candidate;
-    stats::wilson(candidate.failures(), candidate.calls()).is_some_and(|rate| rate.high < margin)
+    interval::wilson(candidate.failures(), candidate.calls()).is_some_and(|rate| rate.high < margin)
 }
 
 impl State {

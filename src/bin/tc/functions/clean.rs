@@ -1,8 +1,7 @@
 //! `tc clean`: deletes logs, or their older events.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -17,8 +16,7 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use crate::when::span;
-use temporal_code::evolution::clean::{self, Fate};
-use temporal_code::evolution::remote::{self, Site};
+use temporal_code::evolution::clean::{CleanPlan, Fate};
 use temporal_code::evolution::source::Source;
 use temporal_code::text;
 
@@ -46,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     let store = context.store()?;
     let plans = plan(context, args, &store)?;
     let copies = copies(&store, &plans);
-    let work = plans.iter().any(|plan| plan.fate.deletes());
+    let work = plans.iter().any(|plan| plan.counts.fate.deletes());
     if args.dry_run || !work {
         show(context, &plans, &copies, args, &[])?;
         return Ok(DONE);
@@ -61,9 +59,10 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     }
     let mut archived = Vec::new();
     for plan in &plans {
-        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(|| plan.beside()));
+        let beside = || plan.archive_beside().unwrap_or_else(|| PathBuf::from("archive"));
+        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(beside));
         let failed = |cause| Failure::new("io", format!("cannot clean {}", plan.name)).cause(cause);
-        archived.push(plan.carry_out(folder.as_deref()).map_err(|cause: io::Error| failed(cause))?);
+        archived.push(plan.carry_out(folder.as_deref(), context.now).map_err(|cause: io::Error| failed(cause))?);
     }
     if args.yes {
         show(context, &plans, &copies, args, &archived)?;
@@ -73,55 +72,8 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     Ok(DONE)
 }
 
-/// What cleaning would do to one log, whatever it is kept in.
-struct Plan {
-    name: String,
-    bytes: u64,
-    deleted: u64,
-    kept: u64,
-    unreadable: u64,
-    standing: u64,
-    fate: Fate,
-    of: Of,
-}
-
-enum Of {
-    File(clean::Plan),
-    Site(Arc<dyn Site>, remote::clean::Plan),
-}
-
-impl Plan {
-    fn of_file(plan: clean::Plan) -> Self {
-        let clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
-        let name = plan.path.display().to_string();
-        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::File(plan) }
-    }
-
-    fn of_site(site: &Arc<dyn Site>, plan: remote::clean::Plan) -> Self {
-        let remote::clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
-        let name = plan.name.clone();
-        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::Site(site.clone(), plan) }
-    }
-
-    /// Where what is deleted is kept, where nothing is said.
-    fn beside(&self) -> PathBuf {
-        match &self.of {
-            Of::File(plan) => plan.path.with_file_name("archive"),
-            // It was refused before.
-            Of::Site(..) => PathBuf::from("archive"),
-        }
-    }
-
-    fn carry_out(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
-        match &self.of {
-            Of::File(plan) => plan.carry_out(archive),
-            Of::Site(site, plan) => remote::clean::carry_out(site.cleaner(), plan, archive),
-        }
-    }
-}
-
 /// Logs that somebody copied into an object store: they are not ours to delete.
-fn copies(store: &Store, plans: &[Plan]) -> Vec<Warning> {
+fn copies(store: &Store, plans: &[CleanPlan]) -> Vec<Warning> {
     let is_planned = |source: &&Source| plans.iter().any(|plan| plan.name == source.name());
     let left = store.sources.iter().filter(|source| matches!(source, Source::Remote(_)) && !is_planned(source));
     match left.count() as u64 {
@@ -133,8 +85,8 @@ fn copies(store: &Store, plans: &[Plan]) -> Vec<Warning> {
     }
 }
 
-fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>> {
-    if store.sites().next().is_some() && matches!(args.archive, Some(None)) {
+fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<CleanPlan>> {
+    if store.remotes().next().is_some() && matches!(args.archive, Some(None)) {
         let message = "there is no folder beside a log that is not a file";
         return Err(Failure::new("usage", message).hint("name one: --archive=FOLDER").into());
     }
@@ -150,29 +102,28 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>>
             Source::Remote(_) => continue,
         };
         let failed = |cause| Failure::new("unreadable", format!("cannot read {}", path.display())).cause(cause);
-        let plan = clean::Plan::new(path, older_than).map_err(|cause: io::Error| failed(cause))?;
-        plans.push(Plan::of_file(plan));
+        plans.push(CleanPlan::of_file(path, older_than).map_err(|cause: io::Error| failed(cause))?);
     }
-    for site in store.sites() {
-        plans.extend(site.plans(older_than)?.into_iter().map(|plan| Plan::of_site(site, plan)));
+    for log in store.remotes() {
+        plans.extend(CleanPlan::of_remote(log, older_than)?);
     }
     Ok(plans)
 }
 
 fn show(
     context: &Context,
-    plans: &[Plan],
+    plans: &[CleanPlan],
     copies: &[Warning],
     args: &CleanArgs,
     archived: &[Option<PathBuf>],
 ) -> Result<()> {
     let did = !archived.is_empty();
     let items = || {
-        let item = |(index, plan): (usize, &Plan)| {
+        let item = |(index, plan): (usize, &CleanPlan)| {
             let archive = archived.get(index).and_then(|path| path.as_ref()).map(|path| path.display().to_string());
             json!({
-                "file": plan.name.clone(), "bytes": plan.bytes, "action": action(plan.fate),
-                "events_deleted": plan.deleted, "events_kept": plan.kept, "standing_decisions": plan.standing, "unreadable_lines": plan.unreadable,
+                "file": plan.name.clone(), "bytes": plan.counts.bytes, "action": action(plan.counts.fate),
+                "events_deleted": plan.counts.deleted, "events_kept": plan.counts.kept, "standing_decisions": plan.counts.standing, "unreadable_lines": plan.counts.unreadable,
                 "archive": archive, "dry_run": !did,
             })
             .to_string()
@@ -188,24 +139,24 @@ fn show(
 }
 
 /// What of a log was not read, or cannot be done.
-fn warnings(plan: &Plan) -> Vec<Warning> {
+fn warnings(plan: &CleanPlan) -> Vec<Warning> {
     let file = || Some(plan.name.clone());
     let mut warnings = Vec::new();
-    if plan.unreadable > 0 {
-        let message = format!("{} could not be read", counted(plan.unreadable, "line", "lines"));
-        warnings.push(Warning { file: file(), count: Some(plan.unreadable), ..Warning::lost(message) });
+    if plan.counts.unreadable > 0 {
+        let message = format!("{} could not be read", counted(plan.counts.unreadable, "line", "lines"));
+        warnings.push(Warning { file: file(), count: Some(plan.counts.unreadable), ..Warning::lost(message) });
     }
-    if plan.standing > 0 && plan.fate.deletes() {
-        let decisions = counted(plan.standing, "decision that stands", "decisions that stand");
-        let message = match plan.fate {
+    if plan.counts.standing > 0 && plan.counts.fate.deletes() {
+        let decisions = counted(plan.counts.standing, "decision that stands", "decisions that stand");
+        let message = match plan.counts.fate {
             Fate::Delete => {
                 format!("{decisions} would go with it: processes would go back to their strategies")
             }
             _ => format!("{decisions}, kept however old"),
         };
-        warnings.push(Warning { file: file(), count: Some(plan.standing), ..Warning::new(message) });
+        warnings.push(Warning { file: file(), count: Some(plan.counts.standing), ..Warning::new(message) });
     }
-    if plan.fate == Fate::KeepWhole {
+    if plan.counts.fate == Fate::KeepWhole {
         let message = "is compressed, damaged, or has a line that is too long, and cannot be shortened: left as it is";
         warnings.push(Warning { file: file(), ..Warning::new(message) });
     }
@@ -220,7 +171,7 @@ fn action(fate: Fate) -> &'static str {
     }
 }
 
-fn table(plans: &[Plan]) -> Table {
+fn table(plans: &[CleanPlan]) -> Table {
     let mut table = Table::new([
         Column::text("log").cut_to(20),
         Column::number("size"),
@@ -230,22 +181,23 @@ fn table(plans: &[Plan]) -> Table {
         Column::text("action"),
     ]);
     for plan in plans {
-        let gone = plan.fate.deletes();
-        let (deleted, kept) = if gone { (plan.deleted, plan.kept) } else { (0, plan.deleted + plan.kept) };
+        let gone = plan.counts.fate.deletes();
+        let (deleted, kept) =
+            if gone { (plan.counts.deleted, plan.counts.kept) } else { (0, plan.counts.deleted + plan.counts.kept) };
         table.row([
             Cell::new(plan.name.clone()),
-            Cell::new(bytes(plan.bytes)),
+            Cell::new(bytes(plan.counts.bytes)),
             Cell::new(count(deleted)),
             Cell::new(count(kept)),
-            Cell::new(count(plan.unreadable)),
-            Cell::new(action(plan.fate)).tone(if gone { Tone::Bad } else { Tone::Plain }),
+            Cell::new(count(plan.counts.unreadable)),
+            Cell::new(action(plan.counts.fate)).tone(if gone { Tone::Bad } else { Tone::Plain }),
         ]);
     }
     table
 }
 
-fn outlook(plans: &[Plan], args: &CleanArgs, did: bool) -> String {
-    let work = plans.iter().any(|plan| plan.fate.deletes());
+fn outlook(plans: &[CleanPlan], args: &CleanArgs, did: bool) -> String {
+    let work = plans.iter().any(|plan| plan.counts.fate.deletes());
     match (work, did, args.dry_run) {
         (false, ..) => "Nothing to clean.\n".into(),
         (true, false, true) => "Nothing was deleted: this was a dry run.\n".into(),
@@ -259,8 +211,8 @@ fn done(archived: &[Option<PathBuf>]) -> String {
     if files.is_empty() { "Cleaned.\n".into() } else { format!("Cleaned. What was deleted is in\n{files}") }
 }
 
-fn question(plans: &[Plan]) -> String {
-    let gone = plans.iter().filter(|plan| plan.fate.deletes());
-    let events = gone.map(|plan| plan.deleted).sum::<u64>();
+fn question(plans: &[CleanPlan]) -> String {
+    let gone = plans.iter().filter(|plan| plan.counts.fate.deletes());
+    let events = gone.map(|plan| plan.counts.deleted).sum::<u64>();
     format!("Delete {}?", counted(events, "event", "events"))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
@@ -17,13 +17,13 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::event::{self, Event, Kind, Name};
-use temporal_code::evolution::follow::{Follower, News, Notice};
-use temporal_code::evolution::remote;
-use temporal_code::evolution::source::{Source, each_block_of_piece};
+use temporal_code::evolution::follow::{Follower, Notice, Spot, Update};
+use temporal_code::evolution::source::Source;
 use temporal_code::evolution::summary::Filter;
 use temporal_code::evolution::tail::{self, Fit, Found, Query, Tail};
 use temporal_code::json;
 use temporal_code::text;
+use temporal_code::time::Timestamp;
 
 /// Show the last events, of all functions or of one
 ///
@@ -240,17 +240,12 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         OutputFormat::Markdown => return Err(only_jsonl("markdown")),
         OutputFormat::Table | OutputFormat::Json | OutputFormat::Jsonl => {}
     }
-    let mut follower = Follower::at_end(&store.sources, context.threads())?;
-    let mut others = store.followers()?.into_iter().map(|(name, other)| Other::new(name, other)).collect::<Vec<_>>();
+    let remotes = store.remotes().cloned().collect::<Vec<_>>();
+    let mut follower =
+        Follower::at_end::<anyhow::Error>(&store.sources, &remotes, context.threads(), Timestamp::now())?;
     let (mut tail, warnings) = read(context, store, query, count)?;
-    // What is not complete yet, or came since, is for the followers.
-    tail.events.retain(|found| match &found.part {
-        Some(part) => !others.iter().any(|other| other.follower.gives_out(part)),
-        None => {
-            let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
-            start.is_none_or(|start| found.offset < start)
-        }
-    });
+    // What is not complete yet, or came since, is for the follower.
+    tail.events.retain(|found| !follower.gives_out(&store.sources[found.log], found));
     let mut printer =
         Printer { context, query, exact: !tail.partial && !tail.events.is_empty(), widths: [0, 0, 0, 6, 7] };
     for found in &tail.events {
@@ -264,86 +259,9 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
         return Ok(DONE);
     }
     loop {
-        follower.poll(&store.look_again(), &mut |spot, news| {
-            printer.news(&spot.path.display().to_string(), spot.line, spot.offset, news)
-        })?;
-        for other in &mut others {
-            other.poll(&mut printer)?;
-        }
+        follower.poll(&store.look_again(), Timestamp::now(), &mut |spot, update| printer.update(spot, update))?;
         std::thread::sleep(LOOK_AGAIN);
     }
-}
-
-/// Follows a store that is not files, which may be away for a while.
-struct Other {
-    name: String,
-    follower: Box<dyn remote::Follower>,
-    /// Since when it has been away, and when it is tried again.
-    away: Option<Instant>,
-}
-
-/// How long a store that is away is left alone.
-const AWAY: Duration = Duration::from_secs(1);
-
-impl Other {
-    fn new(name: String, follower: Box<dyn remote::Follower>) -> Self {
-        Other { name, follower, away: None }
-    }
-
-    fn poll(&mut self, printer: &mut Printer<'_>) -> Result<()> {
-        if self.away.is_some_and(|tried| tried.elapsed() < AWAY) {
-            return Ok(());
-        }
-        let mut printed = Ok(());
-        let polled = self.follower.poll(&mut |piece| {
-            if printed.is_ok() {
-                printed = print_piece(printer, piece);
-            }
-        });
-        printed?;
-        match polled {
-            Ok(()) if self.away.take().is_some() => printer.warn(&self.name, "is there again".into()),
-            Ok(()) => {}
-            Err(error) if error.retryable() => {
-                if self.away.replace(Instant::now()).is_none() {
-                    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-                    printer.warn(&self.name, format!("{error}{cause}; it is tried again"));
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-}
-
-/// Prints the events of a piece.
-fn print_piece(printer: &mut Printer<'_>, piece: remote::Piece) -> Result<()> {
-    let remote::Piece { content, origin, offset, .. } = piece;
-    if let Some(problem) = content.problem() {
-        printer.warn(origin.name(), problem.to_owned());
-    }
-    let (mut line, mut at, mut printed) = (0, offset, Ok(()));
-    each_block_of_piece(content, &mut |block| {
-        for text in block.split_inclusive(|byte| *byte == b'\n') {
-            if printed.is_ok() {
-                let spot = origin.spot(line, at);
-                printed = print_line(printer, &spot, text);
-            }
-            (line, at) = (line + 1, at + text.len() as u64);
-        }
-    })?;
-    printed
-}
-
-fn print_line(printer: &mut Printer<'_>, spot: &remote::Spot, text: &[u8]) -> Result<()> {
-    let (mut printed, line) = (Ok(()), spot.line.unwrap_or(0));
-    let read = event::read_records(text, &mut |text, event| {
-        if printed.is_ok() {
-            printed = printer.news(&spot.part, line, spot.offset, News::Event(text, &event));
-        }
-    });
-    printed?;
-    read.or_else(|fault| printer.news(&spot.part, line, spot.offset, News::Notice(Notice::Fault(fault))))
 }
 
 /// Prints events one at a time.
@@ -357,28 +275,32 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn news(&mut self, file: &str, line: u64, offset: u64, news: News<'_>) -> Result<()> {
-        let notice = match news {
-            News::Event(text, event) => {
+    fn update(&mut self, spot: &Spot<'_>, update: Update<'_>) -> Result<()> {
+        let Spot { log: file, line, offset } = *spot;
+        let notice = match update {
+            Update::Event(text, event) => {
                 match self.query.fit(event) {
                     None => return Ok(()),
                     Some(Fit::Partial) if self.exact => return Ok(()),
                     Some(Fit::Partial) => {}
                     Some(Fit::Exact) => self.exact = true,
                 }
-                let (text, line) = (text.to_string(), Some(line));
+                let text = text.to_string();
                 let found = Found { text, at: event.at, log: 0, part: None, offset, line };
                 return self.print(file, &found, event);
             }
-            News::Notice(notice) => notice,
+            Update::Notice(notice) => notice,
         };
         let message = match notice {
             Notice::Fault(fault) if self.context.global.strict => {
-                return Err(Failure::new("bad_data", format!("{file}:{line}: {fault}")).into());
+                return Err(Failure::new("bad_data", format!("{file}:{}: {fault}", line.unwrap_or(0))).into());
             }
-            Notice::Fault(fault) => format!("line {line}: {fault}"),
+            Notice::Fault(fault) => format!("line {}: {fault}", line.unwrap_or(0)),
             Notice::Truncated => "became shorter: reading it from its start".into(),
             Notice::Replaced => "was replaced: reading the new file from its start".into(),
+            Notice::Lost(problem) => problem,
+            Notice::Away(problem) => format!("{problem}; it is tried again"),
+            Notice::Back => "is there again".into(),
         };
         self.warn(file, message);
         Ok(())

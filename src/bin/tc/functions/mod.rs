@@ -2,7 +2,6 @@
 
 pub(crate) mod clean;
 pub(crate) mod decide;
-mod elsewhere;
 pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod promote;

@@ -14,8 +14,8 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::report::{Comparison, Decision, Report};
-use temporal_code::evolution::stats;
 use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
+use temporal_code::statistics::interval;
 use temporal_code::text;
 
 /// Compare a function's variants, and say what follows
@@ -248,7 +248,7 @@ fn variants(report: &Report<'_>) -> Table {
     ]);
     for variant in &report.function.variants {
         let own = &variant.primary;
-        let interval = stats::wilson(own.successes, own.calls);
+        let interval = interval::wilson(own.successes, own.calls);
         table.row([
             Cell::name(&variant.name),
             Cell::new(count(own.calls)),

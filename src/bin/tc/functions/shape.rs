@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::output::figures::percent;
 use temporal_code::evolution::decision::Change;
-use temporal_code::evolution::stats::{self, Interval};
 use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
+use temporal_code::statistics::interval::{self, Interval};
 use temporal_code::time::Timestamp;
 
 /// Latencies in milliseconds; members are null where no call has one.
@@ -190,7 +190,7 @@ pub(crate) struct IntervalShape {
 impl IntervalShape {
     /// Wilson's interval for a success rate.
     pub(crate) fn wilson(tally: &Tally) -> Option<Self> {
-        stats::wilson(tally.successes, tally.calls).map(|interval| Self::new(interval, "wilson, one look"))
+        interval::wilson(tally.successes, tally.calls).map(|interval| Self::new(interval, "wilson, one look"))
     }
 
     pub(crate) fn new(interval: Interval, method: &'static str) -> Self {

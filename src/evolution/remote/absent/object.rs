@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::evolution::remote::Site;
+use crate::evolution::remote::site::Site;
 use crate::store::{BucketAddress, Error, Settings, object};
 
 pub(super) fn open(_: &BucketAddress, _: &Settings) -> Result<Arc<dyn Site>, Error> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::evolution::remote::Site;
+use crate::evolution::remote::site::Site;
 use crate::store::{Error, RedisAddress, Settings, redis};
 
 pub(super) fn open(_: &RedisAddress, _: &Settings) -> Result<Arc<dyn Site>, Error> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::super::clean::{Cleaner, Counter, Plan};
-use super::super::{Content, Reading, store_error};
 use super::fetch::{AT_ONCE, patiently};
 use super::list::Segments;
 use super::names::{DECISIONS, decision, number_of};
-use super::read::{Decisions, SegmentPieces, list_decisions};
-use super::{BucketSite, Shared};
+use super::read::{Decisions, SegmentPieces, list_decisions, whole};
+use super::shared::Shared;
+use crate::evolution::piece::{Content, Reading, store_error};
+use crate::evolution::remote::clean::{Counter, Plan};
 use crate::store::Error;
 use crate::store::object::{Created, EVOLUTION};
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 /// What could go of segments and decisions. Copies of logs are not ours to delete.
 pub(super) fn plans(shared: &Arc<Shared>, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
     let plans = [plan_segments(shared, older_than)?, plan_decisions(shared, older_than)?];
-    Ok(plans.into_iter().filter(|plan| plan.bytes > 0 || plan.unreadable > 0).collect())
+    Ok(plans.into_iter().filter(|plan| plan.counts.bytes > 0 || plan.counts.unreadable > 0).collect())
 }
 
 fn plan_segments(shared: &Arc<Shared>, older_than: Option<Timestamp>) -> Result<Plan, Error> {
@@ -48,7 +48,7 @@ fn plan_segments(shared: &Arc<Shared>, older_than: Option<Timestamp>) -> Result<
     }
     // The same segment put twice is one, and goes with its copies.
     let mut plan = counter.finish();
-    plan.parts.extend(pieces.copies().filter(|_| plan.fate.deletes()).map(|copy| copy.key));
+    plan.parts.extend(pieces.copies().filter(|_| plan.counts.fate.deletes()).map(|copy| copy.key));
     Ok(plan)
 }
 
@@ -80,49 +80,46 @@ fn lines_of(content: Content) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-impl Cleaner for BucketSite {
-    fn read(&self, _: &Plan, part: &str) -> Result<Option<Vec<u8>>, Error> {
-        let fetching = self.shared.begin_fetch(part, SEGMENT_BYTES_MAX);
-        lines_of(super::read::whole(fetching)?)
-    }
-
-    fn delete(&self, plan: &Plan) -> Result<(), Error> {
-        let (bucket, parts) = (self.shared.bucket(), plan.parts.clone());
-        self.shared.worker.run(async move {
-            let delete = |part: String| {
-                let bucket = bucket.clone();
-                async move {
-                    match number_of(&part) {
-                        // A number once given is never free again.
-                        Some(_) => patiently(|| bucket.put(&part, Bytes::new())).await,
-                        None => patiently(|| bucket.delete(&part)).await,
-                    }
-                }
-            };
-            stream::iter(parts.into_iter().map(delete)).buffer_unordered(AT_ONCE).try_collect::<()>().await
-        })?;
-        if plan.parts.iter().any(|part| number_of(part).is_some()) {
-            self.tell_that_decisions_changed()?;
-        }
-        Ok(())
-    }
+/// The lines of an object; none if it is gone.
+pub(super) fn read_part(shared: &Shared, part: &str) -> Result<Option<Vec<u8>>, Error> {
+    lines_of(whole(shared.begin_fetch(part, SEGMENT_BYTES_MAX))?)
 }
 
-impl BucketSite {
-    /// An empty object as the next decision, so that all who follow read them anew.
-    fn tell_that_decisions_changed(&self) -> Result<(), Error> {
-        let mut next = list_decisions(&self.shared)?.last().map_or(1, |(number, _)| number + 1);
-        let store = self.shared.store.clone();
-        self.shared.worker.run(async move {
-            store.prove().await?;
-            // Others may decide just now: who follows hears of these, and then of what follows them.
-            loop {
-                let key = decision(next);
-                if patiently(|| store.bucket().create(&key, Bytes::new())).await? == Created::Done {
-                    return Ok(());
+/// Deletes the segments that a plan names, and empties the decisions.
+pub(super) fn delete(shared: &Shared, plan: &Plan) -> Result<(), Error> {
+    let (bucket, parts) = (shared.bucket(), plan.parts.clone());
+    shared.worker.run(async move {
+        let delete = |part: String| {
+            let bucket = bucket.clone();
+            async move {
+                match number_of(&part) {
+                    // A number once given is never free again.
+                    Some(_) => patiently(|| bucket.put(&part, Bytes::new())).await,
+                    None => patiently(|| bucket.delete(&part)).await,
                 }
-                next += 1;
             }
-        })
+        };
+        stream::iter(parts.into_iter().map(delete)).buffer_unordered(AT_ONCE).try_collect::<()>().await
+    })?;
+    if plan.parts.iter().any(|part| number_of(part).is_some()) {
+        tell_that_decisions_changed(shared)?;
     }
+    Ok(())
+}
+
+/// An empty object as the next decision, so that all who follow read them anew.
+fn tell_that_decisions_changed(shared: &Shared) -> Result<(), Error> {
+    let mut next = list_decisions(shared)?.last().map_or(1, |(number, _)| number + 1);
+    let store = shared.store.clone();
+    shared.worker.run(async move {
+        store.prove().await?;
+        // Others may decide just now: who follows hears of these, and then of what follows them.
+        loop {
+            let key = decision(next);
+            if patiently(|| store.bucket().create(&key, Bytes::new())).await? == Created::Done {
+                return Ok(());
+            }
+            next += 1;
+        }
+    })
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::{Content, Follower, Origin, Piece};
-use super::Shared;
 use super::list::Segments;
 use super::names::{Segment, SegmentId, decision, number_of};
 use super::read::{SegmentPieces, list_decisions};
+use super::shared::Shared;
 use super::write::OVERLAP_US;
-use crate::clock::{Clock as _, SystemClock};
+use crate::evolution::piece::{Content, Origin, Piece};
+use crate::evolution::remote::site::Follower;
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -28,8 +28,7 @@ pub(super) struct BucketFollower {
 }
 
 impl BucketFollower {
-    pub(super) fn begin(shared: &Arc<Shared>) -> Result<Self, Error> {
-        let now = SystemClock.now();
+    pub(super) fn begin(shared: &Arc<Shared>, now: Timestamp) -> Result<Self, Error> {
         let start = now.offset_micros(-OVERLAP_US);
         let mut segments = Segments::from(shared, start, now);
         let mut seen = HashMap::new();
@@ -48,8 +47,7 @@ impl BucketFollower {
         })
     }
 
-    fn poll_segments(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
-        let now = SystemClock.now();
+    fn poll_segments(&mut self, now: Timestamp, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
         let from = now.offset_micros(-OVERLAP_US).max(self.start);
         self.seen.retain(|_, put| *put >= from.offset_micros(-OVERLAP_US));
         let segments = Segments::from(&self.shared, from, now).without(self.seen.keys().copied());
@@ -78,18 +76,18 @@ impl BucketFollower {
 }
 
 impl Follower for BucketFollower {
-    fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
+    fn poll(&mut self, now: Timestamp, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
         if self.looked.elapsed() < self.shared.poll_every {
             return Ok(());
         }
-        self.poll_segments(each)?;
+        self.poll_segments(now, each)?;
         self.poll_decisions(each)?;
         self.looked = Instant::now();
         Ok(())
     }
 
-    fn poll_now(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
-        self.poll_segments(each)?;
+    fn poll_now(&mut self, now: Timestamp, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
+        self.poll_segments(now, each)?;
         self.poll_decisions(each)
     }
 

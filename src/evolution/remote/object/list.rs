@@ -3,11 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::Shared;
 use super::fetch::patiently;
-use super::names::{Segment, SegmentId, behind, day_of, hour_of, is_day};
-use super::plain::is_log;
-use crate::evolution::remote::Reading;
+use super::names::{Segment, SegmentId, behind, day_of, hour_of, is_day, is_log};
+use super::shared::Shared;
+use crate::evolution::piece::Reading;
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Listed as Page, Query};
 use crate::time::Timestamp;
@@ -282,6 +281,12 @@ fn time_of_hour(folder: &str) -> Option<Timestamp> {
 pub(super) fn list(shared: &Shared, query: Query, next: Option<String>) -> Result<Page, Error> {
     let (bucket, query) = (shared.bucket(), Query { with_odd: true, ..query });
     shared.worker.run(async move { patiently(|| bucket.list(&query, next.clone())).await })
+}
+
+/// Whether anything begins so.
+pub(super) fn has_any(shared: &Shared, start: &str) -> Result<bool, Error> {
+    let page = list(shared, Query { start: start.to_owned(), limit: Some(1), ..Query::default() }, None)?;
+    Ok(!page.objects.is_empty())
 }
 
 /// The folders in a folder, in order.

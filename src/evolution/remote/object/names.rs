@@ -10,7 +10,9 @@
 //! later, what is listed behind a time holds all events from then on, and one that is written late comes late in the list.
 
 use std::fmt;
+use std::path::Path;
 
+use crate::evolution::folder;
 use crate::store::object::EVOLUTION;
 use crate::time::Timestamp;
 
@@ -127,6 +129,11 @@ pub(super) fn behind(at: Timestamp) -> String {
 pub(super) fn is_day(folder: &str) -> bool {
     let day = folder.strip_prefix(EVOLUTION).and_then(|rest| rest.strip_suffix('/')).unwrap_or_default();
     Timestamp::parse(day.as_bytes()).is_some_and(|at| day_of(at) == folder)
+}
+
+/// Whether an object is a log by its name, without its folder.
+pub(super) fn is_log(name: &str) -> bool {
+    folder::is_log(Path::new(name.rsplit_once('/').map_or(name, |(_, name)| name)))
 }
 
 /// The key of a decision.

@@ -1,18 +1,17 @@
 //! Copies of logs: objects below the prefix that are called as logs are, and are no part of a store of ours.
 
 use std::io::Read as _;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use super::super::worker::gone;
-use super::super::{Content, Log, Origin, Piece, Pieces, Reading};
-use super::Shared;
 use super::fetch::{AT_ONCE, Fetching, WHOLE_BYTES_MAX};
 use super::list::list;
-use super::names::{DECISIONS, is_day};
+use super::names::{DECISIONS, is_day, is_log};
 use super::read::{ObjectReader, lost, whole};
-use crate::evolution::folder;
-use crate::evolution::source::{decompressed, first_time_in, is_compressed, last_time_in};
+use super::shared::Shared;
+use crate::evolution::packed::{decompressed, is_compressed};
+use crate::evolution::piece::{Content, Origin, Piece, Pieces, Readable, Reading};
+use crate::evolution::remote::worker::gone;
+use crate::evolution::source::{first_time_in, last_time_in};
 use crate::jsonl::LINE_BYTES_MAX;
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Query, is_of_store};
@@ -26,11 +25,6 @@ const END_BYTES: u64 = 64 << 10;
 
 /// How much of a large log is read at a time from its end, in bytes.
 const BACK_BYTES: u64 = 4 << 20;
-
-/// Whether an object is a log by its name, without its folder.
-pub(super) fn is_log(name: &str) -> bool {
-    folder::is_log(Path::new(name.rsplit_once('/').map_or(name, |(_, name)| name)))
-}
 
 /// Why a log is not read whose name no request can have.
 const UNASKABLE: &str = "its name cannot be asked for: it has an empty part, a part . or .., or a control character";
@@ -138,7 +132,7 @@ fn look_at(beginning: &[u8]) -> Beginning {
     Beginning { first_time: first_time_in(&text), is_compressed: is_compressed(beginning) }
 }
 
-impl Log for PlainLog {
+impl Readable for PlainLog {
     fn name(&self) -> &str {
         &self.name
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::super::worker::gone;
-use super::super::{Content, Log, Origin, Piece, Pieces, Reading, io_error};
-use super::Shared;
 use super::fetch::{AT_ONCE, Fetching, FetchingPart, WHOLE_BYTES_MAX};
-use super::list::{Listed, Segments, list};
+use super::list::{Listed, Segments, has_any, list};
 use super::names::{DECISIONS, decision, number_of};
+use super::shared::Shared;
+use crate::evolution::piece::{Content, Origin, Piece, Pieces, Readable, Reading, io_error};
+use crate::evolution::remote::worker::gone;
 use crate::store::Error;
 use crate::store::object::{EVOLUTION, Query};
 use crate::time::Timestamp;
@@ -44,7 +44,7 @@ impl SegmentLog {
     }
 }
 
-impl Log for SegmentLog {
+impl Readable for SegmentLog {
     fn name(&self) -> &str {
         &self.name
     }
@@ -185,11 +185,11 @@ impl DecisionLog {
     /// The decisions, if there are any.
     pub(super) fn find(shared: &Arc<Shared>) -> Result<Option<Self>, Error> {
         let name = shared.name_of(DECISIONS);
-        Ok(shared.has_any(DECISIONS)?.then(|| DecisionLog { shared: shared.clone(), name }))
+        Ok(has_any(shared, DECISIONS)?.then(|| DecisionLog { shared: shared.clone(), name }))
     }
 }
 
-impl Log for DecisionLog {
+impl Readable for DecisionLog {
     fn name(&self) -> &str {
         &self.name
     }

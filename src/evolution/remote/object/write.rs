@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::super::{Content, Decide, Heard, Known, NotAll, Place, Reading, Writer};
-use super::Shared;
 use super::list::{Listed, Segments};
 use super::names::{DECISIONS, NUMBER_MAX, Segment, SegmentId, decision};
 use super::read::{Decisions, SegmentPieces, list_decisions};
+use super::shared::Shared;
 use crate::chance::{Random as _, ThreadRandom, mix};
 use crate::evolution::event;
 use crate::evolution::fast::FastReader;
-use crate::evolution::source::each_block_of_piece;
+use crate::evolution::piece::{Content, Place, Reading};
+use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
 use crate::store::Error;
 use crate::store::object::Created;
 use crate::time::Timestamp;
@@ -210,7 +210,7 @@ fn share_of(number: u64, size: u64) -> u64 {
 
 /// Hands on decisions as whole lines.
 fn hand_on(content: Content, each: &mut dyn FnMut(Heard<'_>)) -> Result<(), Error> {
-    let result = each_block_of_piece(content, &mut |lines| each(Heard::Lines(lines)));
+    let result = content.each_block(&mut |lines| each(Heard::Lines(lines)));
     result.map_err(|error| Error::unavailable("reading decisions", error))
 }
 
@@ -302,7 +302,7 @@ impl Writer for BucketWriter {
         let mut pieces = SegmentPieces::new(&self.shared, segments.without(seen.put.keys().copied()), false);
         while let Some((listed, content)) = pieces.next_segment()? {
             seen.put.insert(listed.segment.id, listed.segment.put);
-            let result = each_block_of_piece(content, &mut |lines| each(lines));
+            let result = content.each_block(&mut |lines| each(lines));
             result.map_err(|error| Error::unavailable("reading a segment", error))?;
         }
         Ok(())
@@ -330,7 +330,7 @@ impl Writer for BucketWriter {
                 // It comes with the next look, for all.
                 continue;
             }
-            let result = each_block_of_piece(content, &mut |lines| each(lines));
+            let result = content.each_block(&mut |lines| each(lines));
             result.map_err(|error| Error::unavailable("reading a segment", error))?;
         }
         seen.put.retain(|_, put| *put >= from);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ::redis::{Value, cmd};
 
-use super::super::Place;
-use super::super::clean::{Cleaner, Counter, Plan};
 use super::page::Range;
 use super::read::RedisPieces;
-use super::{RedisSite, Shared};
+use super::shared::Shared;
+use crate::evolution::piece::Place;
+use crate::evolution::remote::clean::{Counter, Plan};
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -38,28 +38,26 @@ fn plan(shared: &Arc<Shared>, key: &str, older_than: Option<Timestamp>) -> Resul
     Ok(counter.finish())
 }
 
-impl RedisSite {
-    /// The stream that a plan is for, and an entry of it.
-    fn key_of(&self, plan: &str) -> &str {
-        let is_calls = plan == self.shared.name_of(&self.shared.calls);
-        if is_calls { &self.shared.calls } else { &self.shared.decisions }
-    }
+/// The stream that a plan is for.
+fn key_of<'a>(shared: &'a Shared, plan: &Plan) -> &'a str {
+    let is_calls = plan.name == shared.name_of(&shared.calls);
+    if is_calls { &shared.calls } else { &shared.decisions }
 }
 
-impl Cleaner for RedisSite {
-    fn read(&self, plan: &Plan, part: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(place) = Place::parse(part) else { return Ok(None) };
-        let range = Range { to: place, count: 1, ..Range::from(place) };
-        let page = self.shared.page(self.key_of(&plan.name), range, None)?;
-        Ok((page.count > 0).then_some(page.text))
-    }
+/// The lines of an entry; none if it is gone.
+pub(super) fn read_part(shared: &Shared, plan: &Plan, part: &str) -> Result<Option<Vec<u8>>, Error> {
+    let Some(place) = Place::parse(part) else { return Ok(None) };
+    let range = Range { to: place, count: 1, ..Range::from(place) };
+    let page = shared.page(key_of(shared, plan), range, None)?;
+    Ok((page.count > 0).then_some(page.text))
+}
 
-    fn delete(&self, plan: &Plan) -> Result<(), Error> {
-        for some in plan.parts.chunks(TOGETHER_MAX) {
-            let mut command = cmd("XDEL");
-            command.arg(self.key_of(&plan.name)).arg(some);
-            self.shared.ask(command, "cleaning an evolution log")?;
-        }
-        Ok(())
+/// Deletes the entries that a plan names.
+pub(super) fn delete(shared: &Shared, plan: &Plan) -> Result<(), Error> {
+    for some in plan.parts.chunks(TOGETHER_MAX) {
+        let mut command = cmd("XDEL");
+        command.arg(key_of(shared, plan)).arg(some);
+        shared.ask(command, "cleaning an evolution log")?;
     }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::{Follower, Piece, Place};
-use super::Shared;
 use super::page::Range;
+use super::shared::Shared;
+use crate::evolution::piece::{Piece, Place};
+use crate::evolution::remote::site::Follower;
 use crate::store::Error;
+use crate::time::Timestamp;
 
 /// Most pages of a stream that one look reads, so that the other one is not forgotten.
 const PAGES_MAX: usize = 64;
@@ -37,7 +39,7 @@ impl RedisFollower {
 }
 
 impl Follower for RedisFollower {
-    fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
+    fn poll(&mut self, _: Timestamp, each: &mut dyn FnMut(Piece)) -> Result<(), Error> {
         for stream in &mut self.streams {
             let mut range = Range::from(stream.last.next());
             for _ in 0..PAGES_MAX {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use ::redis::{Value, cmd};
 
-use super::super::worker::Pending;
-use super::super::{Content, Origin, Piece, Place};
-use super::{Shared, place};
+use super::shared::{Shared, place};
+use crate::evolution::piece::{Content, Origin, Piece, Place};
+use crate::evolution::remote::worker::{Pending, gone};
 use crate::store::Error;
 use crate::store::redis::explain;
 
@@ -106,7 +106,7 @@ impl Shared {
 
     /// Reads entries of a stream, without those of the writer `without`.
     pub(super) fn page(&self, key: &str, range: Range, without: Option<&str>) -> Result<Page, Error> {
-        self.begin_page(key, range, without).wait().unwrap_or_else(|| Err(super::super::worker::gone()))
+        self.begin_page(key, range, without).wait().unwrap_or_else(|| Err(gone()))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::worker::{Pending, gone};
-use super::super::{Log, Piece, Pieces, Place, Reading};
-use super::Shared;
 use super::page::{Page, Range};
+use super::shared::Shared;
+use crate::evolution::piece::{Piece, Pieces, Place, Readable, Reading};
+use crate::evolution::remote::worker::{Pending, gone};
 use crate::evolution::source::first_time_in;
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -30,7 +30,7 @@ impl RedisLog {
     }
 }
 
-impl Log for RedisLog {
+impl Readable for RedisLog {
     fn name(&self) -> &str {
         &self.name
     }

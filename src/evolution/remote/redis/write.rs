@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ::redis::{Cmd, Value, cmd, pipe};
 
-use super::super::{Decide, Heard, Known, NotAll, Place, Writer};
 use super::page::{Page, Range};
 use super::read::{RedisPieces, first_since};
-use super::{Shared, place};
+use super::shared::{Shared, place};
 use crate::chance::{Random as _, ThreadRandom};
+use crate::evolution::piece::Place;
+use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -59,7 +60,7 @@ impl RedisWriter {
 
     /// Decisions from `from` on, where they end, and how many there are in all.
     fn decisions_from(&self, from: Place) -> Result<(Page, Place, u64), Error> {
-        let script = concat!(include_str!("state.lua"), include_str!("news.lua"));
+        let script = concat!(include_str!("state.lua"), include_str!("decisions.lua"));
         let mut command = cmd("EVAL");
         command.arg(script).arg(1).arg(&self.shared.decisions).arg(from.to_string()).arg(DECISIONS_AT_ONCE);
         let answer = self.shared.ask(command, "reading decisions")?;

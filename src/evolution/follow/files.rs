@@ -1,48 +1,19 @@
-//! New events of logs that grow, found by looking again from time to time.
+//! New events of files that grow.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::event::{self, Event, Fault};
-use super::folder;
-use super::source::{ReadError, Source, same_file};
-use super::tail::count_newlines;
+use super::update::{Notice, Spot, Update, each_record};
+use crate::evolution::event::Fault;
+use crate::evolution::file::{count_newlines, last_line_start, same_file};
+use crate::evolution::folder;
+use crate::evolution::source::{ReadError, Source};
 use crate::jsonl::{LINE_BYTES_MAX, read_at, without_mark};
-
-/// Something other than an event that happened to a followed log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A line that is not as it should be.
-    Fault(Fault),
-    /// The log became shorter, and is read from its start again.
-    Truncated,
-    /// Another file took the log's place, and is read from its start.
-    Replaced,
-}
-
-/// Where a new event or a notice comes from.
-#[derive(Clone, Debug)]
-pub struct Spot<'a> {
-    /// The log.
-    pub path: &'a Path,
-    /// Its line number from 1.
-    pub line: u64,
-    /// Where the line begins, in bytes.
-    pub offset: u64,
-}
-
-/// What a look at the logs finds.
-pub enum News<'a> {
-    /// A new event and its own text.
-    Event(&'a str, &'a Event<'a>),
-    /// Anything else.
-    Notice(Notice),
-}
 
 /// Plain files that are followed, each from some place on.
 #[derive(Debug, Default)]
-pub struct Follower {
+pub(super) struct FileFollower {
     logs: Vec<Log>,
     /// Logs that were replaced, and for how many more looks without news they are read: a writer may still have them open.
     replaced: Vec<(Log, u32)>,
@@ -54,6 +25,8 @@ pub struct Follower {
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
+    /// The path, for messages.
+    name: String,
     file: File,
     /// Where the first line that was not given out begins.
     offset: u64,
@@ -71,14 +44,14 @@ const LOOKS_AT_REPLACED: u32 = 100;
 /// How much is read of a log at a time, in bytes.
 const READ_BYTES: usize = 1 << 18;
 
-impl Follower {
+impl FileFollower {
     /// Follows `sources` from the last line that has no end yet; what was there before is not given out. Compressed logs
     /// and standard input do not grow in place, and are left out.
     ///
     /// # Errors
     /// A log cannot be read.
-    pub fn at_end(sources: &[Source], threads: usize) -> Result<Follower, ReadError> {
-        let mut follower = Follower::default();
+    pub(super) fn at_end(sources: &[Source], threads: usize) -> Result<FileFollower, ReadError> {
+        let mut follower = FileFollower::default();
         for source in sources {
             let Some(path) = source.path() else { continue };
             let failed = |cause| ReadError { name: source.name(), cause };
@@ -95,7 +68,7 @@ impl Follower {
     }
 
     /// From where on a log is followed, in bytes.
-    pub fn start_of(&self, path: &Path) -> Option<u64> {
+    pub(super) fn start_of(&self, path: &Path) -> Option<u64> {
         self.logs.iter().find(|log| log.path == path).map(|log| log.offset)
     }
 
@@ -104,10 +77,10 @@ impl Follower {
     ///
     /// # Errors
     /// A log cannot be read, or `sink` fails.
-    pub fn poll<E: From<ReadError>>(
+    pub(super) fn poll<E: From<ReadError>>(
         &mut self,
         paths: &[PathBuf],
-        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+        sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         // Files that are gone need not be known any more.
         self.seen.retain(|file| file.metadata().is_ok_and(|metadata| !is_deleted(&metadata)));
@@ -156,7 +129,8 @@ fn read_error(path: &Path, cause: io::Error) -> ReadError {
 
 impl Log {
     fn new(path: PathBuf, file: File, offset: u64, lines: u64) -> Self {
-        Log { path, file, offset, lines, partial: Vec::new(), dropped: 0 }
+        let name = path.display().to_string();
+        Log { path, name, file, offset, lines, partial: Vec::new(), dropped: 0 }
     }
 
     /// Goes over to another file, and returns the log as it was.
@@ -168,7 +142,7 @@ impl Log {
     /// Gives out what is new. Returns the log as it was when another file took its place.
     fn poll<E: From<ReadError>>(
         &mut self,
-        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+        sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
     ) -> Result<Option<Log>, E> {
         self.drain(sink)?;
         let open = self.file.metadata().map_err(|cause| read_error(&self.path, cause))?;
@@ -185,8 +159,8 @@ impl Log {
             if replaced {
                 old.drain(sink)?;
             }
-            let spot = Spot { path: &self.path, line: 0, offset: 0 };
-            sink(&spot, News::Notice(if replaced { Notice::Replaced } else { Notice::Truncated }))?;
+            let spot = Spot { log: &self.name, line: None, offset: 0 };
+            sink(&spot, Update::Notice(if replaced { Notice::Replaced } else { Notice::Truncated }))?;
             self.drain(sink)?;
             return Ok(replaced.then_some(old));
         }
@@ -196,7 +170,7 @@ impl Log {
     /// Reads to the log's end.
     fn drain<E: From<ReadError>>(
         &mut self,
-        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+        sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -224,37 +198,14 @@ impl Log {
 
     fn give_out<E: From<ReadError>>(
         &self,
-        sink: &mut impl FnMut(&Spot<'_>, News<'_>) -> Result<(), E>,
+        sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let spot = Spot { path: &self.path, line: self.lines + 1, offset: self.offset };
+        let spot = Spot { log: &self.name, line: Some(self.lines + 1), offset: self.offset };
         if self.dropped > 0 {
-            return sink(&spot, News::Notice(Notice::Fault(Fault::Overlong)));
+            return sink(&spot, Update::Notice(Notice::Fault(Fault::Overlong)));
         }
-        let mut result = Ok(());
-        let fault = event::read_records(without_mark(&self.partial, self.offset), &mut |text, event| {
-            if result.is_ok() {
-                result = sink(&spot, News::Event(text, &event));
-            }
-        });
-        result?;
-        fault.or_else(|fault| sink(&spot, News::Notice(Notice::Fault(fault))))
+        each_record(without_mark(&self.partial, self.offset), &spot, sink)
     }
-}
-
-/// Where the last line begins that has no newline at its end: the file's end, if there is none.
-pub(super) fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; READ_BYTES];
-    let mut end = size;
-    while end > 0 {
-        let start = end.saturating_sub(READ_BYTES as u64);
-        let wanted = (end - start) as usize;
-        let count = read_at(file, &mut buffer[..wanted], start)?;
-        if let Some(newline) = memchr::memrchr(b'\n', &buffer[..count]) {
-            return Ok(start + newline as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use super::{Arm, Stratum};
+use super::stratum::{Arm, Stratum};
 
 /// Standard deviation of the log odds ratios that are mixed: the evidence grows fastest at differences of about this.
 pub const TAU: f64 = 0.7;

@@ -3,7 +3,7 @@
 //! Both are means over strata with the weight `n1 n2 / N`, and intervals of the width of a normal mixture's boundary:
 //! the asymptotic confidence sequence of Waudby-Smith and others (Annals of Statistics 52, 2024).
 
-use super::{Arm, Stratum};
+use super::stratum::{Arm, Stratum};
 
 /// The number of calls for which the intervals are narrowest.
 pub const CALLS_PLANNED: f64 = 5_000.0;

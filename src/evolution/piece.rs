@@ -1,35 +1,122 @@
-//! What is handed to the threads of a scan: some whole lines, and where each comes from.
+//! What a log gives that is not a file: pieces of whole lines for the threads of a scan, and where each line comes from.
+#![cfg_attr(
+    not(all(feature = "redis", feature = "object-store")),
+    allow(dead_code, reason = "what only some servers give is there for all readers")
+)]
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Place;
+use super::packed;
+use crate::jsonl::BlockStream;
 use crate::store::Error;
 use crate::time::Timestamp;
 
+/// A log, or half of one, that is not a file.
+#[derive(Clone)]
+pub struct RemoteSource(Arc<dyn Readable>);
+
+/// What can be read.
+pub(crate) trait Readable: Send + Sync {
+    /// What it is called in messages, and nothing else is called so: never with credentials.
+    fn name(&self) -> &str;
+
+    /// Its size in bytes as it is stored, where that is known.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    /// When its first event was, where that is cheap to tell.
+    fn first_time(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// When its last event was, where that is cheap to tell.
+    fn last_time(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Whether its parts overlap in time: then the last events are found by their time, not by their place.
+    fn overlaps(&self) -> bool {
+        false
+    }
+
+    /// Begins to read it.
+    fn read(&self, reading: &Reading) -> Result<Box<dyn Pieces>, Error>;
+}
+
+/// What of a log is wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    /// Whether the last pieces come first. The lines of a piece stay in their order.
+    pub(crate) backwards: bool,
+    /// Parts that can hold no event from this time on may be left out.
+    pub(crate) since: Option<Timestamp>,
+    /// Parts that can hold no event before this time may be left out.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl RemoteSource {
+    pub(crate) fn new(log: impl Readable + 'static) -> Self {
+        RemoteSource(Arc::new(log))
+    }
+
+    pub(crate) fn shared(log: Arc<impl Readable + 'static>) -> Self {
+        RemoteSource(log)
+    }
+
+    /// What it is called in messages: an address without credentials, and what stands there.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(crate) fn log(&self) -> &dyn Readable {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for RemoteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RemoteSource").field(&self.name()).finish()
+    }
+}
+
+impl PartialEq for RemoteSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for RemoteSource {}
+
+impl Hash for RemoteSource {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
 /// Pieces of a log, in its order or backwards.
-pub trait Pieces: Send {
+pub(crate) trait Pieces: Send {
     /// The next one; none at the end.
     fn next(&mut self) -> Result<Option<Piece>, Error>;
 }
 
 /// Some of a log.
-pub struct Piece {
-    /// Its bytes.
-    pub content: Content,
+pub(crate) struct Piece {
+    pub(crate) content: Content,
     /// Bytes of the object in front of it; 0 of anything else.
-    pub offset: u64,
-    /// Where its lines come from.
-    pub origin: Arc<Origin>,
+    pub(crate) offset: u64,
+    pub(crate) origin: Arc<Origin>,
     /// Bytes as they were stored, for those who watch.
-    pub stored_bytes: u64,
+    pub(crate) stored_bytes: u64,
 }
 
 /// The bytes of a piece.
-pub enum Content {
+pub(crate) enum Content {
     /// Whole lines, each with its newline.
     Lines(Vec<u8>),
     /// An object, compressed or not.
@@ -48,7 +135,7 @@ impl Content {
     ///
     /// # Errors
     /// They are to be read, decompressed.
-    pub fn lines(self) -> Result<Vec<u8>, Packed> {
+    pub(crate) fn lines(self) -> Result<Vec<u8>, Packed> {
         match self {
             Content::Lines(lines) => Ok(lines),
             Content::Whole(bytes) => {
@@ -61,10 +148,29 @@ impl Content {
     }
 
     /// Why it cannot be read, if that is known.
-    pub fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         match self {
             Content::Lost(problem) => Some(problem),
             _ => None,
+        }
+    }
+
+    /// Hands on its lines in blocks, as far as it is not damaged.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub(crate) fn each_block(self, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        let packed = match self.lines() {
+            Ok(lines) => {
+                each(&lines);
+                return Ok(());
+            }
+            Err(packed) => packed,
+        };
+        match packed {
+            Ok(reader) => each_block_of(BlockStream::new(reader), each),
+            Err(error) if store_error(&error).is_some() => Err(error),
+            Err(_) => Ok(()),
         }
     }
 }
@@ -85,7 +191,7 @@ struct Bounded<R> {
 impl<R: Read + Send + 'static> Bounded<R> {
     fn unpack(packed: R, size: u64) -> Packed {
         let left = size.saturating_mul(UNPACKED_RATIO).max(UNPACKED_BYTES);
-        let inner = crate::evolution::source::decompressed(packed)?;
+        let inner = packed::decompressed(packed)?;
         Ok(Box::new(Bounded { inner, left }))
     }
 }
@@ -108,7 +214,7 @@ impl fmt::Debug for Piece {
 
 /// Where the lines of a piece come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The key or the object.
     name: Box<str>,
     /// The entries of a stream: the number of the line in the piece, and of the byte, with which each begins. None of an
@@ -122,33 +228,32 @@ pub struct Origin {
 
 impl Origin {
     /// An object from its front.
-    pub fn object(name: &str) -> Self {
+    pub(crate) fn object(name: &str) -> Self {
         Origin { name: name.into(), entries: Vec::new(), uncounted: false, latest: None }
     }
 
     /// An object from somewhere on.
-    pub fn rest_of_object(name: &str) -> Self {
+    pub(crate) fn rest_of_object(name: &str) -> Self {
         Origin { uncounted: true, ..Origin::object(name) }
     }
 
     /// The same, where neither it nor what stands in front of it in the log has an event later than this.
-    pub fn until(self, latest: Timestamp) -> Self {
+    pub(crate) fn until(self, latest: Timestamp) -> Self {
         Origin { latest: Some(latest), ..self }
     }
 
-    /// The latest that an event in it, or in front of it, can be; none if that is not known.
-    pub fn latest(&self) -> Option<Timestamp> {
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
         self.latest
     }
 
     /// Entries of a stream, in order: (line in the piece, byte in the piece, id).
-    pub fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
+    pub(crate) fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
         Origin { entries, ..Origin::object(name) }
     }
 
     /// Where line `line` of the piece stands, which begins at byte `offset` of the object, or of the piece where that has
     /// entries; both from 0.
-    pub fn spot(&self, line: u64, offset: u64) -> Spot {
+    pub(crate) fn spot(&self, line: u64, offset: u64) -> Spot {
         let behind = self.entries.partition_point(|(first, ..)| *first <= line);
         match behind.checked_sub(1).and_then(|at| self.entries.get(at)) {
             Some((first, start, place)) => Spot {
@@ -161,20 +266,69 @@ impl Origin {
     }
 
     /// The key or the object.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }
 
 /// A line's place in its entry or object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
+pub(crate) struct Spot {
     /// The entry or the object.
-    pub part: String,
+    pub(crate) part: String,
     /// Its number there, from 1, where known.
-    pub line: Option<u64>,
+    pub(crate) line: Option<u64>,
     /// Where it begins there, in (decompressed) bytes.
-    pub offset: u64,
+    pub(crate) offset: u64,
+}
+
+/// Where a decision stands in the order of all: greater ones stand behind. On Redis the id of its entry, on object stores
+/// its number and 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place(pub(crate) u64, pub(crate) u64);
+
+impl Place {
+    /// The one behind it.
+    pub(crate) fn next(self) -> Place {
+        match self.1.checked_add(1) {
+            Some(second) => Place(self.0, second),
+            None => Place(self.0.saturating_add(1), 0),
+        }
+    }
+
+    /// Reads `1700000000000-0`.
+    pub(crate) fn parse(text: &str) -> Option<Place> {
+        let (first, second) = text.split_once('-')?;
+        Some(Place(first.parse().ok()?, second.parse().ok()?))
+    }
+}
+
+/// As Redis writes it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+/// Hands on a log in blocks of whole lines, as far as it is not damaged.
+pub(super) fn each_block_of(mut stream: BlockStream<impl Read>, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    loop {
+        match stream.next_block() {
+            Ok(Some((_, block))) => each(block.bytes),
+            Err(error) if store_error(&error).is_some() => return Err(error),
+            Ok(None) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// An error of a store as the operating system's errors are handed on. [`store_error`] finds it again.
+pub(crate) fn io_error(error: Error) -> io::Error {
+    io::Error::other(error)
+}
+
+/// The store's own error beneath an error, if there is one.
+pub fn store_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 #[cfg(test)]

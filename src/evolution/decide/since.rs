@@ -1,0 +1,151 @@
+//! What happens to a function after somebody has looked at its log.
+
+use super::error::DecideError;
+use crate::evolution::decision::Decision;
+use crate::evolution::event::{self, Kind};
+use crate::evolution::fast::FastReader;
+use crate::time::Timestamp;
+
+/// The last thing that is to have happened to a function, when something is decided about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastEvent {
+    /// Nothing is later than this.
+    At(Timestamp),
+    /// Nothing is in a later line of the file.
+    Line(u64),
+}
+
+/// What must be so, beside that nobody decided meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// What happened last.
+    pub last: LastEvent,
+    /// Calls do not count.
+    pub ignore_calls: bool,
+}
+
+/// Most decisions of others that are told, the last ones.
+const MADE_MAX: usize = 100;
+
+/// What happened since its author looked.
+pub(super) struct Since {
+    function: String,
+    /// What others decided.
+    made: Vec<Decision>,
+    /// What was decided cannot be told any more.
+    replaced: bool,
+    /// Calls count, too.
+    watches_calls: bool,
+    fast: FastReader,
+    /// Lines of the file that were counted, and the last one that is about the function.
+    lines: u64,
+    last_line: u64,
+    /// When something last happened to the function.
+    last_time: Option<Timestamp>,
+}
+
+impl Since {
+    pub(super) fn new(function: &str) -> Self {
+        Since {
+            function: function.to_string(),
+            made: Vec::new(),
+            replaced: false,
+            watches_calls: false,
+            fast: FastReader::default(),
+            lines: 0,
+            last_line: 0,
+            last_time: None,
+        }
+    }
+
+    pub(super) fn watch_calls(&mut self, watches: bool) {
+        self.watches_calls = watches;
+    }
+
+    /// When something happened last, as it was seen elsewhere.
+    pub(super) fn know_time(&mut self, last: Option<Timestamp>) {
+        self.last_time = self.last_time.max(last);
+    }
+
+    /// Takes in whole lines that were there before.
+    pub(super) fn look_back(&mut self, lines: &[u8]) {
+        self.read(lines, false);
+    }
+
+    /// Takes in whole lines that came since.
+    pub(super) fn take(&mut self, lines: &[u8]) {
+        self.read(lines, true);
+    }
+
+    /// What came since cannot be told any more: the log is another.
+    pub(super) fn lose_track(&mut self) {
+        self.replaced = true;
+    }
+
+    /// Another file took the log's place. It was put aside, or else what was decided in it cannot be told.
+    pub(super) fn turn_over(&mut self, was_put_aside: bool) {
+        self.replaced |= !was_put_aside;
+        (self.lines, self.last_line) = (0, 0);
+    }
+
+    fn read(&mut self, lines: &[u8], is_new: bool) {
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            self.lines += 1;
+            self.read_line(line, is_new);
+        }
+    }
+
+    fn read_line(&mut self, line: &[u8], is_new: bool) {
+        if let Some((call, _)) = self.fast.read(line) {
+            if self.watches_calls && call.function == self.function.as_bytes() {
+                self.note(Some(call.at));
+            }
+            return;
+        }
+        // What is wrong with a line is for readers to say.
+        let _ = event::read_records(line, &mut |text, event| {
+            let is_ours = event.function.as_ref().is_some_and(|name| name.as_str() == self.function);
+            if !is_ours || (event.kind == Kind::Call && !self.watches_calls) {
+                return;
+            }
+            self.note(event.at);
+            self.made.extend(Decision::parse(text).filter(|_| is_new));
+            let surplus = self.made.len().saturating_sub(MADE_MAX);
+            self.made.drain(..surplus);
+        });
+    }
+
+    fn note(&mut self, at: Option<Timestamp>) {
+        (self.last_line, self.last_time) = (self.lines, self.last_time.max(at));
+    }
+
+    /// What others decided, once.
+    pub(super) fn take_made(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.made)
+    }
+
+    /// Refuses if anything was decided that was not seen, or more has happened than was expected. Then it has been seen.
+    pub(super) fn refuse(&mut self, log: &str, expected: Option<Expectation>) -> Result<(), DecideError> {
+        let made = self.take_made();
+        if std::mem::take(&mut self.replaced) {
+            return Err(DecideError::Replaced { log: log.to_string() });
+        }
+        if !made.is_empty() {
+            return Err(DecideError::Conflict { log: log.to_string(), made });
+        }
+        let Since { function, lines, last_line, last_time, .. } = self;
+        let unexpected = |message| Err(DecideError::Unexpected(message));
+        match (expected.map(|expected| expected.last), *last_time) {
+            (Some(LastEvent::Line(line)), _) if *lines < line => {
+                unexpected(format!("{log} has {lines} lines, not {line}: another log took its place"))
+            }
+            (Some(LastEvent::Line(line)), _) if *last_line > line => {
+                unexpected(format!("{log}:{last_line}: something happened to `{function}` after line {line}"))
+            }
+            (Some(LastEvent::At(at)), Some(last)) if last > at => {
+                unexpected(format!("{log}: something happened to `{function}` at {last}, after {at}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The words of a cleaning plan: what goes, what stays because it stands, and where what goes is kept.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::decision::{Decision, Lasting};
+use super::event;
+use super::fast::{CALL, FastReader};
+use super::file::own_like;
+use super::packed::decompressed;
+use crate::jsonl::without_mark;
+use crate::time::Timestamp;
+
+/// What is to become of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// All of its events go, and the file with them.
+    Delete,
+    /// Its older events go, the others stay.
+    Shorten,
+    /// Nothing goes.
+    Keep,
+    /// Some events could go, but the file cannot be shortened: it is compressed, or has a line that is too long.
+    KeepWhole,
+}
+
+impl Fate {
+    /// Whether any event goes.
+    pub fn deletes(self) -> bool {
+        matches!(self, Fate::Delete | Fate::Shorten)
+    }
+}
+
+/// What cleaning would do to a log, or to one half of a log that is not a file.
+#[derive(Clone, Copy, Debug)]
+pub struct CleanCounts {
+    /// Its size in bytes, as far as it was read.
+    pub bytes: u64,
+    /// Events to delete.
+    pub deleted: u64,
+    /// Events to keep.
+    pub kept: u64,
+    /// Lines that could not be read. They stay, unless the whole log goes.
+    pub unreadable: u64,
+    /// Decisions that stand. They stay though they are old, unless the whole log is to go.
+    pub standing: u64,
+    /// What is to become of it.
+    pub fate: Fate,
+}
+
+impl Default for CleanCounts {
+    fn default() -> Self {
+        CleanCounts { bytes: 0, deleted: 0, kept: 0, unreadable: 0, standing: 0, fate: Fate::Keep }
+    }
+}
+
+/// What is to become of a line.
+#[derive(Clone, Copy)]
+pub(super) enum Line {
+    /// So many events, all of them to go.
+    Old(u64),
+    /// So many events, of which one or more stay.
+    Young(u64),
+    Unreadable,
+    Blank,
+}
+
+/// The lines with decisions that stand, by function.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stands {
+    by_function: BTreeMap<String, Lasting<Standing>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Where the line begins, in bytes; or which part it is in.
+    pub(super) at: u64,
+    pub(super) events: u64,
+    pub(super) old: bool,
+}
+
+impl Stands {
+    /// Takes in a line of so many events, unless it is a call.
+    pub(super) fn take(&mut self, text: &[u8], line: Standing) {
+        if text.starts_with(CALL) {
+            return;
+        }
+        let _ = event::read_records(without_mark(text, line.at), &mut |record, _| {
+            if let Some(decision) = Decision::parse(record) {
+                self.by_function.entry(decision.function.clone()).or_default().take(&decision, line);
+            }
+        });
+    }
+
+    /// How many decisions there are.
+    pub(super) fn count(&self) -> u64 {
+        self.by_function.values().flat_map(Lasting::items).count() as u64
+    }
+
+    /// The lines, by where they begin: one may hold several decisions.
+    pub(super) fn lines(&self) -> BTreeMap<u64, Standing> {
+        self.by_function.values().flat_map(Lasting::items).map(|line| (line.at, *line)).collect()
+    }
+}
+
+/// Sorts the lines that stand at byte `offset` of a log, and says where each begins.
+pub(super) fn each_line(
+    lines: &[u8],
+    offset: u64,
+    older_than: Option<Timestamp>,
+    mut each: impl FnMut(u64, &[u8], Line),
+) {
+    let mut fast = FastReader::default();
+    let mut at = offset;
+    let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
+    for text in lines.split_inclusive(|byte| *byte == b'\n') {
+        let body = without_mark(text, at);
+        let start = at;
+        at += text.len() as u64;
+        if let Some((call, _)) = fast.read(body) {
+            each(start, text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
+            continue;
+        }
+        let (mut events, mut all_old) = (0, true);
+        let read = event::read_line(body, &mut |event| {
+            events += 1;
+            all_old &= old(event.at);
+        });
+        each(
+            start,
+            text,
+            match read {
+                Err(fault) if fault.loses() => Line::Unreadable,
+                _ if events == 0 => Line::Blank,
+                _ if all_old => Line::Old(events),
+                _ => Line::Young(events),
+            },
+        );
+    }
+}
+
+/// A compressed file that takes deleted events.
+pub(super) struct Archive {
+    pub(super) writer: GzEncoder<File>,
+    path: PathBuf,
+}
+
+impl Archive {
+    /// Creates one in `folder` that is named after the log and the time, with the owner of the file that it is like.
+    pub(super) fn create(folder: &Path, log: &str, like: Option<&File>, now: Timestamp) -> io::Result<Archive> {
+        fs::create_dir_all(folder)?;
+        let name = log.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
+        let now = now.to_string().replace([':', '-', '.'], "");
+        let path = folder.join(format!("{name}-{now}.jsonl.gz"));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        if let Some(like) = like {
+            own_like(&file, like)?;
+        }
+        Ok(Archive { writer: GzEncoder::new(file, Compression::default()), path })
+    }
+
+    /// Takes a compressed log, decompressing it.
+    pub(super) fn copy_whole(&mut self, log: &File) -> io::Result<()> {
+        io::copy(&mut decompressed(log)?, &mut self.writer).map(|_| ())
+    }
+
+    /// Takes lines.
+    pub(super) fn take(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.writer.write_all(lines)
+    }
+
+    pub(super) fn finish(self) -> io::Result<PathBuf> {
+        let file = self.writer.finish()?;
+        file.sync_all()?;
+        Ok(self.path)
+    }
+}

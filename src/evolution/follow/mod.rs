@@ -1,0 +1,67 @@
+//! New events of logs that grow, found by looking again from time to time.
+
+mod files;
+mod remote;
+mod update;
+
+use std::path::PathBuf;
+
+use super::latest::Found;
+use super::remote::RemoteLog;
+use super::source::{ReadError, Source};
+use crate::store::Error;
+use crate::time::Timestamp;
+use files::FileFollower;
+use remote::RemoteFollower;
+pub use update::{Notice, Spot, Update};
+
+/// Logs that are followed, each from some place on.
+pub struct Follower {
+    files: FileFollower,
+    remotes: Vec<RemoteFollower>,
+}
+
+impl Follower {
+    /// Follows files from the last line that has no end yet, and other logs from now on; what was there before is not given
+    /// out. Compressed files and standard input do not grow in place, and are left out.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn at_end<E: From<ReadError> + From<Error>>(
+        sources: &[Source],
+        remotes: &[RemoteLog],
+        threads: usize,
+        now: Timestamp,
+    ) -> Result<Follower, E> {
+        let files = FileFollower::at_end(sources, threads)?;
+        let remotes = remotes.iter().map(|log| RemoteFollower::begin(log, now)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Follower { files, remotes })
+    }
+
+    /// Whether an event of `source` that was read behind [`Follower::at_end`] is one of those that are given out.
+    pub fn gives_out(&self, source: &Source, found: &Found) -> bool {
+        match &found.part {
+            Some(part) => self.remotes.iter().any(|remote| remote.gives_out(part)),
+            None => {
+                let start = source.path().and_then(|path| self.files.start_of(path));
+                start.is_some_and(|start| found.offset >= start)
+            }
+        }
+    }
+
+    /// Looks at every log once and gives out each line that was completed since, and what else happened. `paths` are
+    /// the files as they now are: new ones are followed from their start, missing ones no longer. A store that cannot be
+    /// reached is tried again with later looks.
+    ///
+    /// # Errors
+    /// A log cannot be read, or `sink` fails.
+    pub fn poll<E: From<ReadError>>(
+        &mut self,
+        paths: &[PathBuf],
+        now: Timestamp,
+        sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.files.poll(paths, sink)?;
+        self.remotes.iter_mut().try_for_each(|remote| remote.poll(now, sink))
+    }
+}
