@@ -12,7 +12,7 @@ use crate::store::{End, Error, Name, Page, Position, Store};
 use crate::time::Timestamp;
 use crate::workflow::{
     self, Call, Child, Compensation, Cursor, Ending, Entry, Event, Fold, InboxBody, InboxEntry, Json, Message, RUNS,
-    RunState, Status, Step, StepState, Wait, WaitState, history, inbox_log, run_log,
+    RunState, Status, Step, StepState, Wait, WaitState, inbox_log, latest_generation, read_inbox, run_log,
 };
 
 /// How much of a history is read at a time, in bytes: first, when many are looked at, and when one is followed.
@@ -123,7 +123,7 @@ async fn look_at(store: &dyn Store, log: Name, page: Result<Page, Error>) -> Res
         return Ok(Some(dated));
     }
     // It goes on in a later generation, which may be far away.
-    let (last, _) = history::latest(store, dated.fold.state().log()).await?;
+    let (last, _) = latest_generation(store, dated.fold.state().log()).await?;
     if last.generation() > dated.fold.state().log().generation() {
         dated = Dated::new(last);
         go_on(store, &mut dated, &mut |_| true).await?;
@@ -204,7 +204,7 @@ pub(super) async fn follow(
     problems.splice(0..0, problem_of(state));
     problems.extend(odd(state));
     let Letters { kept: inbox, before: inbox_before, problem: inbox_problem } =
-        if reached { read_inbox(store, state).await? } else { Letters::default() };
+        if reached { letters_of(store, state).await? } else { Letters::default() };
     Ok(Some(Whole {
         run: run_of(&dated),
         state: state_of(&dated),
@@ -249,7 +249,7 @@ struct Letters {
 }
 
 /// The lines of the inbox that are there, and whether the run has taken each.
-async fn read_inbox(store: &dyn Store, state: &RunState) -> Result<Letters, Error> {
+async fn letters_of(store: &dyn Store, state: &RunState) -> Result<Letters, Error> {
     let mut letters = Letters::default();
     let taken = state.inbox();
     let each = |log: &Name, number: u64, entry: InboxEntry<'_>| {
@@ -263,7 +263,7 @@ async fn read_inbox(store: &dyn Store, state: &RunState) -> Result<Letters, Erro
         }
     };
     let first = Cursor { generation: 1, seq: 0 };
-    let reader = history::read_inbox(store, &inbox_log(state.run())?, first, each).await?;
+    let reader = read_inbox(store, &inbox_log(state.run())?, first, each).await?;
     letters.problem = reader.problem().map(|problem| format!("{}, {problem}", reader.log()));
     Ok(letters)
 }

@@ -23,35 +23,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod apply;
-pub mod batches;
-mod due;
-mod event;
-mod fold;
 pub mod fsck;
-pub mod history;
-mod inbox;
-mod problem;
-mod read;
-mod scan;
-mod snapshot;
+mod history;
+mod protocol;
 mod state;
-mod steps;
 mod value;
-mod wire;
 
-pub use due::{inbox_due, run_due};
-pub use event::{
+pub use history::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
-pub use fold::Fold;
-pub use inbox::{InboxBody, InboxEntry, InboxFold};
-pub(crate) use problem::quote;
+pub(crate) use history::problem::quote;
 #[cfg(feature = "redis")]
-pub(crate) use problem::tame;
-pub use problem::{Problem, ProblemKind};
-pub use state::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
-pub use steps::{Child, Compensation, Step, StepState, Wait, WaitState};
+pub(crate) use history::problem::tame;
+pub use history::problem::{Problem, ProblemKind};
+pub use protocol::batches;
+pub use protocol::due::{inbox_due, run_due};
+pub use protocol::generations::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+pub use state::fold::Fold;
+pub use state::inbox::{InboxBody, InboxEntry, InboxFold};
+pub use state::run::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
+pub use state::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
 pub use value::{Json, VALUE_DEPTH_MAX};
 
 use crate::store::{Error, Kind, Name};

@@ -9,7 +9,9 @@ use temporal_code::store::{
 };
 use temporal_code::workflow::batches::{self, Hold, Stamp};
 use temporal_code::workflow::fsck::Options;
-use temporal_code::workflow::{Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, history, inbox_log, run_log};
+use temporal_code::workflow::{
+    Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, inbox_end, inbox_log, run_log,
+};
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
 use crate::scenario::{empty_inbox, entry, look, look_with, text};
@@ -289,7 +291,7 @@ async fn work(store: &dyn Store, run: &str, seed: u64) {
         } else {
             slowly(store, &batches::release(&mut fold, stamp(), events, None, &served).unwrap()).await;
         }
-        let (log, end) = history::inbox_end(store, &inbox_log(run).unwrap()).await.unwrap();
+        let (log, end) = inbox_end(store, &inbox_log(run).unwrap()).await.unwrap();
         let inbox = batches::Inbox { log, end: end.last, ..empty_inbox(run) };
         let message = Message {
             id: format!("{round}").into(),

@@ -9,7 +9,7 @@ use temporal_code::runs::{Moment, Runs, compare};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::{Call, Ending, Event, Json, Status, history, inbox_log, run_log};
+use temporal_code::workflow::{Call, Ending, Event, Json, Status, fold_history, inbox_log, run_log};
 
 fn recorded() -> Runs {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs");
@@ -36,7 +36,7 @@ fn message<'a>(event: &'a str, value: &'a Json<'a>, key: Option<&'a str>) -> Mes
 /// A worker takes the run, does `events` and lets go of it, or ends it.
 async fn work(store: &dyn Store, run: &str, events: Vec<Event<'_>>, ending: Option<Ending<'_>>) {
     let stamp = || Stamp { token: temporal_code::store::Token::new(&ThreadRandom), now: Timestamp::now() };
-    let mut fold = history::fold(store, &run_log(run).unwrap()).await.unwrap();
+    let mut fold = fold_history(store, &run_log(run).unwrap()).await.unwrap();
     let hold = Hold { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
     store.apply(&batches::claim(&mut fold, stamp(), hold).unwrap()).await.unwrap();
     let batch = match ending {

@@ -6,8 +6,8 @@ use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
 use temporal_code::workflow::fsck::{News, Options, Summary, fsck};
 use temporal_code::workflow::{
-    Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, history,
-    inbox_due, inbox_log, run_log,
+    Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, fold_history,
+    inbox_due, inbox_end, inbox_log, read_inbox, run_log,
 };
 
 use crate::support::at;
@@ -51,7 +51,7 @@ impl Scenario {
     }
 
     async fn inbox(&self, run: &str) -> Inbox {
-        let (log, end) = history::inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
+        let (log, end) = inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
         Inbox { queue: Queue::default(), log, end: end.last }
     }
 
@@ -80,7 +80,7 @@ impl Scenario {
             };
             lines.push((seq, entry));
         };
-        let reader = history::read_inbox(&self.store, &inbox, state.inbox(), each).await.expect("an inbox");
+        let reader = read_inbox(&self.store, &inbox, state.inbox(), each).await.expect("an inbox");
         assert_eq!(reader.problem(), None);
         let event = |(seq, body): (u64, InboxBody<'static>)| {
             let to = match &body {
@@ -137,7 +137,7 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
     world.apply("commit with a child", batch).await;
     world.release("release while a child runs", &mut order, Vec::new()).await;
 
-    let mut ship = history::fold(&world.store, &run_log(CHILD).expect("a name")).await.expect("a history");
+    let mut ship = fold_history(&world.store, &run_log(CHILD).expect("a name")).await.expect("a history");
     world.claim("claim of the child", &mut ship).await;
     // Until the second batch from then.
     let until = at(0).offset_micros(9 * tick_us);

@@ -8,7 +8,8 @@ use crate::runs::shown::{Seq, What};
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, Inbox, Stamp};
 use crate::workflow::{
-    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, history, inbox_log, run_log,
+    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
+    inbox_log, latest_generation, read_inbox, run_log,
 };
 
 /// How often something is begun anew because others were faster.
@@ -70,12 +71,12 @@ async fn deliver(
         receipt: Receipt::Inbox(generation, number),
     };
     for _ in 0..TRIES_MAX {
-        let (last, end) = history::latest(store, &log).await?;
+        let (last, end) = latest_generation(store, &log).await?;
         if end == End::START {
             return Err(no_run());
         }
         // The end comes before the look at what is there: a line that comes behind it makes the batch fail.
-        let (log, inbox_end) = history::inbox_end(store, &inbox_log(run)?).await?;
+        let (log, inbox_end) = inbox_end(store, &inbox_log(run)?).await?;
         if let Some(key) = key
             && let Some(there) = delivered_before(store, run, key, &body).await?
         {
@@ -109,7 +110,7 @@ fn refuse_empty(key: Option<&str>) -> Result<(), ClientError> {
 /// finds out soon enough if it is corrupt.
 async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<Queue, ClientError> {
     let fold = if end.sealed {
-        history::fold(store, last).await?
+        fold_history(store, last).await?
     } else {
         let mut fold = Fold::new(last.clone());
         // What is wrong is remembered by the fold.
@@ -140,7 +141,7 @@ async fn delivered_before(
         }
     };
     let inbox = inbox_log(run)?;
-    history::read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
+    read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
     if found.is_none() && store.end(&inbox).await?.sealed {
         found = taken_before(store, run, key).await?;
     }
@@ -304,10 +305,10 @@ async fn until<T>(
     run: &str,
     mut done: impl FnMut(&RunState) -> Option<T>,
 ) -> Result<T, ClientError> {
-    let (log, _) = history::latest(store, &run_log(run)?).await?;
+    let (log, _) = latest_generation(store, &run_log(run)?).await?;
     let mut fold = Fold::new(log);
     loop {
-        history::go_on(store, &mut fold).await?;
+        fold_more(store, &mut fold).await?;
         let state = fold.state();
         if let Some(answer) = done(state) {
             return Ok(answer);

@@ -14,11 +14,11 @@ use futures_util::StreamExt as _;
 
 use self::index::{Entries, Stretch};
 use self::run::{Checked, check_run, unless_damaged};
-use super::batches::DraftError;
-use super::{INBOX, RUNS};
 use crate::random::Random;
 use crate::store::{Batch, Error, Finding, Kind, Name, Store, Token};
 use crate::time::Timestamp;
+use crate::workflow::batches::DraftError;
+use crate::workflow::{INBOX, RUNS};
 
 /// How to look.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::workflow::batches::{self, DraftError, Inbox, Stamp};
 use crate::workflow::{
     Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, Problem, ProblemKind,
-    RUNS, RunState, Step, history, inbox_due, run_log,
+    RUNS, RunState, Step, fold_history, inbox_due, latest_generation, read_inbox, run_log,
 };
 
 /// What was found of a run.
@@ -136,7 +136,7 @@ enum Chain {
 
 /// Folds all generations of a history and returns the last.
 async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) -> Result<Chain, Error> {
-    let mut fold = history::fold(store, name).await?;
+    let mut fold = fold_history(store, name).await?;
     loop {
         let state = fold.state();
         if let Some(problem) = state.problem() {
@@ -150,7 +150,7 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
                 Suspect::new(state.log(), &problem).with_remedy("begin it with the line that the seal carries", batch);
             return Ok(Chain::Sound(Box::new(fold), vec![suspect]));
         }
-        let following = history::fold(store, &next).await?;
+        let following = fold_history(store, &next).await?;
         if following.state().problem().is_none() && !begins_as_told(store, state, &next).await? {
             let what = format!("it does not begin as the seal of {} says", state.log());
             let problem = Problem { seq: 1, kind: ProblemKind::Corrupt, what };
@@ -176,7 +176,7 @@ async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
     let inbox = state.log().of_kind(INBOX);
     let open: HashSet<&str> = state.open_children().map(|(_, child)| child.run()).collect();
     let (mut wanted, mut children) = (None, HashSet::<String>::new());
-    let reader = history::read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
+    let reader = read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
         let InboxEntry { at, body } = &entry;
         if let InboxBody::ChildEnd { run, .. } = body
             && open.contains(&**run)
@@ -193,7 +193,7 @@ async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
 }
 
 fn describe(body: &InboxBody<'_>) -> String {
-    use crate::workflow::problem::quote;
+    use crate::workflow::quote;
     match body {
         InboxBody::Message(message) => format!("the message {} that it waits for", quote(&message.event)),
         InboxBody::Cancel(_) => "a request to cancel".to_owned(),
@@ -235,8 +235,8 @@ fn tell(
 
 /// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
 async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<bool, Error> {
-    let Some((log, _)) = unless_damaged(history::latest(store, &run_log(parent)?).await)? else { return Ok(true) };
-    let fold = history::fold(store, &log).await?;
+    let Some((log, _)) = unless_damaged(latest_generation(store, &run_log(parent)?).await)? else { return Ok(true) };
+    let fold = fold_history(store, &log).await?;
     let state = fold.state();
     let waits = state.problem().is_none()
         && !state.is_ended()
@@ -254,7 +254,7 @@ fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
 
 /// How a run has ended, if it has: read from its last line alone.
 async fn ending_of(store: &dyn Store, run: &Name) -> Result<Option<Ending<'static>>, Error> {
-    let (log, end) = history::latest(store, run).await?;
+    let (log, end) = latest_generation(store, run).await?;
     let Some(before) = end.last.number().checked_sub(1).filter(|_| end.sealed) else { return Ok(None) };
     let page = store.read(&log, before, 1).await?;
     let last = page.lines().next().and_then(|(_, line)| Entry::parse(line).ok());
@@ -319,7 +319,7 @@ impl Look<'_> {
     fn claim(&mut self) {
         let Some(claim) = self.state.claim() else { return };
         if claim.until.offset_micros(self.options.dead_after_us) < self.options.now {
-            let worker = crate::workflow::problem::quote(&claim.worker);
+            let worker = crate::workflow::quote(&claim.worker);
             let problem =
                 format!("claim {} by {worker} was over at {}, and nobody took the run", claim.number, claim.until);
             self.suspect(&problem);

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 
-use super::event::{Call, Ending, Event, Message, Outcome, PutOff, Request, Start, Stop, own};
 use super::fold::{At, corrupt};
-use super::problem::{Fault, quote};
-use super::run_log;
+use super::run::{Begun, Claim, Cursor, Revert, RunState};
 use super::snapshot;
-use super::state::{Begun, Claim, Cursor, Revert, RunState};
 use super::steps::{Child, Compensation, StepState, Wait, WaitState};
-use super::value::Json;
 use crate::store::Queue;
 use crate::time::Timestamp;
+use crate::workflow::history::event::{
+    Call, Ending, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, own,
+};
+use crate::workflow::history::problem::{Fault, quote};
+use crate::workflow::{Json, run_log};
 
 impl RunState {
     /// One event. What it refuses it has not begun to do.
@@ -100,7 +101,7 @@ impl RunState {
             input: start.input.owned(),
             queue,
             id: start.id.as_deref().map(Into::into),
-            parent: start.parent.clone().map(super::event::Parent::into_owned),
+            parent: start.parent.clone().map(Parent::into_owned),
         }));
         Ok(())
     }
@@ -478,7 +479,7 @@ fn again(state: &StepState, call: &Call<'_>, seq: u64) -> Fault {
 /// The parts of an event that a state keeps, with their own text.
 impl Begun {
     /// The queue's name as lines have it.
-    pub(super) fn queue_name(&self) -> Cow<'static, str> {
+    pub(in crate::workflow) fn queue_name(&self) -> Cow<'static, str> {
         own(&self.queue.name())
     }
 }

@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use super::event::{Entry, Event};
-use super::problem::{Fault, Problem, quote};
-use super::state::{RunState, WARNINGS_MAX, Warning};
+use super::run::{RunState, WARNINGS_MAX, Warning};
 use crate::store::{End, Header, Name, Page, Position};
 use crate::time::Timestamp;
+use crate::workflow::history::event::{Entry, Event};
+use crate::workflow::history::problem::{Fault, Problem, quote};
 
 /// Folds the history of a run, of one generation, line by line.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 
 use crate::store::{Due, Name, Queue};
 use crate::time::Timestamp;
+use crate::workflow::RunState;
 
 const MILLI_US: i64 = 1_000;
 const SECOND_US: i64 = 1_000_000;
@@ -29,6 +30,20 @@ pub fn inbox_due(queue: &Queue, inbox: &Name, seq: u64, at: Timestamp) -> Due {
     let second = at.micros().div_euclid(SECOND_US) - 1;
     let at = Timestamp::from_micros(second.saturating_mul(SECOND_US).saturating_add(micros));
     Due { queue: queue.clone(), at, run: inbox.clone() }
+}
+
+impl RunState {
+    /// The entry of the due index that belongs to the last line with which nobody held the run. It leads to the run while
+    /// nobody does, and is dropped by who next lets go of it. None if only a message leads there, and if the run has ended.
+    pub fn due(&self) -> Option<Due> {
+        if self.problem().is_some() || self.is_ended() { None } else { self.standing_due() }
+    }
+
+    /// The same, also when the run has ended: what is to be dropped.
+    pub(super) fn standing_due(&self) -> Option<Due> {
+        let (seq, at) = self.standing?;
+        Some(run_due(&self.begun()?.queue, self.log(), seq, at))
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use super::due::run_due;
-use super::event::{Call, Ending, Event, Message, Parent, PutOff, Request};
-use super::problem::Problem;
-use super::steps::{Compensation, Step, StepState, Steps, WaitState};
-use super::value::Json;
-use crate::store::{Due, End, Name, Position, Queue};
+use super::steps::{Child, Compensation, Step, StepState, Steps, WaitState};
+use crate::store::{End, Name, Position, Queue};
 use crate::time::Timestamp;
+use crate::workflow::Json;
+use crate::workflow::history::event::{Call, Ending, Event, Message, Parent, PutOff, Request};
+use crate::workflow::history::problem::Problem;
 
 /// Most warnings that are kept; the others are counted.
 pub const WARNINGS_MAX: usize = 16;
@@ -164,7 +163,7 @@ pub struct RunState {
     pub(super) ending: Option<Ending<'static>>,
     pub(super) next: Option<Json<'static>>,
     /// The last line with which nobody held the run, and when the run was to be looked at then.
-    pub(super) standing: Option<(u64, Timestamp)>,
+    pub(in crate::workflow) standing: Option<(u64, Timestamp)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) warnings_count: u64,
     pub(super) problem: Option<Box<Problem>>,
@@ -356,7 +355,7 @@ impl RunState {
     }
 
     /// The children that have not ended, each with its step.
-    pub fn open_children(&self) -> impl Iterator<Item = (&Step, &super::Child)> {
+    pub fn open_children(&self) -> impl Iterator<Item = (&Step, &Child)> {
         self.open_steps().filter_map(|step| match &step.state {
             StepState::Child(child) => Some((step, &**child)),
             _ => None,
@@ -528,25 +527,13 @@ impl RunState {
         self.steps.earliest().or_else(|| self.steps.none_open().then_some(updated_at))
     }
 
-    /// The entry of the due index that belongs to the last line with which nobody held the run. It leads to the run while
-    /// nobody does, and is dropped by who next lets go of it. None if only a message leads there, and if the run has ended.
-    pub fn due(&self) -> Option<Due> {
-        if self.problem.is_some() || self.ending.is_some() { None } else { self.standing_due() }
-    }
-
-    /// The same, also when the run has ended: what is to be dropped.
-    pub(super) fn standing_due(&self) -> Option<Due> {
-        let (seq, at) = self.standing?;
-        Some(run_due(&self.begun()?.queue, &self.log, seq, at))
-    }
-
     /// Remembers that nobody holds the run since line `seq`.
     pub(super) fn let_go(&mut self, seq: u64, at: Timestamp) {
         self.standing = self.wake().map(|wake| (seq, wake.max(at)));
     }
 
     /// Whether a worker has use for this event from the inbox at once: the run waits for it.
-    pub(super) fn wants(&self, event: &Event<'_>) -> bool {
+    pub(in crate::workflow) fn wants(&self, event: &Event<'_>) -> bool {
         match event {
             Event::Receive { message, .. } => self.wanted.contains_key(&*message.event),
             Event::Cancel { .. } => true,

@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::event::{Call, Ending, Event, Message, Request};
-use super::problem::{Fault, Problem};
-use super::read::{Fields, unknown};
-use super::wire::Wire;
 use crate::store::{End, Error, Header, Line, Name, Page, Position};
 use crate::time::Timestamp;
+use crate::workflow::history::event::{Call, Ending, Event, Message, Request};
+use crate::workflow::history::problem::{Fault, Problem};
+use crate::workflow::history::read::{Fields, unknown};
+use crate::workflow::history::wire::Wire;
 
 /// One line of an inbox.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,7 @@
-//! Reading histories and inboxes from a store.
+//! Reading histories and inboxes from a store, and which of their generations is the last.
 
-use super::fold::Fold;
-use super::inbox::{InboxEntry, InboxFold};
-use super::problem::{Problem, ProblemKind};
-use super::state::Cursor;
 use crate::store::{End, Error, Name, Store};
+use crate::workflow::{Cursor, Fold, InboxEntry, InboxFold, Problem, ProblemKind};
 
 /// How much of a log is read at a time, in bytes.
 const PAGE_BYTES: usize = 1 << 20;
@@ -14,21 +11,21 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Damage that the store meets is a problem of the history, as one that the fold meets is: see [`RunState::problem`]. A
 /// history that is not there is a state without lines.
 ///
-/// [`RunState::problem`]: super::RunState::problem
+/// [`RunState::problem`]: crate::workflow::RunState::problem
 ///
 /// # Errors
 /// What else the store says.
-pub async fn fold(store: &dyn Store, log: &Name) -> Result<Fold, Error> {
+pub async fn fold_history(store: &dyn Store, log: &Name) -> Result<Fold, Error> {
     let mut fold = Fold::new(log.clone());
-    go_on(store, &mut fold).await?;
+    fold_more(store, &mut fold).await?;
     Ok(fold)
 }
 
 /// Folds what a history has more than `fold` has seen.
 ///
 /// # Errors
-/// As [`fold`].
-pub async fn go_on(store: &dyn Store, fold: &mut Fold) -> Result<(), Error> {
+/// As [`fold_history`].
+pub async fn fold_more(store: &dyn Store, fold: &mut Fold) -> Result<(), Error> {
     loop {
         let after = fold.state().position().number();
         let page = match store.read(fold.state().log(), after, PAGE_BYTES).await {
@@ -56,7 +53,7 @@ fn found(error: Error, seq: u64) -> Result<Problem, Error> {
 ///
 /// # Errors
 /// What the store says.
-pub async fn latest(store: &dyn Store, log: &Name) -> Result<(Name, End), Error> {
+pub async fn latest_generation(store: &dyn Store, log: &Name) -> Result<(Name, End), Error> {
     let mut last = (log.clone(), store.end(log).await?);
     let mut leap = 1u32;
     let mut missing = None;
@@ -83,14 +80,14 @@ pub async fn latest(store: &dyn Store, log: &Name) -> Result<(Name, End), Error>
 /// # Errors
 /// What the store says.
 pub async fn inbox_end(store: &dyn Store, inbox: &Name) -> Result<(Name, End), Error> {
-    let (log, end) = latest(store, inbox).await?;
+    let (log, end) = latest_generation(store, inbox).await?;
     if end.sealed { Ok((log.next_generation(), End::START)) } else { Ok((log, end)) }
 }
 
 /// Hands all lines of an inbox behind `after` to `each`, with the inbox and the number of the line, over all its generations.
 /// Returns the reader of the last.
 ///
-/// Damage is a problem of the reader, as in [`fold`].
+/// Damage is a problem of the reader, as in [`fold_history`].
 ///
 /// # Errors
 /// What else the store says.

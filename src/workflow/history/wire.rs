@@ -3,9 +3,10 @@
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::event::{Call, Ending, Event, Message, Outcome, Request, Start, VERSION};
-use super::value::Json;
+use super::event::{Call, Ending, Entry, Event, Message, Outcome, Request, Start, VERSION};
+use crate::store::{Error, Line};
 use crate::time::Timestamp;
+use crate::workflow::Json;
 
 /// Makes of a table of keys the list of them, and the struct that writes them in the order of the table.
 macro_rules! wire {
@@ -23,14 +24,14 @@ macro_rules! wire {
 
         impl Key {
             #[inline]
-            pub(super) fn of(key: &str) -> Option<Key> {
+            pub(in crate::workflow) fn of(key: &str) -> Option<Key> {
                 match key {
                     $($key => Some(Key::$field),)*
                     _ => None,
                 }
             }
 
-            pub(super) fn as_str(self) -> &'static str {
+            pub(in crate::workflow) fn as_str(self) -> &'static str {
                 match self {
                     $(Key::$field => $key,)*
                 }
@@ -39,8 +40,8 @@ macro_rules! wire {
 
         /// A line, without its header.
         #[derive(Debug, Default)]
-        pub(super) struct Wire<'a> {
-            $(pub(super) $field: Option<$type>,)*
+        pub(in crate::workflow) struct Wire<'a> {
+            $(pub(in crate::workflow) $field: Option<$type>,)*
         }
 
         impl Serialize for Wire<'_> {
@@ -96,9 +97,27 @@ wire! {
     next = "next": Json<'a>,
 }
 
+impl Entry<'_> {
+    /// The line that this is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is longer or deeper than a line may be.
+    pub fn line(&self) -> Result<Line, Error> {
+        Line::of(&Wire::of_event(Some(self.at), self.claim, &self.event))
+    }
+
+    /// The body of this line as a value, to be carried in another.
+    ///
+    /// # Errors
+    /// As [`Json::of`].
+    pub fn body(&self) -> Result<Json<'static>, Error> {
+        Json::raw_of(&Wire::of_event(Some(self.at), self.claim, &self.event))
+    }
+}
+
 /// Who began a run.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct ParentWire<'a> {
+pub(in crate::workflow) struct ParentWire<'a> {
     run: &'a str,
     queue: &'a str,
     step: &'a str,
@@ -115,11 +134,11 @@ fn flag(set: bool) -> Option<bool> {
 }
 
 impl<'a> Wire<'a> {
-    pub(super) fn of_kind(at: Option<Timestamp>, kind: &'a str) -> Self {
+    pub(in crate::workflow) fn of_kind(at: Option<Timestamp>, kind: &'a str) -> Self {
         Wire { at, kind: Some(kind), ..Wire::default() }
     }
 
-    pub(super) fn of_event(at: Option<Timestamp>, claim: Option<u64>, event: &'a Event<'_>) -> Self {
+    pub(in crate::workflow) fn of_event(at: Option<Timestamp>, claim: Option<u64>, event: &'a Event<'_>) -> Self {
         let mut wire = Wire { claim, ..Wire::of_kind(at, event.kind()) };
         if let Some(call) = event.call() {
             wire.step = Some(&call.step);
@@ -213,7 +232,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    pub(super) fn put_ending(&mut self, ending: &'a Ending<'_>) {
+    pub(in crate::workflow) fn put_ending(&mut self, ending: &'a Ending<'_>) {
         match ending {
             Ending::Ok(value) => self.ok = json(value),
             Ending::Failed(error) => self.error = json(error),
@@ -224,21 +243,21 @@ impl<'a> Wire<'a> {
         }
     }
 
-    pub(super) fn put_message(&mut self, message: &'a Message<'_>) {
+    pub(in crate::workflow) fn put_message(&mut self, message: &'a Message<'_>) {
         self.id = Some(&message.id);
         self.event = Some(&message.event);
         self.value = json(&message.value);
         self.from = message.from.as_deref();
     }
 
-    pub(super) fn put_request(&mut self, request: &'a Request<'_>) {
+    pub(in crate::workflow) fn put_request(&mut self, request: &'a Request<'_>) {
         self.id = Some(&request.id);
         self.reason = request.reason.as_deref();
         self.from = request.from.as_deref();
     }
 
     /// Puts what the end of a child is about.
-    pub(super) fn put_child(&mut self, id: &'a str, run: &'a str, call: &'a Call<'_>) {
+    pub(in crate::workflow) fn put_child(&mut self, id: &'a str, run: &'a str, call: &'a Call<'_>) {
         self.id = Some(id);
         self.run = Some(run);
         self.step = Some(&call.step);

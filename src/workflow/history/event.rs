@@ -3,12 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::problem::{Fault, tame};
-use super::read::Fields;
-use super::value::Json;
-use super::wire::Wire;
-use crate::store::{Error, Line};
+use super::problem::tame;
 use crate::time::Timestamp;
+use crate::workflow::Json;
 
 /// The version of the format that this library writes, and the highest that it reads.
 pub const VERSION: u64 = 1;
@@ -329,35 +326,6 @@ pub struct Request<'a> {
     pub from: Option<Cow<'a, str>>,
 }
 
-impl<'a> Entry<'a> {
-    /// The line that this is.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if it is longer or deeper than a line may be.
-    pub fn line(&self) -> Result<Line, Error> {
-        Line::of(&Wire::of_event(Some(self.at), self.claim, &self.event))
-    }
-
-    /// The body of this line as a value, to be carried in another.
-    ///
-    /// # Errors
-    /// As [`Json::of`].
-    pub fn body(&self) -> Result<Json<'static>, Error> {
-        Json::raw_of(&Wire::of_event(Some(self.at), self.claim, &self.event))
-    }
-
-    /// Reads a line, with its header or without.
-    ///
-    /// # Errors
-    /// Why it is no event, or none that this version knows.
-    #[inline]
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Fault> {
-        let fields = Fields::read(line)?;
-        let at = fields.at()?.ok_or_else(|| Fault::corrupt("it has no `at`"))?;
-        Ok(Entry { at, claim: fields.claim()?, event: fields.event()? })
-    }
-}
-
 impl Event<'_> {
     /// The word by which lines name this kind of event.
     pub fn kind(&self) -> &'static str {
@@ -424,7 +392,7 @@ impl Event<'_> {
 }
 
 /// A text with a life of its own.
-pub(super) fn own(text: &str) -> Cow<'static, str> {
+pub(in crate::workflow) fn own(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 

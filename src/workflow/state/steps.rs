@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::event::{Call, Ending, Message};
-use super::value::Json;
 use crate::time::Timestamp;
+use crate::workflow::Json;
+use crate::workflow::history::event::{Call, Ending, Message};
 
 /// One call of the run's code, and what has come of it.
 #[derive(Clone, Debug)]

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::event::{Entry, Event, Message, Outcome, Start};
 use super::fold::At;
-use super::problem::Fault;
-use super::read::Fields;
-use super::state::{Cursor, RunState};
+use super::run::{Cursor, RunState};
 use super::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
-use super::value::Json;
-use super::wire::Wire;
 use crate::store::{Error, Name};
 use crate::time::Timestamp;
+use crate::workflow::Json;
+use crate::workflow::history::event::{Entry, Event, Message, Outcome, Start};
+use crate::workflow::history::problem::{Fault, tame};
+use crate::workflow::history::read::Fields;
+use crate::workflow::history::wire::Wire;
 
 /// `state` in the first line of a later generation.
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ struct CarriedCursor {
 pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState, Fault> {
     let mut run = RunState::new(log.clone());
     let carried: Carried<'_> = serde_json::from_str(state.text())
-        .map_err(|error| Fault::corrupt(format!("its state: {}", super::problem::tame(&error.to_string(), 200))))?;
+        .map_err(|error| Fault::corrupt(format!("its state: {}", tame(&error.to_string(), 200))))?;
     if carried.inbox.generation == 0 || carried.life == 0 {
         return Err(Fault::corrupt("its state: generations and lives are counted from 1"));
     }
@@ -107,7 +107,7 @@ fn restore_line(run: &mut RunState, at: At, line: &RawValue) -> Result<(), Fault
 }
 
 /// The start that a value is.
-pub(super) fn nested_start<'a>(body: &'a Json<'_>) -> Result<Start<'a>, Fault> {
+pub(in crate::workflow) fn nested_start<'a>(body: &'a Json<'_>) -> Result<Start<'a>, Fault> {
     match Entry::parse(body.text().as_bytes())?.event {
         Event::Start(start) => Ok(*start),
         event => Err(Fault::corrupt(format!("a {} stands where a start should", event.kind()))),
@@ -161,7 +161,7 @@ fn differs(run: &RunState, next: &RunState, as_it_is: bool) -> Option<&'static s
 
 /// The first line of the generation after that of `run`, the seal of which comes next. With a workflow and an input the run
 /// begins anew, without them it goes on as it is.
-pub(super) fn next_start<'a>(
+pub(in crate::workflow) fn next_start<'a>(
     run: &'a RunState,
     at: Timestamp,
     anew: Option<(&'a str, Json<'a>)>,

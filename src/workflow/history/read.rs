@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::event::{
-    Call, Ending, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
+    Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
 use super::problem::{Fault, quote, tame};
 use super::scan::{SyntaxError, members, number, string};
-use super::value::Json;
 use super::wire::{KEYS, Key};
 use crate::time::Timestamp;
+use crate::workflow::Json;
 
 /// The texts of a line's values.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a> {
+pub(in crate::workflow) struct Fields<'a> {
     texts: [Option<&'a str>; KEYS],
     /// One bit for each key: its value is a string with escapes.
     escaped: u64,
@@ -41,14 +41,27 @@ fn not(key: Key, what: &str, text: &str) -> Fault {
 }
 
 #[cold]
-pub(super) fn unknown(kind: &str) -> Fault {
+pub(in crate::workflow) fn unknown(kind: &str) -> Fault {
     Fault::newer(format!("its type is {}, which this program does not know: a newer one may be needed", quote(kind)))
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a line, with its header or without.
+    ///
+    /// # Errors
+    /// Why it is no event, or none that this version knows.
+    #[inline]
+    pub(in crate::workflow) fn parse(line: &'a [u8]) -> Result<Self, Fault> {
+        let fields = Fields::read(line)?;
+        let at = fields.at()?.ok_or_else(|| Fault::corrupt("it has no `at`"))?;
+        Ok(Entry { at, claim: fields.claim()?, event: fields.event()? })
+    }
 }
 
 impl<'a> Fields<'a> {
     /// Reads a line, with its header or without.
     #[inline]
-    pub(super) fn read(line: &'a [u8]) -> Result<Self, Fault> {
+    pub(in crate::workflow) fn read(line: &'a [u8]) -> Result<Self, Fault> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Fault::corrupt(format!("it is not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         let mut texts = [None; KEYS];
@@ -127,27 +140,27 @@ impl<'a> Fields<'a> {
         self.some_json(key).ok_or_else(|| missing(key))
     }
 
-    pub(super) fn kind(&self) -> Result<Cow<'a, str>, Fault> {
+    pub(in crate::workflow) fn kind(&self) -> Result<Cow<'a, str>, Fault> {
         self.text(Key::kind)
     }
 
-    pub(super) fn at(&self) -> Result<Option<Timestamp>, Fault> {
+    pub(in crate::workflow) fn at(&self) -> Result<Option<Timestamp>, Fault> {
         self.some_time(Key::at)
     }
 
     #[inline]
-    pub(super) fn claim(&self) -> Result<Option<u64>, Fault> {
+    pub(in crate::workflow) fn claim(&self) -> Result<Option<u64>, Fault> {
         self.some_number(Key::claim)
     }
 
     /// Whether the line says `done`.
-    pub(super) fn is_done(&self) -> Result<bool, Fault> {
+    pub(in crate::workflow) fn is_done(&self) -> Result<bool, Fault> {
         self.flag(Key::done)
     }
 
     /// The event that this line is.
     #[inline]
-    pub(super) fn event(&self) -> Result<Event<'a>, Fault> {
+    pub(in crate::workflow) fn event(&self) -> Result<Event<'a>, Fault> {
         Ok(match &*self.kind()? {
             "save" => Event::Save {
                 call: self.call()?,
@@ -194,7 +207,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses a newer version of the format, wherever a line names one.
-    pub(super) fn check_version(&self) -> Result<(), Fault> {
+    pub(in crate::workflow) fn check_version(&self) -> Result<(), Fault> {
         match self.some_number(Key::v)? {
             Some(v) if v > VERSION => Err(Fault::newer(format!(
                 "it is written in version {v} of the format, and this program reads version {VERSION}: a newer one is needed"
@@ -246,7 +259,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(super) fn call(&self) -> Result<Call<'a>, Fault> {
+    pub(in crate::workflow) fn call(&self) -> Result<Call<'a>, Fault> {
         self.some_call()?.ok_or_else(|| missing(Key::step))
     }
 
@@ -288,7 +301,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn ending(&self) -> Result<Ending<'a>, Fault> {
+    pub(in crate::workflow) fn ending(&self) -> Result<Ending<'a>, Fault> {
         match (self.some_json(Key::ok), self.some_json(Key::error), self.flag(Key::cancelled)?) {
             (Some(value), None, false) => Ok(Ending::Ok(value)),
             (None, Some(error), false) => Ok(Ending::Failed(error)),
@@ -297,7 +310,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn message(&self) -> Result<Message<'a>, Fault> {
+    pub(in crate::workflow) fn message(&self) -> Result<Message<'a>, Fault> {
         Ok(Message {
             id: self.id()?,
             event: self.text(Key::event)?,
@@ -307,15 +320,15 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub(super) fn request(&self) -> Result<Request<'a>, Fault> {
+    pub(in crate::workflow) fn request(&self) -> Result<Request<'a>, Fault> {
         Ok(Request { id: self.id()?, reason: self.some_text(Key::reason)?, from: self.some_text(Key::from)? })
     }
 
-    pub(super) fn id(&self) -> Result<Cow<'a, str>, Fault> {
+    pub(in crate::workflow) fn id(&self) -> Result<Cow<'a, str>, Fault> {
         self.text(Key::id)
     }
 
-    pub(super) fn run(&self) -> Result<Cow<'a, str>, Fault> {
+    pub(in crate::workflow) fn run(&self) -> Result<Cow<'a, str>, Fault> {
         self.text(Key::run)
     }
 }

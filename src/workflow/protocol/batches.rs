@@ -24,17 +24,13 @@
 use std::borrow::Cow;
 
 use super::due::{inbox_due, run_due};
-use super::event::{Call, Ending, Entry, Event, Parent, PutOff, Start, Stop};
-use super::fold::Fold;
-use super::inbox::{InboxBody, InboxEntry};
-use super::problem::Problem;
-use super::run_log;
-use super::snapshot::{nested_start, next_start};
-use super::state::RunState;
-use super::steps::{Step, StepState};
-use super::value::Json;
 use crate::store::{BATCH_BYTES_MAX, Batch, Due, Error, Header, Line, Name, Position, Queue, Token};
 use crate::time::Timestamp;
+use crate::workflow::state::snapshot::{nested_start, next_start};
+use crate::workflow::{
+    Begun, Call, Ending, Entry, Event, Fold, InboxBody, InboxEntry, Json, Parent, Problem, PutOff, RunState, Start,
+    Step, StepState, Stop, run_log,
+};
 
 /// What tells a batch from others, and the time.
 #[derive(Clone, Copy, Debug)]
@@ -521,7 +517,7 @@ pub fn finish_child(token: Token, step: &Step) -> Result<Batch, DraftError> {
 /// [`Error::Invalid`] if its input is too long or too deep.
 pub fn child(parent: &RunState, now: Timestamp, call: Call<'_>, start: Start<'_>) -> Result<Event<'static>, Error> {
     let begun = parent.begun();
-    let queue = begun.map_or_else(|| Cow::Borrowed("default"), super::Begun::queue_name);
+    let queue = begun.map_or_else(|| Cow::Borrowed("default"), Begun::queue_name);
     let call = Call { step: Cow::Owned(call.step.into_owned()), n: call.n };
     let run: Cow<'static, str> = Cow::Owned(start.run.clone().into_owned());
     let parent_of = Parent { run: Cow::Owned(parent.run().to_owned()), queue, call: call.clone() };

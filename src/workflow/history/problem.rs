@@ -39,24 +39,24 @@ impl fmt::Display for Problem {
 
 /// A problem whose place is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) kind: ProblemKind,
-    pub(super) what: Cow<'static, str>,
+pub(in crate::workflow) struct Fault {
+    pub(in crate::workflow) kind: ProblemKind,
+    pub(in crate::workflow) what: Cow<'static, str>,
 }
 
 impl Fault {
     #[cold]
-    pub(super) fn corrupt(what: impl Into<Cow<'static, str>>) -> Self {
+    pub(in crate::workflow) fn corrupt(what: impl Into<Cow<'static, str>>) -> Self {
         Fault { kind: ProblemKind::Corrupt, what: what.into() }
     }
 
     #[cold]
-    pub(super) fn newer(what: impl Into<Cow<'static, str>>) -> Self {
+    pub(in crate::workflow) fn newer(what: impl Into<Cow<'static, str>>) -> Self {
         Fault { kind: ProblemKind::Newer, what: what.into() }
     }
 
     #[cold]
-    pub(super) fn at(self, seq: u64) -> Problem {
+    pub(in crate::workflow) fn at(self, seq: u64) -> Problem {
         Problem { seq, kind: self.kind, what: self.what.into_owned() }
     }
 }
