@@ -24,9 +24,6 @@ pub mod time;
 pub mod tracker;
 pub mod workflow;
 
-#[cfg(feature = "cli")]
-pub mod cli;
-
 /// The README's examples, compiled and run as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -408,7 +408,6 @@ impl Stands {
     }
 
     /// How many decisions there are.
-    #[cfg(feature = "cli")]
     pub(super) fn count(&self) -> u64 {
         self.by_function.values().flat_map(Lasting::items).count() as u64
     }
@@ -481,7 +480,6 @@ impl Archive {
     }
 
     /// Takes lines.
-    #[cfg(feature = "cli")]
     pub(super) fn take(&mut self, lines: &[u8]) -> io::Result<()> {
         self.writer.write_all(lines)
     }

@@ -126,9 +126,9 @@ pub(crate) fn began(at: Option<Timestamp>, latency_ns: Option<u64>) -> Option<Ti
 /// A call as the fast path reads it: what an [`Event`] of a call holds, in its plainest form.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    pub(crate) function: &'a [u8],
+    pub function: &'a [u8],
     pub(crate) variant: &'a [u8],
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     pub(crate) success: bool,
     pub(crate) latency_ns: u64,
     pub(crate) error: Option<&'a str>,

@@ -59,7 +59,7 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether a file is compressed by its name.
-pub(crate) fn is_compressed(path: &Path) -> bool {
+pub fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz" || extension == "zst")
 }
 

@@ -13,7 +13,7 @@ mod collect;
 pub mod decision;
 pub mod event;
 pub mod fallback;
-pub(crate) mod fast;
+pub mod fast;
 pub mod folder;
 pub mod follow;
 mod latest;

@@ -174,7 +174,7 @@ impl Source {
 
 /// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
 /// goes.
-pub(crate) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+pub fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
     match source.open(&Progress::default(), &Reading::default()).map_err(|error| error.cause)? {
         Opened::Plain { file, size } => {
             let mut reader = BlockReader::default();
@@ -204,7 +204,7 @@ fn each_block_of(mut stream: BlockStream<impl Read>, each: &mut impl FnMut(&[u8]
 }
 
 /// Hands on a piece of a log in blocks of whole lines, as far as it is not damaged.
-pub(crate) fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+pub fn each_block_of_piece(content: Content, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
     let packed = match content.lines() {
         Ok(lines) => {
             each(&lines);

@@ -60,7 +60,7 @@ impl Settings {
 
     /// The options for this Redis, with what the environment has of it.
     #[cfg(feature = "redis")]
-    pub(crate) fn redis_of(&self, address: &RedisAddress) -> RedisOptions {
+    pub fn redis_of(&self, address: &RedisAddress) -> RedisOptions {
         let mut options = self.redis.clone();
         // What is said of this server goes before what is said of any.
         if address.has_credentials() || options.username.is_some() || options.password.is_some() {

@@ -10,26 +10,26 @@ use crate::time::Timestamp;
 
 /// What cleaning would do to one half of a log.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// What it is called.
-    pub(crate) name: String,
+    pub name: String,
     /// Its size in bytes, as far as it was read.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Events to delete.
-    pub(crate) deleted: u64,
+    pub deleted: u64,
     /// Events to keep.
-    pub(crate) kept: u64,
+    pub kept: u64,
     /// Lines that could not be read.
-    pub(crate) unreadable: u64,
+    pub unreadable: u64,
     /// Decisions that stand.
-    pub(crate) standing: u64,
-    pub(crate) fate: Fate,
+    pub standing: u64,
+    pub fate: Fate,
     /// The parts that go, as the store knows them.
-    pub(crate) parts: Vec<String>,
+    pub parts: Vec<String>,
 }
 
 /// Deletes what a plan says.
-pub(crate) trait Cleaner {
+pub trait Cleaner {
     /// The lines of a part; none if it is gone.
     fn read(&self, plan: &Plan, part: &str) -> Result<Option<Vec<u8>>, Error>;
 
@@ -38,7 +38,7 @@ pub(crate) trait Cleaner {
 }
 
 /// Carries a plan out. What goes is put into the folder `archive` first, if there is one. Returns the archived file.
-pub(crate) fn carry_out(cleaner: &dyn Cleaner, plan: &Plan, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
+pub fn carry_out(cleaner: &dyn Cleaner, plan: &Plan, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
     if !plan.fate.deletes() {
         return Ok(None);
     }
@@ -63,7 +63,7 @@ fn save(cleaner: &dyn Cleaner, plan: &Plan, folder: &Path) -> io::Result<PathBuf
 }
 
 /// Counts parts, one after the other, in their order.
-pub(crate) struct Counter {
+pub struct Counter {
     older_than: Option<Timestamp>,
     plan: Plan,
     /// Events of the parts that could go, by their place among these.
@@ -75,20 +75,20 @@ pub(crate) struct Counter {
 const STAYS: u64 = u64::MAX;
 
 impl Counter {
-    pub(crate) fn new(name: String, older_than: Option<Timestamp>) -> Self {
+    pub fn new(name: String, older_than: Option<Timestamp>) -> Self {
         let (bytes, deleted, kept, unreadable, standing) = (0, 0, 0, 0, 0);
         let plan = Plan { name, bytes, deleted, kept, unreadable, standing, fate: Fate::Keep, parts: Vec::new() };
         Counter { older_than, plan, events: Vec::new(), stands: Stands::default() }
     }
 
     /// A part that is too young to be looked at, with so many events.
-    pub(crate) fn young(&mut self, bytes: u64, events: u64) {
+    pub fn young(&mut self, bytes: u64, events: u64) {
         self.plan.bytes += bytes;
         self.plan.kept += events;
     }
 
     /// A part and its lines.
-    pub(crate) fn part(&mut self, part: impl FnOnce() -> String, lines: &[u8]) {
+    pub fn part(&mut self, part: impl FnOnce() -> String, lines: &[u8]) {
         let (mut events, mut old, mut unreadable) = (0, true, 0);
         each_line(lines, 0, self.older_than, |_, _, line| match line {
             Line::Old(count) => events += count,
@@ -114,7 +114,7 @@ impl Counter {
     }
 
     /// A part that cannot be read: it stays, unless all goes.
-    pub(crate) fn lost(&mut self, part: impl FnOnce() -> String) {
+    pub fn lost(&mut self, part: impl FnOnce() -> String) {
         self.plan.unreadable += 1;
         if self.older_than.is_none() {
             self.plan.parts.push(part());
@@ -123,7 +123,7 @@ impl Counter {
     }
 
     /// The plan, without the parts in which something stands.
-    pub(crate) fn finish(self) -> Plan {
+    pub fn finish(self) -> Plan {
         let Counter { older_than, mut plan, events, stands } = self;
         plan.standing = stands.count();
         if older_than.is_some() {

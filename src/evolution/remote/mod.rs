@@ -11,8 +11,7 @@
     allow(dead_code, unused_variables, reason = "a build without servers has nothing that is not a file")
 )]
 
-#[cfg(feature = "cli")]
-pub(crate) mod clean;
+pub mod clean;
 #[cfg(feature = "object-store")]
 mod object;
 mod piece;
@@ -26,7 +25,7 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::Arc;
 
-pub(crate) use piece::{Content, Piece, Pieces};
+pub use piece::{Content, Piece, Pieces};
 pub use piece::{Origin, Spot};
 
 use super::source::Source;
@@ -37,7 +36,7 @@ use crate::time::Timestamp;
 ///
 /// # Errors
 /// [`Error::Invalid`] for settings that cannot be.
-pub(crate) fn site(address: &Address, settings: &Settings) -> Result<Option<Arc<dyn Site>>, Error> {
+pub fn site(address: &Address, settings: &Settings) -> Result<Option<Arc<dyn Site>>, Error> {
     match address {
         Address::Path(_) => Ok(None),
         #[cfg(feature = "redis")]
@@ -48,13 +47,11 @@ pub(crate) fn site(address: &Address, settings: &Settings) -> Result<Option<Arc<
 }
 
 /// Where an evolution log is that is not a file.
-pub(crate) trait Site: Send + Sync + fmt::Debug {
+pub trait Site: Send + Sync + fmt::Debug {
     /// What it is called in messages: never with credentials.
-    #[cfg(feature = "cli")]
     fn location(&self) -> &str;
 
     /// How soon processes obey that follow the log as it is usual: `a second`.
-    #[cfg(feature = "cli")]
     fn outlook(&self) -> &'static str {
         "a second"
     }
@@ -66,20 +63,17 @@ pub(crate) trait Site: Send + Sync + fmt::Debug {
     fn writer(&self) -> Result<Box<dyn Writer>, Error>;
 
     /// Begins to follow all that is written from now on.
-    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error>;
 
     /// Looks at what can be deleted: all or, with `older_than`, what is from before that time.
-    #[cfg(feature = "cli")]
     fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<clean::Plan>, Error>;
 
     /// Deletes what a plan says.
-    #[cfg(feature = "cli")]
     fn cleaner(&self) -> &dyn clean::Cleaner;
 }
 
 /// Writes a log, and follows what others write.
-pub(crate) trait Writer: Send {
+pub trait Writer: Send {
     /// How many bytes of lines are best written at a time.
     fn batch_bytes_max(&self) -> usize;
 
@@ -115,8 +109,7 @@ pub(crate) trait Writer: Send {
 }
 
 /// Follows a log.
-#[cfg(feature = "cli")]
-pub(crate) trait Follower {
+pub trait Follower {
     /// Gives out what was written since the last time; nothing, if that was a moment ago and asking costs.
     fn poll(&mut self, each: &mut dyn FnMut(Piece)) -> Result<(), Error>;
 
@@ -131,15 +124,15 @@ pub(crate) trait Follower {
 
 /// Not all lines were taken.
 #[derive(Debug)]
-pub(crate) struct NotAll {
+pub struct NotAll {
     /// Bytes of whole lines that were.
-    pub(crate) taken: usize,
-    pub(crate) cause: Error,
+    pub taken: usize,
+    pub cause: Error,
 }
 
 /// What became of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decide {
+pub enum Decide {
     /// It is the last one of those that are known now.
     Done(Known),
     /// Somebody else decided something first.
@@ -148,16 +141,16 @@ pub(crate) enum Decide {
 
 /// How far decisions are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub struct Known {
     /// Where they end.
-    pub(crate) last: Place,
+    pub last: Place,
     /// What tells whether earlier ones have changed: how many there are, or a sum over them.
-    pub(crate) state: u64,
+    pub state: u64,
 }
 
 /// Something about decisions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Heard<'a> {
+pub enum Heard<'a> {
     /// Some that were known are gone: all that there are follow.
     Anew,
     /// The next one, or several: whole lines.
@@ -169,7 +162,7 @@ pub(crate) enum Heard<'a> {
 pub struct Remote(Arc<dyn Log>);
 
 /// What can be read.
-pub(crate) trait Log: Send + Sync {
+pub trait Log: Send + Sync {
     /// What it is called in messages, and nothing else is called so: never with credentials.
     fn name(&self) -> &str;
 
@@ -199,24 +192,24 @@ pub(crate) trait Log: Send + Sync {
 
 /// What of a log is wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// Whether the last pieces come first. The lines of a piece stay in their order.
-    pub(crate) backwards: bool,
+    pub backwards: bool,
     /// Parts that can hold no event from this time on may be left out.
-    pub(crate) since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
     /// Parts that can hold no event before this time may be left out.
     #[cfg(feature = "object-store")]
-    pub(crate) until: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 impl Remote {
     #[cfg(any(feature = "redis", feature = "object-store"))]
-    pub(crate) fn new(log: impl Log + 'static) -> Self {
+    pub fn new(log: impl Log + 'static) -> Self {
         Remote(Arc::new(log))
     }
 
     #[cfg(feature = "object-store")]
-    pub(crate) fn shared(log: Arc<impl Log + 'static>) -> Self {
+    pub fn shared(log: Arc<impl Log + 'static>) -> Self {
         Remote(log)
     }
 
@@ -225,7 +218,7 @@ impl Remote {
         self.0.name()
     }
 
-    pub(crate) fn log(&self) -> &dyn Log {
+    pub fn log(&self) -> &dyn Log {
         &*self.0
     }
 }
@@ -253,12 +246,12 @@ impl Hash for Remote {
 /// Where a decision stands in the order of all: greater ones stand behind. On Redis the id of its entry, on object stores
 /// its number and 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place(pub(crate) u64, pub(crate) u64);
+pub struct Place(pub u64, pub(crate) u64);
 
 impl Place {
     /// The one behind it.
     #[cfg(feature = "redis")]
-    pub(crate) fn next(self) -> Place {
+    pub fn next(self) -> Place {
         match self.1.checked_add(1) {
             Some(second) => Place(self.0, second),
             None => Place(self.0.saturating_add(1), 0),
@@ -267,7 +260,7 @@ impl Place {
 
     /// Reads `1700000000000-0`.
     #[cfg(feature = "redis")]
-    pub(crate) fn parse(text: &str) -> Option<Place> {
+    pub fn parse(text: &str) -> Option<Place> {
         let (first, second) = text.split_once('-')?;
         Some(Place(first.parse().ok()?, second.parse().ok()?))
     }
@@ -281,7 +274,7 @@ impl fmt::Display for Place {
 }
 
 /// An error of a store as the operating system's errors are handed on. [`store_error`] finds it again.
-pub(crate) fn io_error(error: Error) -> io::Error {
+pub fn io_error(error: Error) -> io::Error {
     io::Error::other(error)
 }
 

@@ -12,23 +12,23 @@ use crate::store::Error;
 use crate::time::Timestamp;
 
 /// Pieces of a log, in its order or backwards.
-pub(crate) trait Pieces: Send {
+pub trait Pieces: Send {
     /// The next one; none at the end.
     fn next(&mut self) -> Result<Option<Piece>, Error>;
 }
 
 /// Some of a log.
-pub(crate) struct Piece {
-    pub(crate) content: Content,
+pub struct Piece {
+    pub content: Content,
     /// Bytes of the object in front of it; 0 of anything else.
-    pub(crate) offset: u64,
-    pub(crate) origin: Arc<Origin>,
+    pub offset: u64,
+    pub origin: Arc<Origin>,
     /// Bytes as they were stored, for those who watch.
-    pub(crate) stored_bytes: u64,
+    pub stored_bytes: u64,
 }
 
 /// The bytes of a piece.
-pub(crate) enum Content {
+pub enum Content {
     /// Whole lines, each with its newline.
     Lines(Vec<u8>),
     /// An object, compressed or not.
@@ -43,14 +43,14 @@ pub(crate) enum Content {
 }
 
 /// What is to be read to its end to know what is in it.
-pub(crate) type Packed = io::Result<Box<dyn Read + Send>>;
+pub(super) type Packed = io::Result<Box<dyn Read + Send>>;
 
 impl Content {
     /// The lines, if they are there as such.
     ///
     /// # Errors
     /// They are to be read, decompressed.
-    pub(crate) fn lines(self) -> Result<Vec<u8>, Packed> {
+    pub fn lines(self) -> Result<Vec<u8>, Packed> {
         match self {
             Content::Lines(lines) => Ok(lines),
             #[cfg(feature = "object-store")]
@@ -66,8 +66,7 @@ impl Content {
     }
 
     /// Why it cannot be read, if that is known.
-    #[cfg(feature = "cli")]
-    pub(crate) fn problem(&self) -> Option<&str> {
+    pub fn problem(&self) -> Option<&str> {
         match self {
             #[cfg(feature = "object-store")]
             Content::Lost(problem) => Some(problem),
@@ -134,29 +133,29 @@ pub struct Origin {
 
 impl Origin {
     /// An object from its front.
-    pub(crate) fn object(name: &str) -> Self {
+    pub fn object(name: &str) -> Self {
         Origin { name: name.into(), entries: Vec::new(), uncounted: false, latest: None }
     }
 
     /// An object from somewhere on.
     #[cfg(feature = "object-store")]
-    pub(crate) fn rest_of_object(name: &str) -> Self {
+    pub fn rest_of_object(name: &str) -> Self {
         Origin { uncounted: true, ..Origin::object(name) }
     }
 
     /// The same, where neither it nor what stands in front of it in the log has an event later than this.
     #[cfg(feature = "object-store")]
-    pub(crate) fn until(self, latest: Timestamp) -> Self {
+    pub fn until(self, latest: Timestamp) -> Self {
         Origin { latest: Some(latest), ..self }
     }
 
-    pub(crate) fn latest(&self) -> Option<Timestamp> {
+    pub fn latest(&self) -> Option<Timestamp> {
         self.latest
     }
 
     /// Entries of a stream, in order: (line in the piece, byte in the piece, id).
     #[cfg(feature = "redis")]
-    pub(crate) fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
+    pub fn entries(name: &str, entries: Vec<(u64, u64, Place)>) -> Self {
         Origin { entries, ..Origin::object(name) }
     }
 

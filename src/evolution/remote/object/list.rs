@@ -250,7 +250,6 @@ impl Segments {
 }
 
 /// What is to be deleted.
-#[cfg(feature = "cli")]
 impl Segments {
     /// Only those whose last event is older.
     pub(super) fn older_than(self, limit: Timestamp) -> Self {

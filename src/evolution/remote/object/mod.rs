@@ -1,10 +1,8 @@
 //! An evolution log in an object store: segments that each writer names for itself, so that nothing contends, and decisions
 //! that are numbered and created only where there is none. Beside them, copies of logs, whatever they are called.
 
-#[cfg(feature = "cli")]
 mod clean;
 mod fetch;
-#[cfg(feature = "cli")]
 mod follow;
 mod list;
 mod names;
@@ -14,22 +12,17 @@ mod write;
 
 use std::fmt;
 use std::sync::Arc;
-#[cfg(feature = "cli")]
 use std::time::Duration;
 
-#[cfg(feature = "cli")]
 use super::Follower;
-#[cfg(feature = "cli")]
 use super::clean::{Cleaner, Plan};
 use super::worker::Worker;
 use super::{Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::object::{Bucket, Query};
 use crate::store::{BucketAddress, BucketStore, Error, Settings};
-#[cfg(feature = "cli")]
 use crate::time::Timestamp;
 use fetch::Fetcher;
-#[cfg(feature = "cli")]
 use follow::BucketFollower;
 use list::list;
 use read::{DecisionLog, SegmentLog};
@@ -49,7 +42,6 @@ struct Shared {
     store: BucketStore,
     fetcher: Fetcher,
     location: String,
-    #[cfg(feature = "cli")]
     poll_every: Duration,
 }
 
@@ -66,7 +58,6 @@ impl Shared {
             store: BucketStore::open(address, &settings.environment, settings.bucket.clone())?,
             fetcher: Fetcher::default(),
             location: address.to_string(),
-            #[cfg(feature = "cli")]
             poll_every: settings.bucket.poll_every,
         }))
     }
@@ -109,12 +100,10 @@ impl BucketSite {
 }
 
 impl Site for BucketSite {
-    #[cfg(feature = "cli")]
     fn location(&self) -> &str {
         &self.shared.location
     }
 
-    #[cfg(feature = "cli")]
     fn outlook(&self) -> &'static str {
         "some seconds"
     }
@@ -143,17 +132,14 @@ impl Site for BucketSite {
         Ok(Box::new(BucketWriter::new(&self.shared)))
     }
 
-    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error> {
         Ok(Box::new(BucketFollower::begin(&self.shared)?))
     }
 
-    #[cfg(feature = "cli")]
     fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
         clean::plans(&self.shared, older_than)
     }
 
-    #[cfg(feature = "cli")]
     fn cleaner(&self) -> &dyn Cleaner {
         self
     }

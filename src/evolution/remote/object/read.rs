@@ -80,7 +80,6 @@ impl SegmentPieces {
     }
 
     /// Segments that were found a second time.
-    #[cfg(feature = "cli")]
     pub(super) fn copies(self) -> impl Iterator<Item = Listed> {
         self.segments.into_copies()
     }

@@ -1,8 +1,6 @@
 //! An evolution log on Redis, or what speaks its protocol: two streams, one of calls and one of decisions.
 
-#[cfg(feature = "cli")]
 mod clean;
-#[cfg(feature = "cli")]
 mod follow;
 mod page;
 mod read;
@@ -13,18 +11,14 @@ use std::sync::Arc;
 
 use ::redis::{Cmd, Pipeline, Value, cmd, pipe};
 
-#[cfg(feature = "cli")]
 use super::Follower;
-#[cfg(feature = "cli")]
 use super::clean::{Cleaner, Plan};
 use super::worker::Worker;
 use super::{Place, Remote, Site, Writer};
 use crate::evolution::source::Source;
 use crate::store::redis::{Keys, Link, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
-#[cfg(feature = "cli")]
 use crate::time::Timestamp;
-#[cfg(feature = "cli")]
 use follow::RedisFollower;
 use read::RedisLog;
 use write::RedisWriter;
@@ -65,7 +59,6 @@ impl RedisSite {
 }
 
 impl Site for RedisSite {
-    #[cfg(feature = "cli")]
     fn location(&self) -> &str {
         &self.shared.location
     }
@@ -86,17 +79,14 @@ impl Site for RedisSite {
         Ok(Box::new(RedisWriter::new(&self.shared)))
     }
 
-    #[cfg(feature = "cli")]
     fn follower(&self) -> Result<Box<dyn Follower>, Error> {
         Ok(Box::new(RedisFollower::begin(&self.shared)?))
     }
 
-    #[cfg(feature = "cli")]
     fn plans(&self, older_than: Option<Timestamp>) -> Result<Vec<Plan>, Error> {
         clean::plans(&self.shared, older_than)
     }
 
-    #[cfg(feature = "cli")]
     fn cleaner(&self) -> &dyn Cleaner {
         self
     }

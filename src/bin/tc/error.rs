@@ -1,0 +1,159 @@
+//! What went wrong, in words and as an exit code.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write as _};
+
+use serde_json::json;
+
+use crate::output::escape;
+use temporal_code::evolution::remote;
+use temporal_code::evolution::scan::ScanError;
+use temporal_code::evolution::source::ReadError;
+use temporal_code::store;
+
+/// Done, or the gate passed.
+pub(crate) const DONE: u8 = 0;
+/// A negative verdict.
+pub(crate) const NEGATIVE: u8 = 1;
+/// Usage, unreadable or bad data, I/O.
+pub(crate) const USAGE: u8 = 2;
+/// Credentials refused.
+pub(crate) const DENIED: u8 = 4;
+/// The log moved.
+pub(crate) const CONFLICT: u8 = 5;
+/// Pending or inconclusive.
+pub(crate) const PENDING: u8 = 8;
+/// Interrupted from the keyboard.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// An error that knows its code for programs, and what might help.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) cause: Option<anyhow::Error>,
+    pub(crate) exit: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into(), hint: None, cause: None, exit: USAGE }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Failure { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn cause(self, cause: impl Into<anyhow::Error>) -> Self {
+        Failure { cause: Some(cause.into()), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_ref().map(AsRef::as_ref)
+    }
+}
+
+/// Prints an error to standard error and returns the exit code that it stands for.
+pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
+    if is_closed_pipe(error) {
+        return DONE;
+    }
+    let failure = error.downcast_ref::<Failure>();
+    let code = failure.map_or_else(|| code_of(error), |failure| failure.code);
+    let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| hint_of(error));
+    let causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
+    print(json, code, &error.to_string(), &causes, hint.as_deref());
+    match store_error(error) {
+        Some(store::Error::Denied { .. }) => DENIED,
+        Some(store::Error::Conflict { .. }) => CONFLICT,
+        _ => failure.map_or(USAGE, |failure| failure.exit),
+    }
+}
+
+/// What a store said, if that is beneath.
+fn store_error(error: &anyhow::Error) -> Option<&store::Error> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<io::Error>() {
+        Some(io) => remote::store_error(io),
+        None => cause.downcast_ref(),
+    })
+}
+
+fn code_of(error: &anyhow::Error) -> &'static str {
+    if let Some(error) = store_error(error) {
+        return error.code();
+    }
+    match error.downcast_ref::<ScanError>() {
+        Some(ScanError::Overflow(_)) => "too_large",
+        Some(ScanError::Read(_)) => "unreadable",
+        None if error.downcast_ref::<ReadError>().is_some() => "unreadable",
+        None => "io",
+    }
+}
+
+fn hint_of(error: &anyhow::Error) -> Option<String> {
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && remote::store_error(io).is_none()) {
+        return Some("you are not allowed to read it: look at its permissions".into());
+    }
+    if let Some(store::Error::Denied { .. }) = store_error(error) {
+        let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
+                    or AZURE_";
+        return Some(hint.into());
+    }
+    None
+}
+
+/// Whether whoever reads our output has gone, which is no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    kinds.into_iter().any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<&str>) {
+    let mut text = String::new();
+    if json {
+        let whole = [&[message.to_string()], causes].concat().join(": ");
+        let error = json!({"error": {"code": code, "message": whole, "hint": hint}});
+        text = escape::json(&error.to_string()).into_owned() + "\n";
+    } else {
+        let causes = causes.iter().map(|cause| ("caused by", cause.as_str()));
+        let lines = [("error", message)].into_iter().chain(causes).chain(hint.map(|hint| ("hint", hint)));
+        for (label, words) in lines {
+            text.push_str(&format!("{label}: {}\n", escape::text(words)));
+        }
+    }
+    // There is nobody left to tell when standard error is gone too.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints why arguments were not understood, or the help or version that they ask for.
+pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 {
+    if !refusal.use_stderr() {
+        let printed = refusal.print();
+        return if printed.is_ok_and(|()| io::stdout().flush().is_ok()) { DONE } else { USAGE };
+    }
+    let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
+    let asks = |format: &str| matches!(format, "json" | "jsonl");
+    let joined = |word: &str| ["--output=", "-o=", "-o"].iter().any(|flag| word.strip_prefix(flag).is_some_and(asks));
+    let json = words.iter().any(|word| word == "--json" || joined(word))
+        || words.windows(2).any(|pair| matches!(&*pair[0], "-o" | "--output") && asks(&pair[1]));
+    if json {
+        let rendered = refusal.render().to_string();
+        let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        print(true, "usage", message.trim(), &[], Some("tc --help"));
+    } else {
+        let _ = refusal.print();
+    }
+    USAGE
+}

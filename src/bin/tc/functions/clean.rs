@@ -1,0 +1,270 @@
+//! `tc clean`: deletes logs, or their older events.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use crate::confirm;
+use crate::error::{DONE, Failure};
+use crate::find::Store;
+use crate::output::figures::{bytes, count, counted};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::warnings::Warning;
+use crate::output::{Answer, Section, escape};
+use crate::surroundings::Context;
+use crate::zone::span_micros;
+use temporal_code::evolution::clean::{self, Fate};
+use temporal_code::evolution::remote::{self, Site};
+use temporal_code::evolution::source::Source;
+
+/// Delete logs, or their older events
+///
+/// Shows what it would delete, and asks. Processes may go on writing meanwhile: only what was shown is deleted. Processes
+/// that keep a log open for long must notice that it was replaced; the Python package opens it anew for each event.
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// Only events older than this: 12h, 30d, 8w
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<String>,
+    /// Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    archive: Option<Option<PathBuf>>,
+    /// Only show what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
+    let store = context.store()?;
+    let plans = plan(context, args, &store)?;
+    let copies = copies(&store, &plans);
+    let work = plans.iter().any(|plan| plan.fate.deletes());
+    if args.dry_run || !work {
+        show(context, &plans, &copies, args, &[])?;
+        return Ok(DONE);
+    }
+    if !args.yes {
+        confirm::refuse_unasked(context, "deleting", "see what would go with --dry-run")?;
+        show(context, &plans, &copies, args, &[])?;
+        if !confirm::ask(&question(&plans))? {
+            crate::output::write("Nothing was deleted.\n")?;
+            return Ok(DONE);
+        }
+    }
+    let mut archived = Vec::new();
+    for plan in &plans {
+        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(|| plan.beside()));
+        let failed = |cause| Failure::new("io", format!("cannot clean {}", plan.name)).cause(cause);
+        archived.push(plan.carry_out(folder.as_deref()).map_err(|cause: io::Error| failed(cause))?);
+    }
+    if args.yes {
+        show(context, &plans, &copies, args, &archived)?;
+    } else {
+        crate::output::write(&done(&archived))?;
+    }
+    Ok(DONE)
+}
+
+/// What cleaning would do to one log, whatever it is kept in.
+struct Plan {
+    name: String,
+    bytes: u64,
+    deleted: u64,
+    kept: u64,
+    unreadable: u64,
+    standing: u64,
+    fate: Fate,
+    of: Of,
+}
+
+enum Of {
+    File(clean::Plan),
+    Site(Arc<dyn Site>, remote::clean::Plan),
+}
+
+impl Plan {
+    fn of_file(plan: clean::Plan) -> Self {
+        let clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
+        let name = plan.path.display().to_string();
+        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::File(plan) }
+    }
+
+    fn of_site(site: &Arc<dyn Site>, plan: remote::clean::Plan) -> Self {
+        let remote::clean::Plan { bytes, deleted, kept, unreadable, standing, fate, .. } = plan;
+        let name = plan.name.clone();
+        Plan { name, bytes, deleted, kept, unreadable, standing, fate, of: Of::Site(site.clone(), plan) }
+    }
+
+    /// Where what is deleted is kept, where nothing is said.
+    fn beside(&self) -> PathBuf {
+        match &self.of {
+            Of::File(plan) => plan.path.with_file_name("archive"),
+            // It was refused before.
+            Of::Site(..) => PathBuf::from("archive"),
+        }
+    }
+
+    fn carry_out(&self, archive: Option<&Path>) -> io::Result<Option<PathBuf>> {
+        match &self.of {
+            Of::File(plan) => plan.carry_out(archive),
+            Of::Site(site, plan) => remote::clean::carry_out(site.cleaner(), plan, archive),
+        }
+    }
+}
+
+/// Logs that somebody copied into an object store: they are not ours to delete.
+fn copies(store: &Store, plans: &[Plan]) -> Vec<Warning> {
+    let is_planned = |source: &&Source| plans.iter().any(|plan| plan.name == source.name());
+    let left = store.sources.iter().filter(|source| matches!(source, Source::Remote(_)) && !is_planned(source));
+    match left.count() as u64 {
+        0 => Vec::new(),
+        count => {
+            let copies = counted(count, "copied log is", "copied logs are");
+            vec![Warning::new(format!("{copies} left as it was put there: only what trackers wrote is deleted"))]
+        }
+    }
+}
+
+fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>> {
+    if store.sites().next().is_some() && matches!(args.archive, Some(None)) {
+        let message = "there is no folder beside a log that is not a file";
+        return Err(Failure::new("usage", message).hint("name one: --archive=FOLDER").into());
+    }
+    let older_than = match &args.older_than {
+        None => None,
+        Some(text) => {
+            let span = span_micros(text).ok_or_else(|| {
+                Failure::new("usage", format!("--older-than `{text}` is not an age")).hint("give 12h, 30d or 8w")
+            })?;
+            Some(context.now.offset_micros(-span))
+        }
+    };
+    let mut plans = Vec::new();
+    for source in &store.sources {
+        let path = match source {
+            Source::File(path) => path,
+            Source::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
+            Source::Remote(_) => continue,
+        };
+        let failed = |cause| Failure::new("unreadable", format!("cannot read {}", path.display())).cause(cause);
+        let plan = clean::Plan::new(path, older_than).map_err(|cause: io::Error| failed(cause))?;
+        plans.push(Plan::of_file(plan));
+    }
+    for site in store.sites() {
+        plans.extend(site.plans(older_than)?.into_iter().map(|plan| Plan::of_site(site, plan)));
+    }
+    Ok(plans)
+}
+
+fn show(
+    context: &Context,
+    plans: &[Plan],
+    copies: &[Warning],
+    args: &CleanArgs,
+    archived: &[Option<PathBuf>],
+) -> Result<()> {
+    let did = !archived.is_empty();
+    let items = || {
+        let item = |(index, plan): (usize, &Plan)| {
+            let archive = archived.get(index).and_then(|path| path.as_ref()).map(|path| path.display().to_string());
+            json!({
+                "file": plan.name.clone(), "bytes": plan.bytes, "action": action(plan.fate),
+                "events_deleted": plan.deleted, "events_kept": plan.kept, "standing_decisions": plan.standing, "unreadable_lines": plan.unreadable,
+                "archive": archive, "dry_run": !did,
+            })
+            .to_string()
+        };
+        Ok(plans.iter().enumerate().map(item).collect())
+    };
+    let sections = || {
+        let notes = if did { done(archived) } else { String::new() };
+        vec![Section { title: String::new(), table: Some(table(plans)), notes: notes + &outlook(plans, args, did) }]
+    };
+    let warnings = plans.iter().flat_map(warnings).chain(copies.iter().cloned());
+    Answer { schema: "tc.clean/1", warnings: warnings.collect(), items, rows_of: None, sections }.print(context)
+}
+
+/// What of a log was not read, or cannot be done.
+fn warnings(plan: &Plan) -> Vec<Warning> {
+    let file = || Some(plan.name.clone());
+    let mut warnings = Vec::new();
+    if plan.unreadable > 0 {
+        let message = format!("{} could not be read", counted(plan.unreadable, "line", "lines"));
+        warnings.push(Warning { file: file(), count: Some(plan.unreadable), ..Warning::lost(message) });
+    }
+    if plan.standing > 0 && plan.fate.deletes() {
+        let decisions = counted(plan.standing, "decision that stands", "decisions that stand");
+        let message = match plan.fate {
+            Fate::Delete => {
+                format!("{decisions} would go with it: processes would go back to their strategies")
+            }
+            _ => format!("{decisions}, kept however old"),
+        };
+        warnings.push(Warning { file: file(), count: Some(plan.standing), ..Warning::new(message) });
+    }
+    if plan.fate == Fate::KeepWhole {
+        let message = "is compressed, damaged, or has a line that is too long, and cannot be shortened: left as it is";
+        warnings.push(Warning { file: file(), ..Warning::new(message) });
+    }
+    warnings
+}
+
+fn action(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Delete => "delete",
+        Fate::Shorten => "shorten",
+        Fate::Keep | Fate::KeepWhole => "keep",
+    }
+}
+
+fn table(plans: &[Plan]) -> Table {
+    let mut table = Table::new([
+        Column::text("log").cut_to(20),
+        Column::number("size"),
+        Column::number("events deleted"),
+        Column::number("events kept"),
+        Column::number("unreadable lines").expendable(1),
+        Column::text("action"),
+    ]);
+    for plan in plans {
+        let gone = plan.fate.deletes();
+        let (deleted, kept) = if gone { (plan.deleted, plan.kept) } else { (0, plan.deleted + plan.kept) };
+        table.row([
+            Cell::new(plan.name.clone()),
+            Cell::new(bytes(plan.bytes)),
+            Cell::new(count(deleted)),
+            Cell::new(count(kept)),
+            Cell::new(count(plan.unreadable)),
+            Cell::new(action(plan.fate)).tone(if gone { Tone::Bad } else { Tone::Plain }),
+        ]);
+    }
+    table
+}
+
+fn outlook(plans: &[Plan], args: &CleanArgs, did: bool) -> String {
+    let work = plans.iter().any(|plan| plan.fate.deletes());
+    match (work, did, args.dry_run) {
+        (false, ..) => "Nothing to clean.\n".into(),
+        (true, false, true) => "Nothing was deleted: this was a dry run.\n".into(),
+        _ => String::new(),
+    }
+}
+
+fn done(archived: &[Option<PathBuf>]) -> String {
+    let files = archived.iter().flatten().map(|path| format!("  {}\n", escape::text(&path.display().to_string())));
+    let files = files.collect::<String>();
+    if files.is_empty() { "Cleaned.\n".into() } else { format!("Cleaned. What was deleted is in\n{files}") }
+}
+
+fn question(plans: &[Plan]) -> String {
+    let gone = plans.iter().filter(|plan| plan.fate.deletes());
+    let events = gone.map(|plan| plan.deleted).sum::<u64>();
+    format!("Delete {}?", counted(events, "event", "events"))
+}

@@ -1,0 +1,420 @@
+//! `tc history`: the last events, and the next ones as they come.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::args::OutputFormat;
+use crate::error::{DONE, Failure};
+use crate::find::{Store, unknown_function};
+use crate::functions::status::{self, RangeArgs};
+use crate::output::figures::{duration_ns, percent};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::warnings::Warning;
+use crate::output::{Answer, Section, escape};
+use crate::surroundings::Context;
+use temporal_code::evolution::event::{self, Event, Kind, Name};
+use temporal_code::evolution::follow::{Follower, News, Notice};
+use temporal_code::evolution::remote;
+use temporal_code::evolution::source::{Source, each_block_of_piece};
+use temporal_code::evolution::summary::Filter;
+use temporal_code::evolution::tail::{self, Fit, Found, Query, Tail};
+use temporal_code::json;
+
+/// Show the last events, of all functions or of one
+///
+/// FUNCTION is a full name or, if no function has it, a part of one.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only events of this function
+    function: Option<String>,
+    /// How many events [default: 20]
+    #[arg(value_name = "N")]
+    count: Option<String>,
+    /// How many events, without naming a function
+    #[arg(short = 'n', long = "limit", value_name = "N", conflicts_with = "count")]
+    limit: Option<String>,
+    /// Only events of this type: call, weight_change, promotion, rollback, …
+    #[arg(long = "event", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only events of this variant
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
+    /// Only calls that failed
+    #[arg(long)]
+    failed: bool,
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Then wait for new events and print each as it comes
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// How many events are shown unless asked for more.
+const COUNT: usize = 20;
+
+/// How often a followed log is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
+    let count = match args.count.as_ref().or(args.limit.as_ref()) {
+        Some(text) => parse_count(text)?,
+        None => COUNT,
+    };
+    let store = context.store()?;
+    let Filter { since, until, .. } = args.range.filter(context)?;
+    let query = Query {
+        function: args.function.clone().filter(|name| !name.is_empty()),
+        kind: args.kind.clone(),
+        variant: args.variant.clone(),
+        failed: args.failed,
+        since,
+        until,
+    };
+    if args.follow {
+        return follow(context, &store, &query, count);
+    }
+    let (tail, warnings) = read(context, &store, &query, count)?;
+    if tail.events.is_empty() && count > 0 {
+        refuse_unknown_function(context, &store, &query)?;
+    }
+    let items = || Ok(tail.events.iter().map(|found| item(&store.sources[found.log].name(), found)).collect());
+    let sections = || sections(context, &query, &tail);
+    Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(DONE)
+}
+
+fn parse_count(text: &str) -> Result<usize> {
+    let hint = "give a whole number such as 20, or `all`; `tc history --limit 5` shows the last 5 of all functions";
+    match text {
+        "all" => Ok(usize::MAX),
+        _ => text
+            .parse()
+            .map_err(|_| Failure::new("usage", format!("`{text}` is not a number of events")).hint(hint).into()),
+    }
+}
+
+fn read(context: &Context, store: &Store, query: &Query, count: usize) -> Result<(Tail, Vec<Warning>)> {
+    let (mut tail, warnings) = context.scan(store, |options| {
+        let mut tail = tail::tail(&store.sources, query, count, options)?;
+        let evidence = std::mem::take(&mut tail.evidence);
+        Ok((tail, evidence))
+    })?;
+    if !matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown) {
+        tail::number_lines(&store.sources, &mut tail.events, context.threads())?;
+    }
+    Ok((tail, warnings))
+}
+
+/// Tells a function without such events from one that does not exist.
+fn refuse_unknown_function(context: &Context, store: &Store, query: &Query) -> Result<()> {
+    let Some(name) = &query.function else { return Ok(()) };
+    if name.parse::<u64>().is_ok() {
+        let hint = format!("for the last {name} events of all functions: tc history --limit {name}");
+        return Err(Failure::new("unknown_function", format!("no events of a function `{name}`")).hint(hint).into());
+    }
+    if store.sources.contains(&Source::Stdin) {
+        return Err(unknown_function(name, store, []));
+    }
+    let (summary, _) = status::read(context, store, &Filter::default())?;
+    let known = || summary.functions.iter().map(|function| &*function.name);
+    if known().any(|known| known.contains(name)) { Ok(()) } else { Err(unknown_function(name, store, known())) }
+}
+
+/// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`.
+fn item(file: &str, found: &Found) -> String {
+    let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let mut index = HashMap::new();
+    // It was read as an object when it was found.
+    let _ = json::object(&found.text, 0, |key, value| {
+        let taken = key == "source" || key.starts_with("source.");
+        let key = if taken { Cow::Owned(format!("_{key}")) } else { key };
+        // Of two with one name the last counts.
+        let at = *index.entry(key.clone()).or_insert(members.len());
+        if at == members.len() {
+            members.push((key, json::standard(value)));
+        } else {
+            members[at].1 = json::standard(value);
+        }
+    });
+    let file = found.part.as_deref().unwrap_or(file);
+    let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
+    let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
+    format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
+}
+
+fn sections(context: &Context, query: &Query, tail: &Tail) -> Vec<Section> {
+    let mut table = Table::new(columns());
+    for found in &tail.events {
+        let _ = event::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
+    }
+    if table.is_empty() {
+        return vec![Section::text("No events.\n".into())];
+    }
+    let notes = match &query.function {
+        Some(name) if tail.partial => {
+            format!("No function is named `{}`: these have it in their names.\n", escape::text(name))
+        }
+        _ => String::new(),
+    };
+    vec![Section { title: String::new(), table: Some(table), notes }]
+}
+
+fn columns() -> [Column; 6] {
+    [
+        Column::text("time"),
+        Column::text("function").cut_to(12),
+        Column::text("variant").cut_to(8),
+        Column::text("event"),
+        Column::number("latency").expendable(2),
+        Column::text("detail").cut_to(10).expendable(1),
+    ]
+}
+
+fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
+    let name = |name: &Option<Name<'_>>| name.as_ref().map_or(Cell::new("-"), |name| Cell::name(name.as_str()));
+    let call = event.kind == Kind::Call;
+    let what = match &event.kind {
+        Kind::Call if event.outcome.success => Cell::new("ok"),
+        Kind::Call => Cell::new("FAILED").tone(Tone::Bad),
+        Kind::Promotion => Cell::new("promoted").tone(Tone::Good),
+        Kind::Rollback => Cell::new("rolled back").tone(Tone::Bad),
+        Kind::WeightChange => Cell::new("weight").tone(Tone::Warn),
+        Kind::Other(kind) => Cell::new(escape::shorten(kind, 40)),
+    };
+    let latency = event.outcome.latency_ns.filter(|_| call).map_or(String::new(), |ns| duration_ns(ns as f64));
+    let detail = detail(text, event);
+    let tone = if call && event.outcome.success { Tone::Dim } else { Tone::Plain };
+    vec![
+        Cell::new(context.clock(event.at)).tone(Tone::Dim),
+        name(&event.function),
+        name(&event.variant),
+        what,
+        Cell::new(latency),
+        Cell::new(detail).tone(tone),
+    ]
+}
+
+/// What there is to say of an event beyond its columns: a value or an error, a reason, the weights.
+fn detail(text: &str, event: &Event<'_>) -> String {
+    let member = |wanted: &str| {
+        let mut found = None;
+        let _ = json::object(text, 0, |key, value| found = if key == wanted { Some(value) } else { found });
+        found.filter(|value| !value.is_null()).map(|value| value.as_str().unwrap_or(value.text().into()).into_owned())
+    };
+    let by = || member("by").map(|by| format!(" by {by}")).unwrap_or_default();
+    match &event.kind {
+        Kind::Call if event.outcome.success => member("value").unwrap_or_default(),
+        Kind::Call => member("error").unwrap_or_default(),
+        Kind::WeightChange => {
+            let weight = |name: &str| match member(name)?.parse::<f64>() {
+                Ok(weight) if (weight * 100.0).is_finite() => Some(percent(weight)),
+                _ => None,
+            };
+            let shown = |name| weight(name).unwrap_or_else(|| "?".into());
+            let reason = member("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} → {}{}{reason}", shown("old_weight"), shown("new_weight"), by())
+        }
+        Kind::Rollback | Kind::Promotion => {
+            let (by, reason) = (by(), member("reason").unwrap_or_default());
+            let gap = if by.is_empty() || reason.is_empty() { "" } else { ": " };
+            format!("{}{gap}{reason}", by.trim_start())
+        }
+        Kind::Other(_) => text.to_string(),
+    }
+}
+
+/// Prints the last events, then each new one as it comes, until interrupted.
+fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Result<u8> {
+    match context.global.output() {
+        OutputFormat::Csv => return Err(only_jsonl("csv")),
+        OutputFormat::Markdown => return Err(only_jsonl("markdown")),
+        OutputFormat::Table | OutputFormat::Json | OutputFormat::Jsonl => {}
+    }
+    let mut follower = Follower::at_end(&store.sources, context.threads())?;
+    let mut others = store.followers()?.into_iter().map(|(name, other)| Other::new(name, other)).collect::<Vec<_>>();
+    let (mut tail, warnings) = read(context, store, query, count)?;
+    // What is not complete yet, or came since, is for the followers.
+    tail.events.retain(|found| match &found.part {
+        Some(part) => !others.iter().any(|other| other.follower.gives_out(part)),
+        None => {
+            let start = store.sources[found.log].path().and_then(|path| follower.start_of(path));
+            start.is_none_or(|start| found.offset < start)
+        }
+    });
+    let mut printer =
+        Printer { context, query, exact: !tail.partial && !tail.events.is_empty(), widths: [0, 0, 0, 6, 7] };
+    for found in &tail.events {
+        let file = store.sources[found.log].name();
+        let mut result = Ok(());
+        let _ = event::read_line(found.text.as_bytes(), &mut |event| result = printer.print(&file, found, &event));
+        result?;
+    }
+    crate::output::warnings::print(&warnings, context.global.verbose);
+    if store.sources.iter().all(|source| *source == Source::Stdin) {
+        return Ok(DONE);
+    }
+    loop {
+        follower.poll(&store.look_again(), &mut |spot, news| {
+            printer.news(&spot.path.display().to_string(), spot.line, spot.offset, news)
+        })?;
+        for other in &mut others {
+            other.poll(&mut printer)?;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Follows a store that is not files, which may be away for a while.
+struct Other {
+    name: String,
+    follower: Box<dyn remote::Follower>,
+    /// Since when it has been away, and when it is tried again.
+    away: Option<Instant>,
+}
+
+/// How long a store that is away is left alone.
+const AWAY: Duration = Duration::from_secs(1);
+
+impl Other {
+    fn new(name: String, follower: Box<dyn remote::Follower>) -> Self {
+        Other { name, follower, away: None }
+    }
+
+    fn poll(&mut self, printer: &mut Printer<'_>) -> Result<()> {
+        if self.away.is_some_and(|tried| tried.elapsed() < AWAY) {
+            return Ok(());
+        }
+        let mut printed = Ok(());
+        let polled = self.follower.poll(&mut |piece| {
+            if printed.is_ok() {
+                printed = print_piece(printer, piece);
+            }
+        });
+        printed?;
+        match polled {
+            Ok(()) if self.away.take().is_some() => printer.warn(&self.name, "is there again".into()),
+            Ok(()) => {}
+            Err(error) if error.retryable() => {
+                if self.away.replace(Instant::now()).is_none() {
+                    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                    printer.warn(&self.name, format!("{error}{cause}; it is tried again"));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+/// Prints the events of a piece.
+fn print_piece(printer: &mut Printer<'_>, piece: remote::Piece) -> Result<()> {
+    let remote::Piece { content, origin, offset, .. } = piece;
+    if let Some(problem) = content.problem() {
+        printer.warn(origin.name(), problem.to_owned());
+    }
+    let (mut line, mut at, mut printed) = (0, offset, Ok(()));
+    each_block_of_piece(content, &mut |block| {
+        for text in block.split_inclusive(|byte| *byte == b'\n') {
+            if printed.is_ok() {
+                let spot = origin.spot(line, at);
+                printed = print_line(printer, &spot, text);
+            }
+            (line, at) = (line + 1, at + text.len() as u64);
+        }
+    })?;
+    printed
+}
+
+fn print_line(printer: &mut Printer<'_>, spot: &remote::Spot, text: &[u8]) -> Result<()> {
+    let (mut printed, line) = (Ok(()), spot.line.unwrap_or(0));
+    let read = event::read_records(text, &mut |text, event| {
+        if printed.is_ok() {
+            printed = printer.news(&spot.part, line, spot.offset, News::Event(text, &event));
+        }
+    });
+    printed?;
+    read.or_else(|fault| printer.news(&spot.part, line, spot.offset, News::Notice(Notice::Fault(fault))))
+}
+
+/// Prints events one at a time.
+struct Printer<'a> {
+    context: &'a Context,
+    query: &'a Query,
+    /// A function has the very name that was asked for: those with the name in theirs are not meant.
+    exact: bool,
+    /// Of all columns but the last.
+    widths: [usize; 5],
+}
+
+impl Printer<'_> {
+    fn news(&mut self, file: &str, line: u64, offset: u64, news: News<'_>) -> Result<()> {
+        let notice = match news {
+            News::Event(text, event) => {
+                match self.query.fit(event) {
+                    None => return Ok(()),
+                    Some(Fit::Partial) if self.exact => return Ok(()),
+                    Some(Fit::Partial) => {}
+                    Some(Fit::Exact) => self.exact = true,
+                }
+                let (text, line) = (text.to_string(), Some(line));
+                let found = Found { text, at: event.at, log: 0, part: None, offset, line };
+                return self.print(file, &found, event);
+            }
+            News::Notice(notice) => notice,
+        };
+        let message = match notice {
+            Notice::Fault(fault) if self.context.global.strict => {
+                return Err(Failure::new("bad_data", format!("{file}:{line}: {fault}")).into());
+            }
+            Notice::Fault(fault) => format!("line {line}: {fault}"),
+            Notice::Truncated => "became shorter: reading it from its start".into(),
+            Notice::Replaced => "was replaced: reading the new file from its start".into(),
+        };
+        self.warn(file, message);
+        Ok(())
+    }
+
+    fn warn(&self, file: &str, message: String) {
+        if !self.context.global.quiet {
+            let file = Some(file.to_string());
+            crate::output::warnings::print(&[Warning { file, ..Warning::new(message) }], false);
+        }
+    }
+
+    fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {
+        let line = match self.context.global.output() {
+            OutputFormat::Table => self.row(&found.text, event),
+            _ => escape::json(&item(file, found)).into_owned() + "\n",
+        };
+        crate::output::write(&line)
+    }
+
+    /// A row whose columns grow with what comes: how wide they will have to be is not known.
+    fn row(&mut self, text: &str, event: &Event<'_>) -> String {
+        const WIDTH_MAX: usize = 24;
+        const GAP: usize = 2;
+        let mut cells = cells(self.context, text, event);
+        let detail = cells.pop().unwrap_or_default();
+        let colours = self.context.colours;
+        let mut line = String::new();
+        let mut used = 0;
+        for (cell, width) in cells.iter().zip(&mut self.widths) {
+            *width = cell.width().clamp(*width, WIDTH_MAX.max(*width));
+            line += &cell.fitted(*width, colours);
+            line += &" ".repeat(GAP);
+            used += *width + GAP;
+        }
+        let room = self.context.width().map_or(detail.width(), |width| width.saturating_sub(used));
+        line += &detail.fitted(room.min(detail.width()), colours);
+        line.truncate(line.trim_end().len());
+        line + "\n"
+    }
+}
+
+fn only_jsonl(format: &str) -> anyhow::Error {
+    Failure::new("usage", format!("--follow cannot print {format}")).hint("use a table, or -o jsonl").into()
+}

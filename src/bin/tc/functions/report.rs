@@ -1,0 +1,299 @@
+//! `tc report`: a function's variants compared, and what follows.
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+
+use crate::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::find::nearest;
+use crate::functions::shape::{IntervalShape, LatencyShape};
+use crate::functions::status::{self, RangeArgs, latency, success};
+use crate::functions::summary::fallbacks;
+use crate::output::figures::{count, percent};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::{Answer, Section, escape};
+use crate::surroundings::Context;
+use temporal_code::evolution::report::{Comparison, Decision, Report};
+use temporal_code::evolution::stats;
+use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
+
+/// Compare a function's variants, and say what follows
+///
+/// Success rates come with Wilson's 95% interval, their differences with Newcombe's. Both are good for one look: who looks
+/// every day and acts on the first good one is misled more often. Calls made because another variant had failed are left
+/// out of the comparison.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 promote, 1 rollback or invalid, 8 inconclusive.")]
+pub(crate) struct ReportArgs {
+    /// The function, by its full name
+    function: String,
+    /// The variant to compare the others with [default: v1, else the one called first]
+    #[arg(long, value_name = "VARIANT")]
+    baseline: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
+}
+
+/// What the intervals are good for.
+const HONESTY: &str = "pp: percentage points. The intervals are good for one look: who looks again and again, and acts on \
+                       the first clear one, is misled more often.";
+
+pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
+    let store = context.store()?;
+    let filter = args.range.filter(context)?;
+    let (summary, warnings) = status::read(context, &store, &filter)?;
+    let function = status::function(context, &summary, &args.function, &store, &filter)?;
+    let report = Report::new(function, args.baseline.as_deref())
+        .ok_or_else(|| unknown_variant(function, args.baseline.as_deref().unwrap_or_default()))?;
+    let items = || Ok(vec![serde_json::to_string(&ReportShape::new(&report))?]);
+    let sections = || sections(context, &report);
+    Answer { schema: "tc.report/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    Ok(match report.verdict.decision {
+        Decision::Promote => DONE,
+        Decision::Rollback | Decision::Invalid => NEGATIVE,
+        Decision::Inconclusive => PENDING,
+    })
+}
+
+fn unknown_variant(function: &FunctionSummary, name: &str) -> anyhow::Error {
+    let known = function.variants.iter().map(|variant| &*variant.name).collect::<Vec<_>>();
+    let hint = nearest(name, known.iter().copied()).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+    Failure::new("unknown_variant", format!("`{}` has no variant `{name}`", function.name)).hint(hint).into()
+}
+
+#[derive(Serialize)]
+struct ReportShape<'a> {
+    function: &'a str,
+    variants: Vec<VariantShape<'a>>,
+    baseline: Option<&'a str>,
+    comparisons: Vec<ComparisonShape<'a>>,
+    sample_ratio: SampleRatioShape,
+    recommendation: &'a str,
+    verdict: VerdictShape<'a>,
+}
+
+/// A variant's own calls; those made as a fallback stand apart.
+#[derive(Serialize)]
+struct VariantShape<'a> {
+    variant: &'a str,
+    calls: u64,
+    successes: u64,
+    failures: u64,
+    success_rate: Option<f64>,
+    success_interval: Option<IntervalShape>,
+    share: Option<f64>,
+    latency_ms: LatencyShape,
+    fallback: FallbackShape,
+}
+
+#[derive(Serialize)]
+struct FallbackShape {
+    calls: u64,
+    successes: u64,
+}
+
+#[derive(Serialize)]
+struct ComparisonShape<'a> {
+    variant: &'a str,
+    success: DifferenceShape,
+    latency: RatioShape,
+    concurrent: bool,
+}
+
+#[derive(Serialize)]
+struct DifferenceShape {
+    difference: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    level: f64,
+    method: &'static str,
+}
+
+/// Latencies of a variant divided by the baseline's.
+#[derive(Serialize)]
+struct RatioShape {
+    mean_ratio: Option<f64>,
+    p50_ratio: Option<f64>,
+    p95_ratio: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct SampleRatioShape {
+    tested: bool,
+    reason: &'static str,
+    observed: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct VerdictShape<'a> {
+    decision: &'static str,
+    variant: Option<&'a str>,
+    reason: &'a str,
+}
+
+impl<'a> ReportShape<'a> {
+    fn new(report: &'a Report<'a>) -> Self {
+        let variants = &report.function.variants;
+        let total = variants.iter().map(|variant| variant.primary.calls).sum::<u64>();
+        let baseline = report.baseline.map(|variant| &variant.primary);
+        ReportShape {
+            function: &report.function.name,
+            variants: variants.iter().map(|variant| VariantShape::new(variant, total)).collect(),
+            baseline: report.baseline.map(|variant| &*variant.name),
+            comparisons: report.comparisons.iter().map(|other| ComparisonShape::new(other, baseline)).collect(),
+            sample_ratio: SampleRatioShape::new(report, total),
+            recommendation: &report.recommendation,
+            verdict: VerdictShape {
+                decision: report.verdict.decision.name(),
+                variant: report.verdict.variant.as_deref(),
+                reason: &report.verdict.reason,
+            },
+        }
+    }
+}
+
+impl<'a> VariantShape<'a> {
+    fn new(variant: &'a VariantSummary, total: u64) -> Self {
+        let own = &variant.primary;
+        VariantShape {
+            variant: &variant.name,
+            calls: own.calls,
+            successes: own.successes,
+            failures: own.failures(),
+            success_rate: own.success_rate(),
+            success_interval: IntervalShape::wilson(own),
+            share: own.share_of(total),
+            latency_ms: LatencyShape::from(own),
+            fallback: FallbackShape { calls: variant.fallback.calls, successes: variant.fallback.successes },
+        }
+    }
+}
+
+impl<'a> ComparisonShape<'a> {
+    fn new(other: &Comparison<'a>, baseline: Option<&Tally>) -> Self {
+        let ratio = |figure: fn(&Tally) -> Option<f64>| baseline.and_then(|baseline| other.ratio(baseline, figure));
+        ComparisonShape {
+            variant: &other.variant.name,
+            success: DifferenceShape {
+                difference: other.difference,
+                low: other.interval.map(|interval| interval.low),
+                high: other.interval.map(|interval| interval.high),
+                level: 0.95,
+                method: "newcombe, one look",
+            },
+            latency: RatioShape {
+                mean_ratio: ratio(|tally| tally.latency.mean_ns()),
+                p50_ratio: ratio(|tally| tally.latency.quantile_ns(0.5)),
+                p95_ratio: ratio(|tally| tally.latency.quantile_ns(0.95)),
+            },
+            concurrent: other.concurrent,
+        }
+    }
+}
+
+impl SampleRatioShape {
+    fn new(report: &Report<'_>, total: u64) -> Self {
+        let share = |variant: &VariantSummary| (variant.name.to_string(), variant.primary.share_of(total).into());
+        SampleRatioShape {
+            tested: false,
+            reason: "the log does not say what split was meant",
+            observed: report.function.variants.iter().map(share).collect(),
+        }
+    }
+}
+
+fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
+    let function = report.function;
+    let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
+    let baseline = report.baseline.map(|variant| format!(", baseline `{}`", escape::text(&variant.name)));
+    let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
+    let title = format!("{name}{}{times}\n\n", baseline.unwrap_or_default());
+    let mut sections = vec![Section { title, table: Some(variants(report)), notes: fallbacks(context, function) }];
+    if !report.comparisons.is_empty() {
+        let honesty = context.prose(Tone::Dim, HONESTY);
+        sections.push(Section { title: "\n".into(), table: Some(comparisons(report)), notes: honesty });
+    }
+    sections.push(Section::text(conclusion(context, report)));
+    sections
+}
+
+fn conclusion(context: &Context, report: &Report<'_>) -> String {
+    let verdict = &report.verdict;
+    let tone = match verdict.decision {
+        Decision::Promote => Tone::Good,
+        Decision::Rollback | Decision::Invalid => Tone::Bad,
+        Decision::Inconclusive => Tone::Warn,
+    };
+    let variant = verdict.variant.as_ref().map(|name| format!(" {}", escape::text(name))).unwrap_or_default();
+    let decision = tone.paint(&format!("{}{variant}", verdict.decision.name()), context.colours);
+    let reason = escape::text(&verdict.reason);
+    let rule = escape::text(&report.recommendation);
+    let verdict = context.prose(Tone::Plain, &format!("Verdict: {decision}: {reason}."));
+    format!("\n{verdict}{}", context.prose(Tone::Plain, &format!("Original rule: {rule}")))
+}
+
+/// Each variant's own calls.
+fn variants(report: &Report<'_>) -> Table {
+    let mut table = Table::new([
+        Column::text("variant").cut_to(12),
+        Column::number("calls"),
+        Column::number("failed").expendable(3),
+        Column::number("success"),
+        Column::text("95% interval").expendable(2),
+        Column::number("mean"),
+        Column::number("p50").expendable(1),
+        Column::number("p95"),
+        Column::number("p99").expendable(4),
+    ]);
+    for variant in &report.function.variants {
+        let own = &variant.primary;
+        let interval = stats::wilson(own.successes, own.calls);
+        table.row([
+            Cell::name(&variant.name),
+            Cell::new(count(own.calls)),
+            Cell::new(count(own.failures())),
+            success(own),
+            Cell::new(interval.map_or("-".into(), |i| format!("{} to {}", percent(i.low), percent(i.high)))),
+            latency(own.latency.mean_ns()),
+            latency(own.latency.quantile_ns(0.5)),
+            latency(own.latency.quantile_ns(0.95)),
+            latency(own.latency.quantile_ns(0.99)),
+        ]);
+    }
+    table
+}
+
+/// Each variant beside the baseline.
+fn comparisons(report: &Report<'_>) -> Table {
+    let against = report.baseline.map_or("", |variant| &*variant.name);
+    let mut table = Table::new([
+        Column::text("compared").cut_to(12),
+        Column::number("success"),
+        Column::text("95% interval"),
+        Column::number("mean").expendable(1),
+        Column::number("p50").expendable(2),
+        Column::number("p95").expendable(3),
+    ]);
+    for other in &report.comparisons {
+        let tone = match other.interval {
+            Some(interval) if interval.low > 0.0 => Tone::Good,
+            Some(interval) if interval.high < 0.0 => Tone::Bad,
+            _ => Tone::Plain,
+        };
+        let points = |rate: f64| format!("{:+.2}", rate * 100.0);
+        let interval = other.interval.map_or("-".into(), |i| format!("{} to {} pp", points(i.low), points(i.high)));
+        let ratio = |figure: fn(&Tally) -> Option<f64>| {
+            let ratio = report.baseline.and_then(|baseline| other.ratio(&baseline.primary, figure));
+            Cell::new(ratio.map_or("-".into(), |ratio| format!("×{ratio:.2}")))
+        };
+        table.row([
+            Cell::new(format!("{} to {against}", other.variant.name)),
+            Cell::new(other.difference.map_or("-".into(), |rate| points(rate) + " pp")).tone(tone),
+            Cell::new(interval),
+            ratio(|tally| tally.latency.mean_ns()),
+            ratio(|tally| tally.latency.quantile_ns(0.5)),
+            ratio(|tally| tally.latency.quantile_ns(0.95)),
+        ]);
+    }
+    table
+}

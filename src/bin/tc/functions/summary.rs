@@ -1,0 +1,115 @@
+//! `tc summary`: one function in full.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::error::DONE;
+use crate::functions::shape::{FunctionShape, errors_of};
+use crate::functions::status::{self, RangeArgs, latency, success};
+use crate::output::figures::{count, counted, percent};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::{Answer, Section, escape};
+use crate::surroundings::Context;
+use temporal_code::evolution::summary::{Filter, FunctionSummary, Tally};
+
+/// Show one function's variants: calls, success, latencies, errors by message, first and last seen
+#[derive(Debug, Args)]
+pub(crate) struct SummaryArgs {
+    /// The function, by its full name
+    function: String,
+    #[command(flatten)]
+    range: RangeArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
+    let store = context.store()?;
+    let filter = Filter { errors: true, ..args.range.filter(context)? };
+    let (summary, warnings) = status::read(context, &store, &filter)?;
+    let function = status::function(context, &summary, &args.function, &store, &filter)?;
+    let items = || Ok(vec![serde_json::to_string(&FunctionShape::new(function, true))?]);
+    let sections = || sections(context, function);
+    Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    Ok(DONE)
+}
+
+fn sections(context: &Context, function: &FunctionSummary) -> Vec<Section> {
+    let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
+    let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
+    let decisions = [
+        counted(function.promotions, "promotion", "promotions"),
+        counted(function.rollbacks, "rollback", "rollbacks"),
+        counted(function.weight_changes, "weight change", "weight changes"),
+    ];
+    let title = format!("{name}: {}{times}\n{}\n\n", counted(function.calls(), "call", "calls"), decisions.join(", "));
+    let mut sections =
+        vec![Section { title, table: Some(variants(context, function)), notes: fallbacks(context, function) }];
+    let errors = errors(function);
+    if !errors.is_empty() {
+        sections.push(Section { title: "\n".into(), table: Some(errors), notes: String::new() });
+    }
+    sections
+}
+
+fn variants(context: &Context, function: &FunctionSummary) -> Table {
+    let mut table = Table::new([
+        Column::text("variant").cut_to(12),
+        Column::number("calls"),
+        Column::number("share").expendable(5),
+        Column::number("success"),
+        Column::number("mean").expendable(4),
+        Column::number("p50"),
+        Column::number("p90").expendable(6),
+        Column::number("p95"),
+        Column::number("p99").expendable(2),
+        Column::number("max").expendable(3),
+        Column::text("first seen").expendable(8),
+        Column::text("last seen").expendable(7),
+    ]);
+    for variant in &function.variants {
+        let tally: Tally = variant.all();
+        let share = tally.share_of(function.calls());
+        let quantile = |q| latency(tally.latency.quantile_ns(q));
+        table.row([
+            Cell::name(&variant.name),
+            Cell::new(count(tally.calls)),
+            Cell::new(share.map_or("-".into(), percent)),
+            success(&tally),
+            latency(tally.latency.mean_ns()),
+            quantile(0.5),
+            quantile(0.9),
+            quantile(0.95),
+            quantile(0.99),
+            latency(tally.latency.max_ns().map(|ns| ns as f64)),
+            Cell::new(context.clock(tally.span.first())),
+            Cell::new(context.clock(tally.span.last())),
+        ]);
+    }
+    table
+}
+
+/// A line about calls that were made because another variant had failed.
+pub(crate) fn fallbacks(context: &Context, function: &FunctionSummary) -> String {
+    let mut text = String::new();
+    for variant in function.variants.iter().filter(|variant| variant.fallback.calls > 0) {
+        let (name, fallback) = (escape::text(&variant.name), &variant.fallback);
+        let calls = counted(fallback.calls, "call", "calls");
+        let successes = count(fallback.successes);
+        let sentence = format!(
+            "{calls} of `{name}` answered a request that another variant had failed, {successes} with success."
+        );
+        text += &context.prose(Tone::Plain, &sentence);
+    }
+    text
+}
+
+fn errors(function: &FunctionSummary) -> Table {
+    let mut table =
+        Table::new([Column::text("variant").cut_to(12), Column::number("failures"), Column::text("error").cut_to(10)]);
+    for variant in &function.variants {
+        for error in errors_of(variant) {
+            let message = error.error.unwrap_or_else(|| "(no message)".into());
+            table.row([Cell::name(&variant.name), Cell::new(count(error.count)), Cell::new(message).tone(Tone::Bad)]);
+        }
+    }
+    table
+}

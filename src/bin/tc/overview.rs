@@ -1,0 +1,155 @@
+//! `tc` alone: what is in the store, and what to type next.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::error::{DONE, Failure};
+use crate::find::{self, Store};
+use crate::functions::status;
+use crate::output::escape;
+use crate::output::table::Tone;
+use crate::output::{Answer, Section};
+use crate::runs::tally::{self, Workflows};
+use crate::surroundings::Context;
+use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary};
+
+/// How many functions are listed.
+const FUNCTIONS_MAX: usize = 8;
+
+pub(crate) fn run(context: &Context) -> Result<u8> {
+    let (store, tally) = match tally::beside(context.store(), tally::read(context, None, None)) {
+        Ok(both) => both,
+        Err(error) if is_newcomer(context, &error) => return welcome(context, &error),
+        Err(error) => return Err(error),
+    };
+    let (summary, mut warnings) = match &store {
+        Some(store) => status::read(context, store, &Filter::default())?,
+        None => (Summary::default(), Vec::new()),
+    };
+    warnings.extend(tally.warnings.iter().cloned());
+    let mut recent = summary.functions.iter().collect::<Vec<_>>();
+    recent.sort_by_key(|function| std::cmp::Reverse(function.span().last()));
+    let listed = &recent[..recent.len().min(FUNCTIONS_MAX)];
+    let items = || Ok(items(store.as_ref(), &summary, &tally));
+    let sections = || {
+        let mut sections = Vec::new();
+        if let Some(store) = &store {
+            sections.push(Section::text(status::describe(store, &summary)));
+        }
+        if !listed.is_empty() {
+            let more = match summary.functions.len() - listed.len() {
+                0 => "\n".into(),
+                more => format!("and {more} more, the last active ones first\n\n"),
+            };
+            let notes = status::forced(context, listed) + &more;
+            sections.push(Section { title: String::new(), table: Some(status::table(context, listed)), notes });
+        }
+        if !tally.is_empty() {
+            let section = tally.section(context, false);
+            sections.push(Section { title: tally.describe() + "\n", notes: section.notes + "\n", ..section });
+        }
+        sections.push(Section::text(next(context, &summary, listed, &tally)));
+        sections
+    };
+    let members = if tally.is_empty() { Vec::new() } else { vec![("workflows", tally.json()?)] };
+    Answer { schema: "tc.overview/1", warnings, items, rows_of: None, sections }.print_with(context, &members)?;
+    Ok(DONE)
+}
+
+/// A store of logs, and each store of runs.
+fn items(store: Option<&Store>, summary: &Summary, tally: &Workflows) -> Vec<String> {
+    let logs = store.map(|store| {
+        let events = summary.kinds().values().sum::<u64>();
+        let logs = store.sources.iter().map(|source| source.name()).collect::<Vec<_>>();
+        let functions = summary.functions.len();
+        json!({"store": store.name, "format": "temporal-code", "logs": logs, "events": events, "functions": functions})
+    });
+    let runs = tally.places.iter().map(|(place, format)| json!({"store": place, "format": format.as_str()}));
+    logs.into_iter().chain(runs).map(|item| item.to_string()).collect()
+}
+
+/// Whether somebody typed `tc` where there is nothing to see yet.
+fn is_newcomer(context: &Context, error: &anyhow::Error) -> bool {
+    let nothing = error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "no_store");
+    nothing && context.global.store.is_empty() && !context.global.wants_json()
+}
+
+fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
+    let dim = |text: &str| Tone::Dim.paint(text, context.colours && std::io::stdout().is_terminal());
+    let text = format!(
+        "tc shows what evolving functions and workflow runs did, from their logs.\n\n\
+         There is no store here: {}.\n\n\
+         \x20 tc --store PATH             look into a log file, a folder, or a quoted glob\n\
+         \x20 export TC_STORE=PATH        do so by default\n\
+         \x20 tc --help                   all commands\n\n{}\n",
+        escape::text(&error.to_string().replace("no store: ", "")),
+        dim("A log is what temporal-code's EvolutionTracker(\"./evolution_logs\") writes.")
+    );
+    crate::output::write(&text)?;
+    Ok(DONE)
+}
+
+/// The commands that make sense now.
+fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary], tally: &Workflows) -> String {
+    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell_word(&find::shown(store))));
+    let stores = stores.collect::<String>();
+    let mut commands = Vec::new();
+    if !summary.functions.is_empty() || tally.is_empty() {
+        commands.push(("tc status".to_string(), "every function and variant"));
+    }
+    let quoted = |function: &FunctionSummary| shell_word(&function.name);
+    if let Some(function) = listed.first() {
+        commands.push((format!("tc history {}", quoted(function)), "its last events"));
+        commands.push((format!("tc summary {}", quoted(function)), "latencies and errors"));
+    }
+    let compared = |function: &&&FunctionSummary| function.variants.iter().filter(|v| v.primary.calls > 0).count() > 1;
+    if let Some(function) = listed.iter().find(compared) {
+        commands.push((format!("tc report {}", quoted(function)), "its variants compared"));
+        if let Some(variant) = function.variants.last() {
+            let command = format!("tc promote {} {}", quoted(function), shell_word(&variant.name));
+            commands.push((command, "all traffic to one of them"));
+        }
+    }
+    if summary.kinds().len() > 1 {
+        commands.push(("tc events".into(), "how many of each type"));
+    }
+    commands.extend(next_of_runs(tally));
+    commands.iter_mut().for_each(|(command, _)| command.push_str(&stores));
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let mut text = String::from("Next:\n");
+    for (command, what) in commands {
+        let padding = " ".repeat(width - command.chars().count());
+        text += &format!("  {command}{padding}   {}\n", Tone::Dim.paint(what, context.colours));
+    }
+    text
+}
+
+/// The same for workflow runs.
+fn next_of_runs(tally: &Workflows) -> Vec<(String, &'static str)> {
+    if tally.is_empty() {
+        return Vec::new();
+    }
+    let mut commands = vec![("tc runs".to_string(), "every run, and what it waits for")];
+    if let Some((run, event)) = &tally.waiting {
+        commands.push((format!("tc show {}", shell_word(run)), "what it did and where it stands"));
+        if let Some(event) = event {
+            commands.push((format!("tc send {} {}", shell_word(run), shell_word(event)), "lets it go on"));
+        }
+    }
+    if let Some(run) = &tally.failed {
+        commands.push((format!("tc replay {}", shell_word(run)), "how it came to this, event by event"));
+    }
+    commands
+}
+
+/// A name as a shell takes it.
+fn shell_word(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-/:".contains(c);
+    let safe = escape::text(name);
+    if !safe.is_empty() && !safe.starts_with('-') && safe.chars().all(plain) {
+        return safe.into_owned();
+    }
+    format!("'{}'", safe.replace('\'', "'\\''"))
+}

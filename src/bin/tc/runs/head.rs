@@ -1,0 +1,283 @@
+//! The first lines about a run: where it stands, and why.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::args::{OutputFormat, TimeStyle};
+use crate::output::figures::{count, counted};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::{Section, escape};
+use crate::runs::words;
+use crate::surroundings::Context;
+use temporal_code::runs::{Format, Holder, Letter, Problem, Runs, Value, Waiting, Whole};
+use temporal_code::time::Timestamp;
+use temporal_code::workflow::Status;
+
+use crate::runs::timeline::elapsed;
+
+/// Most characters of a value, an error or a reason.
+const VALUE_MAX: usize = 400;
+
+/// Most messages that are named.
+const NAMES_MAX: usize = 3;
+
+/// Most problems that are named.
+const PROBLEMS_MAX: usize = 20;
+
+/// Things to say of a run, each with a word in front.
+#[derive(Default)]
+pub(super) struct Facts {
+    facts: Vec<(&'static str, String, Tone)>,
+}
+
+impl Facts {
+    fn say(&mut self, name: &'static str, text: impl Into<String>) {
+        self.paint(name, text, Tone::Plain);
+    }
+
+    fn paint(&mut self, name: &'static str, text: impl Into<String>, tone: Tone) {
+        self.facts.push((name, text.into(), tone));
+    }
+
+    /// A line or more for each, which fit the terminal.
+    fn lines(&self, context: &Context) -> String {
+        let margin = self.facts.iter().map(|(name, ..)| name.width()).max().unwrap_or(0) + 2;
+        let mut text = String::new();
+        for (name, value, tone) in &self.facts {
+            let lines = wrap(value, context.width().unwrap_or(usize::MAX).saturating_sub(margin));
+            for (number, line) in lines.iter().enumerate() {
+                let name = Cell::new(if number == 0 { name } else { "" }).tone(Tone::Dim);
+                text += &format!("{}{}\n", name.fitted(margin, context.colours), tone.paint(line, context.colours));
+            }
+        }
+        text
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new([Column::text("what"), Column::text("is")]);
+        self.facts.iter().for_each(|(name, value, _)| table.row([Cell::new(name), Cell::new(value)]));
+        table
+    }
+}
+
+/// A text from a store as harmless lines of at most `width` columns.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let text = escape::text(text);
+    // Spaces that only lay a value out.
+    let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let options = textwrap::Options::new(width.max(1))
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut lines: Vec<String> = textwrap::wrap(&text, options).iter().map(|line| line.trim_end().to_owned()).collect();
+    // A character of two columns fits into no line of one.
+    lines.iter_mut().filter(|line| line.width() > width).for_each(String::clear);
+    lines
+}
+
+/// A value of any length, cut, with a note how long it is.
+pub(super) fn value(value: &Value) -> String {
+    long(&value.plain())
+}
+
+fn long(text: &str) -> String {
+    // Bytes are at least as many as characters, and counting the characters of all is not for nothing.
+    if text.len() <= VALUE_MAX || text.chars().nth(VALUE_MAX).is_none() {
+        return text.to_owned();
+    }
+    let all = count(text.chars().count() as u64);
+    format!("{} ({all} characters, all of them with -o json)", escape::shorten(text, VALUE_MAX))
+}
+
+/// A time, and how long ago that is, as far as it was not asked for one of them.
+pub(super) fn when(context: &Context, at: Timestamp) -> String {
+    match context.global.time {
+        Some(TimeStyle::Iso | TimeStyle::Relative) => context.clock(Some(at)),
+        None => format!("{} ({})", context.clock(Some(at)), context.recency(Some(at))),
+    }
+}
+
+/// A heading over a part.
+pub(super) fn heading(context: &Context, text: &str) -> String {
+    match context.global.output() {
+        OutputFormat::Markdown => format!("### {text}\n"),
+        _ => format!("\n{}\n", Tone::Strong.paint(text, context.colours)),
+    }
+}
+
+/// Where the run stands.
+pub(super) fn section(context: &Context, runs: &Runs, whole: &Whole) -> Section {
+    let facts = facts(context, runs, whole);
+    let title = title(context, whole);
+    match context.global.output() {
+        OutputFormat::Markdown => Section { title, table: Some(facts.table()), notes: String::new() },
+        _ => Section::text(title + &facts.lines(context)),
+    }
+}
+
+fn title(context: &Context, whole: &Whole) -> String {
+    let run = &whole.run;
+    let id = Cell::name(&run.id);
+    let since = run.since.map_or_else(String::new, |at| format!(" since {}", when(context, at)));
+    let id_text = id.fitted(id.width(), false);
+    if context.global.output() == OutputFormat::Markdown {
+        return format!("## `{}`: {}{since}\n", id_text.replace('`', "'"), run.status);
+    }
+    let paint = |tone: Tone, text: &str| tone.paint(text, context.colours);
+    let status = run.status.as_str();
+    let width = context.width().unwrap_or(usize::MAX);
+    if id.width() + 2 + status.width() + since.width() <= width {
+        let (id, status) = (paint(Tone::Strong, &id_text), paint(words::tone(run.status), status));
+        return format!("{id}  {status}{since}\n");
+    }
+    let lines = wrap(&id_text, width).into_iter().map(|line| paint(Tone::Strong, &line) + "\n").collect::<String>();
+    let stands = wrap(&format!("{status}{since}"), width);
+    let stands = stands.iter().map(|line| paint(words::tone(run.status), line) + "\n").collect::<String>();
+    lines + &stands
+}
+
+/// What a run waits for, any of which lets it go on.
+fn waits(context: &Context, waiting: &Waiting) -> String {
+    let overdue = |at: Timestamp| if at <= context.now { ", which has passed: no worker took it yet" } else { "" };
+    let mut text = words::subjects(waiting).join(" or ");
+    for (at, lead, alone) in [
+        (waiting.until, ", at most until ", "the time "),
+        (waiting.retry_at, ", or an attempt at ", "the next attempt at "),
+    ] {
+        let Some(at) = at else { continue };
+        let lead = if text.is_empty() { alone } else { lead };
+        text += &format!("{lead}{}{}", when(context, at), overdue(at));
+    }
+    text
+}
+
+fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
+    let (run, state) = (&whole.run, &whole.state);
+    let mut facts = Facts::default();
+    problems(&mut facts, whole);
+    if let Some(waiting) = &run.waiting_for {
+        facts.say("waits for", long(&waits(context, waiting)));
+    }
+    if let Some(result) = &run.result {
+        facts.say("result", value(result));
+    }
+    if let Some(error) = &run.error {
+        let tone = if run.status == Status::Retrying { Tone::Warn } else { Tone::Bad };
+        facts.paint(if run.status == Status::Retrying { "after" } else { "error" }, value(error), tone);
+    }
+    if let Some(because) = run.because.as_ref().filter(|_| whole.is_sound()) {
+        facts.say("because", long(because));
+    }
+    if let Some(reason) = state.cancel.as_ref().filter(|_| run.status != Status::Cancelled) {
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        facts.paint("cancel", long(&format!("somebody asked that it end{reason}")), Tone::Warn);
+    }
+    if state.is_reverting && !run.status.is_ended() {
+        facts.paint("reverting", "what was done is being compensated", Tone::Warn);
+    }
+    untaken(&mut facts, context, whole);
+    // Leases of substantial are left to run out.
+    let is_told =
+        |holder: &&Holder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
+    if let Some(holder) = state.holder.as_ref().filter(is_told) {
+        facts.say("held by", held(context, holder));
+    }
+    if run.workflow.is_some() || state.queue.is_some() {
+        facts.say("workflow", workflow(whole));
+    }
+    if let Some(input) = &state.input {
+        facts.say("input", value(input));
+    }
+    times(&mut facts, context, whole);
+    counts(&mut facts, whole);
+    facts.paint("store", format!("{}, of {}", runs.location(), run.format), Tone::Dim);
+    facts
+}
+
+/// What is wrong comes first.
+fn problems(facts: &mut Facts, whole: &Whole) {
+    for problem in whole.problems.iter().take(PROBLEMS_MAX) {
+        let Problem { seq, what, corrupt } = problem;
+        let place = match (&whole.instance, seq.number) {
+            (Some(_), _) | (_, 0) => String::new(),
+            _ => format!("event {seq}: "),
+        };
+        let (name, tone) = if *corrupt { ("corrupt", Tone::Bad) } else { ("odd", Tone::Warn) };
+        facts.paint(name, long(&format!("{place}{what}")), tone);
+    }
+    if let Some(more) = whole.problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
+        facts.paint("", format!("and {} more", counted(more as u64, "problem", "problems")), Tone::Warn);
+    }
+    if let Some(problem) = &whole.inbox_problem {
+        facts.paint("inbox", long(problem), Tone::Bad);
+    }
+}
+
+/// What came and waits for a worker.
+fn untaken(facts: &mut Facts, context: &Context, whole: &Whole) {
+    let has_come = |letter: &&Letter| !letter.is_taken && letter.at.is_none_or(|at| at <= context.now);
+    let name = |letter: &Letter| letter.event.clone().unwrap_or_else(|| letter.kind.to_owned());
+    let mut names: Vec<String> = whole.inbox.iter().filter(has_come).map(name).collect();
+    names.dedup();
+    if whole.run.status.is_ended() || names.is_empty() {
+        return;
+    }
+    let more = match names.len().saturating_sub(NAMES_MAX) {
+        0 => String::new(),
+        more => format!(" and {} more", count(more as u64)),
+    };
+    names.truncate(NAMES_MAX);
+    facts.paint("inbox", long(&format!("{}{more}: sent, and no worker took it yet", names.join(", "))), Tone::Warn);
+}
+
+fn held(context: &Context, holder: &Holder) -> String {
+    let worker = holder.worker.as_deref().unwrap_or("a worker");
+    let (since, until) = (context.clock(Some(holder.since)), context.clock(Some(holder.until)));
+    let over = if holder.until <= context.now { ", which is over: the next worker may take it" } else { "" };
+    long(&format!("{worker} since {since}, until {until}{over}"))
+}
+
+fn workflow(whole: &Whole) -> String {
+    let (run, state) = (&whole.run, &whole.state);
+    let mut parts = vec![run.workflow.clone().unwrap_or_else(|| "not known".into())];
+    parts.extend(state.queue.as_ref().map(|queue| format!("queue {queue}")));
+    parts.extend(state.parent.as_ref().map(|parent| format!("child of {parent}")));
+    long(&parts.join(", "))
+}
+
+fn times(facts: &mut Facts, context: &Context, whole: &Whole) {
+    let run = &whole.run;
+    let clock = |at: Timestamp| context.clock(Some(at));
+    if let Some(started) = run.started_at {
+        facts.say("started", clock(started));
+    }
+    match (run.ended_at, run.updated_at) {
+        (Some(ended), _) => {
+            let took = run.started_at.map(|started| ended.micros() - started.micros()).filter(|took| *took > 0);
+            let took = took.map_or_else(String::new, |took| format!(", after {}", elapsed(took)));
+            facts.say("ended", clock(ended) + &took);
+        }
+        (None, Some(updated)) if run.started_at != Some(updated) => facts.say("updated", clock(updated)),
+        _ => {}
+    }
+}
+
+fn counts(facts: &mut Facts, whole: &Whole) {
+    let (run, state) = (&whole.run, &whole.state);
+    let mut parts = Vec::new();
+    parts.extend(run.events.map(|events| counted(events, "event", "events")));
+    parts.extend(state.claims.and_then(|claims| match claims {
+        0 if run.status == Status::Pending => Some("no worker has taken it".to_owned()),
+        // Of a history of which only the end is left that is not known.
+        0 => None,
+        1 => Some("taken once by a worker".to_owned()),
+        _ => Some(format!("taken {} times by a worker", count(claims))),
+    }));
+    if state.life > 1 {
+        parts.push(format!("life {}", count(state.life.into())));
+    }
+    if state.generation > 1 {
+        parts.push(format!("generation {}", count(state.generation.into())));
+    }
+    if !parts.is_empty() {
+        facts.say("history", parts.join(", "));
+    }
+}

@@ -1,0 +1,407 @@
+//! `tc replay`: folds a history offline, event by event.
+
+mod all;
+mod diff;
+
+use std::borrow::Cow;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+
+use crate::args::OutputFormat;
+use crate::error::{DONE, Failure, NEGATIVE};
+use crate::output::figures::counted;
+use crate::output::stream::Stream;
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::warnings::Warning;
+use crate::output::{Answer, Section, escape};
+use crate::runs::places::Places;
+use crate::runs::shape::{StateShape, problem, with_members};
+use crate::runs::story::{with_clocks, wrapped};
+use crate::runs::words;
+use crate::surroundings::Context;
+use temporal_code::runs::{Brief, Format, Moment, Run, Runs, Seq, StepView, Whole};
+use temporal_code::time::Timestamp;
+use temporal_code::workflow::Status;
+
+/// Most events of which the effects are kept for output that is printed as a whole.
+const KEPT_MAX: usize = 500_000;
+
+/// From which width of a terminal on the kinds of events are shown.
+const KIND_WIDTH: usize = 100;
+
+/// How many steps of a state are shown.
+const STEPS_MAX: usize = 100;
+
+/// Fold a run's history offline, event by event
+///
+/// Prints what each event changed and where the run stood with it. Tells a corrupt history from a sound one, with the place; exit code 1
+/// then. Never runs a workflow's code, never writes.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The run: its id, or the front of it
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    run: Option<String>,
+    /// Show the state after this event, or at this time: 7, 2.7 for a second generation, 2h, RFC 3339
+    #[arg(long, value_name = "SEQ|TIME", conflicts_with_all = ["all", "diff"])]
+    at: Option<String>,
+    /// Show where another run went another way; exit code 1 if it did
+    #[arg(long, value_name = "OTHER", conflicts_with = "all")]
+    diff: Option<String>,
+    /// Fold every run there is, and say which are corrupt
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
+    if args.all {
+        return all::run(context);
+    }
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(args.run.as_deref().unwrap_or_default())?;
+    match (&args.diff, &args.at) {
+        (Some(other), _) => diff::run(context, &places, (&runs, &run), other),
+        (None, Some(at)) => at_point(context, &places, &runs, &run, at),
+        (None, None) => from_first_to_last(context, &places, &runs, &run),
+    }
+}
+
+/// One event, as JSON.
+#[derive(Serialize)]
+pub(super) struct StepShape {
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
+    at: Option<Timestamp>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    effect: String,
+    status: &'static str,
+}
+
+impl StepShape {
+    fn new(moment: &Moment<'_>) -> Self {
+        StepShape {
+            seq: moment.seq.number,
+            generation: Some(moment.seq.generation).filter(|generation| *generation > 1),
+            at: moment.at,
+            kind: moment.kind(),
+            effect: moment.effect(),
+            status: moment.brief().status.as_str(),
+        }
+    }
+}
+
+fn exit(whole: &Whole) -> u8 {
+    if whole.is_sound() { DONE } else { NEGATIVE }
+}
+
+/// Prints every event.
+fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+    if context.global.output() == OutputFormat::Table {
+        return print_each(context, places, runs, run);
+    }
+    let (mut steps, mut left_out) = (Vec::new(), 0u64);
+    let whole = places.follow(context, runs, run, &mut |moment| {
+        match steps.len() < KEPT_MAX {
+            true => steps.push(StepShape::new(moment)),
+            false => left_out += 1,
+        }
+        true
+    })?;
+    let mut warnings = warnings(&whole);
+    if left_out > 0 {
+        let message = format!("{} more are not listed", counted(left_out, "event", "events"));
+        warnings.push(Warning { count: Some(left_out), ..Warning::lost(message) });
+    }
+    let items = || Ok(vec![item(&whole, &steps)?]);
+    let sections = || {
+        let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
+        for step in &steps {
+            let at = step.at.map(|at| at.to_string()).unwrap_or_default();
+            table.row([&*step.seq.to_string(), &at, step.kind, &step.effect, step.status].map(Cell::new));
+        }
+        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &whole) }]
+    };
+    let exit = exit(&whole);
+    Answer { schema: "tc.replay/1", warnings, items, rows_of: Some("steps"), sections }.print(context)?;
+    Ok(exit)
+}
+
+fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        run: &'a str,
+        format: &'static str,
+        sound: bool,
+        problems: Vec<serde_json::Value>,
+        steps: &'a [StepShape],
+    }
+    let shape = Shape {
+        run: &whole.run.id,
+        format: whole.run.format.as_str(),
+        sound: whole.is_sound(),
+        problems: whole.problems.iter().map(problem).collect(),
+        steps,
+    };
+    let state = serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?;
+    Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
+}
+
+/// Columns of a terminal that texts of a replay get, and whether the kinds of events have room.
+struct Room {
+    effect: usize,
+    state: usize,
+    kind: bool,
+}
+
+impl Room {
+    fn new(context: &Context) -> Option<Self> {
+        let width = context.width()?;
+        let kind = width >= KIND_WIDTH;
+        // The numbers, the times, perhaps the kinds, and the gaps between all columns.
+        let others = if kind { 5 + 8 + 12 + 8 } else { 5 + 8 + 6 };
+        let room = width.saturating_sub(others);
+        let state = (room / 3).clamp(12, 40);
+        Some(Room { effect: room.saturating_sub(state).max(20), state, kind })
+    }
+}
+
+/// The rows of a replay, as they come.
+struct Rows<'c> {
+    context: &'c Context,
+    out: Stream<'c>,
+    room: Option<Room>,
+    day: String,
+    /// What was said of the run last: what stays as it is need not be read again.
+    said: String,
+}
+
+impl<'c> Rows<'c> {
+    fn new(context: &'c Context) -> Self {
+        let room = Room::new(context);
+        let mut columns = vec![Column::number("seq"), Column::text("time").expendable(1)];
+        if room.as_ref().is_none_or(|room| room.kind) {
+            columns.push(Column::text("type"));
+        }
+        columns.extend([Column::text("what it changes").cut_to(20), Column::text("and it is").cut_to(12)]);
+        Rows { context, out: Stream::new(context, Table::new(columns)), room, day: String::new(), said: String::new() }
+    }
+
+    fn row(&mut self, number: Cell, time: Cell, kind: Cell, effect: Cell, state: Cell) -> Result<()> {
+        let with_kind = self.room.as_ref().is_none_or(|room| room.kind);
+        let kind = if with_kind { vec![kind] } else { Vec::new() };
+        self.out.row([vec![number, time], kind, vec![effect, state]].concat())
+    }
+
+    fn event(&mut self, moment: &Moment<'_>) -> Result<()> {
+        let context = self.context;
+        let brief = moment.brief();
+        let clock = moment.at.map_or_else(String::new, |at| context.clock(Some(at)));
+        let (date, time) = clock.split_once(' ').filter(|(date, _)| date.len() == 10).unwrap_or(("", &clock));
+        if !date.is_empty() && date != self.day {
+            date.clone_into(&mut self.day);
+            let [none, date] = [Cell::default(), Cell::new(date).tone(Tone::Dim)];
+            self.row(none.clone(), Cell::default(), Cell::default(), date, none)?;
+        }
+        let effect = with_clocks(context, &moment.effect(), &self.day);
+        let said = said(context, &brief);
+        let state = if said == self.said { String::new() } else { said.clone() };
+        self.said = said;
+        let (effects, states) = match &self.room {
+            None => (vec![effect], vec![state]),
+            Some(room) => (wrapped(&effect, room.effect), wrapped(&state, room.state)),
+        };
+        for line in 0..effects.len().max(states.len()).max(1) {
+            let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
+            let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
+            let kind = if line == 0 { Cell::new(moment.kind()) } else { Cell::default() };
+            let state = cell(&states).tone(words::tone(brief.status));
+            self.row(dim(&moment.seq.to_string()), dim(time), kind, cell(&effects), state)?;
+        }
+        Ok(())
+    }
+}
+
+fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+    let mut rows = Rows::new(context);
+    let mut printed = Ok(());
+    let whole = places.follow(context, runs, run, &mut |moment| {
+        printed = rows.event(moment);
+        printed.is_ok() && !rows.out.is_over()
+    })?;
+    printed?;
+    rows.out.end(&verdict(context, &whole))?;
+    if !context.global.quiet {
+        crate::output::warnings::print(&warnings(&whole), context.global.verbose);
+    }
+    Ok(exit(&whole))
+}
+
+/// Where a run stands, in short. Which worker holds it the events tell.
+fn said(context: &Context, brief: &Brief) -> String {
+    let waits = brief.waiting_for.as_ref().filter(|_| brief.worker.is_none());
+    let waits = waits.map(|waits| words::waiting(context, waits)).unwrap_or_default();
+    if waits.is_empty() { brief.status.to_string() } else { format!("{}: {waits}", brief.status) }
+}
+
+/// What could not be read beside the history.
+fn warnings(whole: &Whole) -> Vec<Warning> {
+    let inbox = whole.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
+    whole.warnings.iter().map(Warning::lost).chain(inbox).collect()
+}
+
+/// Whether the history is sound, and what is wrong with it.
+fn verdict(context: &Context, whole: &Whole) -> String {
+    let mut text = String::new();
+    for problem in &whole.problems {
+        let tone = if problem.corrupt { Tone::Bad } else { Tone::Warn };
+        let place = match (whole.run.format, problem.seq) {
+            (Format::DurablePython, _) => String::new(),
+            (_, seq) => format!("event {seq}: "),
+        };
+        text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
+    }
+    let line = match (whole.is_sound(), whole.run.format, whole.run.events) {
+        (true, Format::DurablePython, _) => {
+            "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
+                .to_owned()
+        }
+        (true, _, events) => {
+            let events = counted(events.unwrap_or_default(), "event", "events");
+            format!("Sound: {events}, and the run is {}.", summary(context, &whole.run))
+        }
+        (false, _, Some(events)) if whole.run.status != Status::Corrupt => {
+            let events = counted(events, "event", "events");
+            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &whole.run))
+        }
+        (false, _, Some(events)) => {
+            format!("Corrupt: no worker can go on. {} fold up to there.", counted(events, "event", "events"))
+        }
+        (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
+    };
+    let tone = if whole.is_sound() { Tone::Good } else { Tone::Bad };
+    text + &context.prose(tone, &escape::text(&line))
+}
+
+fn summary(context: &Context, run: &Run) -> String {
+    let detail = escape::shorten(&words::detail(context, run), 200).into_owned();
+    if detail.is_empty() { run.status.to_string() } else { format!("{}: {detail}", run.status) }
+}
+
+/// A place in a history.
+enum Point {
+    Seq(Seq),
+    Time(Timestamp),
+}
+
+fn point(context: &Context, text: &str) -> Result<Point> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    if let Some(number) = number(text) {
+        return Ok(Point::Seq(Seq::first(number)));
+    }
+    if let Some((generation, number)) = text.split_once('.').and_then(|(g, n)| Some((g.parse().ok()?, number(n)?))) {
+        return Ok(Point::Seq(Seq { generation, number }));
+    }
+    context.when("at", text).map(Point::Time)
+}
+
+/// Prints the state at one point.
+fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &str) -> Result<u8> {
+    let wanted = match point(context, text)? {
+        Point::Seq(seq) => seq,
+        Point::Time(time) => last_by(context, places, runs, run, time)?,
+    };
+    let (mut last, mut found) = (None, None);
+    let whole = places.follow(context, runs, run, &mut |moment| {
+        last = Some(moment.seq);
+        if moment.seq == wanted {
+            found = Some(StepShape::new(moment));
+        }
+        moment.seq < wanted
+    })?;
+    if found.is_none() {
+        let near = match last {
+            None => "it has none".into(),
+            Some(seq) if seq > wanted => format!("the next is {seq}"),
+            Some(seq) => format!("the last is {seq}"),
+        };
+        return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {near}")).into());
+    }
+    let steps: Vec<StepShape> = found.into_iter().collect();
+    let warnings = warnings(&whole);
+    let items = || Ok(vec![item(&whole, &steps)?]);
+    let sections = || state_sections(context, &whole, steps.first());
+    let exit = exit(&whole);
+    Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(exit)
+}
+
+/// The last event that happened by then.
+fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
+    let mut last = None;
+    let whole = places.follow(context, runs, run, &mut |moment| {
+        let is_before = moment.at.is_none_or(|at| at <= time);
+        last = if is_before { Some(moment.seq) } else { last };
+        is_before
+    })?;
+    last.ok_or_else(|| {
+        let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
+        match whole.run.started_at {
+            Some(at) => failure.hint(format!("it began at {at}")).into(),
+            None => failure.into(),
+        }
+    })
+}
+
+fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) -> Vec<Section> {
+    let mut head = String::new();
+    let mut line = |tone, text: &str| head += &context.prose(tone, &escape::text(text));
+    if let Some(step) = step {
+        let at = context.clock(step.at);
+        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.effect));
+    }
+    line(words::tone(whole.run.status), &summary(context, &whole.run));
+    if let Some(holder) = &whole.state.holder {
+        let worker = holder.worker.as_deref().unwrap_or("a worker");
+        line(Tone::Dim, &format!("held by {worker} until {}", context.clock(Some(holder.until))));
+    }
+    let mut table = Table::new([
+        Column::text("step").cut_to(12),
+        Column::text("kind").expendable(1),
+        Column::text("state"),
+        Column::number("attempts").expendable(2),
+        Column::text("value, error, or what it waits for").cut_to(20),
+    ]);
+    // The last ones, and those of which something is still to come.
+    let first = whole.state.steps.len().saturating_sub(STEPS_MAX);
+    let shown = |(place, step): &(usize, &StepView)| *place >= first || step.is_open;
+    let mut left_out = whole.state.steps.len();
+    for (_, step) in whole.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
+        left_out -= 1;
+        let value = step.error.as_ref().map(temporal_code::runs::Value::plain);
+        let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
+        let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
+        let waits = (!step.subjects.is_empty()).then(|| step.subjects.join(" or "));
+        table.row([
+            Cell::name(&step.step),
+            Cell::new(step.kind),
+            Cell::new(step.state),
+            Cell::new(step.attempts.map_or_else(String::new, |attempts| attempts.to_string())),
+            Cell::new(value.or(waits).or_else(until).unwrap_or_default()),
+        ]);
+    }
+    let mut sections = vec![Section::text(head)];
+    if !table.is_empty() {
+        let notes = match left_out {
+            0 => String::new(),
+            more => format!("and {} before; -o json has all\n", counted(more as u64, "step", "steps")),
+        };
+        sections.push(Section { title: "\n".into(), table: Some(table), notes });
+    }
+    if !whole.is_sound() {
+        sections.push(Section::text(verdict(context, whole)));
+    }
+    sections
+}

@@ -1,0 +1,137 @@
+//! `tc result`: what a run ended with.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::args::OutputFormat;
+use crate::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::output::warnings::Warning;
+use crate::output::{Answer, Section, escape};
+use crate::runs::places::Places;
+use crate::runs::shape::raw;
+use crate::runs::waiting::WaitArgs;
+use crate::runs::words;
+use crate::surroundings::Context;
+use temporal_code::clock::SystemClock;
+use temporal_code::random::ThreadRandom;
+use temporal_code::runs::client::Client;
+use temporal_code::runs::{Run, Value};
+use temporal_code::time::Timestamp;
+use temporal_code::workflow::Status;
+
+/// Print what a workflow run ended with
+///
+/// The result goes to standard output as it is recorded. Exit code 1 if the run failed or was cancelled, 8 if it has not ended.
+#[derive(Debug, Args)]
+pub(crate) struct ResultArgs {
+    /// The run: its id, or the front of it
+    run: String,
+    #[command(flatten)]
+    waiting: WaitArgs,
+    /// Print a result that is text without quotes; into a pipe or a file as it is, control characters and all
+    #[arg(long)]
+    raw: bool,
+}
+
+/// How a run stands that is waited for.
+pub(crate) struct Ended {
+    pub(crate) run: Run,
+    pub(crate) timed_out: bool,
+}
+
+/// One item of `tc.result/1`.
+#[derive(Serialize)]
+struct Shape<'a> {
+    run: &'a str,
+    workflow: Option<&'a str>,
+    status: &'static str,
+    result: Option<Box<RawValue>>,
+    error: Option<Box<RawValue>>,
+    ended_at: Option<Timestamp>,
+}
+
+pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
+    args.waiting.check()?;
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(&args.run)?;
+    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let ended = match args.waiting.wait {
+        true => args.waiting.wait_for(&places, client.end(&run))?,
+        false => None,
+    };
+    let timed_out = args.waiting.wait && ended.is_none();
+    let run = match ended {
+        Some(run) => run,
+        None => places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?,
+    };
+    print(context, &Ended { run, timed_out }, args.raw, Vec::new())
+}
+
+/// Prints a result, or why there is none.
+pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec<Warning>) -> Result<u8> {
+    let run = &ended.run;
+    let exit = match run.status {
+        Status::Completed => DONE,
+        Status::Failed | Status::Cancelled | Status::Corrupt => NEGATIVE,
+        _ => PENDING,
+    };
+    if context.global.output() == OutputFormat::Table && exit != DONE {
+        return Err(why_none(context, ended, exit).into());
+    }
+    let items = || {
+        let shape = Shape {
+            run: &run.id,
+            workflow: run.workflow.as_deref(),
+            status: run.status.as_str(),
+            result: run.result.as_ref().and_then(raw),
+            error: run.error.as_ref().and_then(raw),
+            ended_at: run.ended_at,
+        };
+        Ok(vec![serde_json::to_string(&shape)?])
+    };
+    let sections = || {
+        let value = run.result.clone().unwrap_or_else(|| Value::Text("null".into()));
+        let text = match plain {
+            true => raw_text(&value),
+            false => escape::json(value.text()).into_owned(),
+        };
+        vec![Section::text(text + "\n")]
+    };
+    Answer { schema: "tc.result/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Ok(exit)
+}
+
+/// A text as it is, where a program or a file takes it; on a terminal nothing of it steers.
+fn raw_text(value: &Value) -> String {
+    let plain = match value {
+        Value::Json(json) if json.text().starts_with('"') => value.plain(),
+        value => return escape::json(value.text()).into_owned(),
+    };
+    if !std::io::stdout().is_terminal() {
+        return plain;
+    }
+    plain.split('\n').map(|line| escape::text(line).into_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
+    let run = &ended.run;
+    let detail = Some(words::detail(context, run)).filter(|detail| !detail.is_empty());
+    let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    let (code, message) = match run.status {
+        Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),
+        Status::Cancelled => ("run_cancelled", format!("{} was cancelled{detail}", run.id)),
+        Status::Corrupt => ("corrupt", format!("{} is corrupt{detail}", run.id)),
+        status if ended.timed_out => ("timeout", format!("{} has not ended yet, it is {status}{detail}", run.id)),
+        status => ("pending", format!("{} has not ended, it is {status}{detail}", run.id)),
+    };
+    let failure = Failure { exit, ..Failure::new(code, message) };
+    match run.status {
+        Status::Failed | Status::Corrupt | Status::Cancelled => failure.hint("see what happened: tc show"),
+        _ if ended.timed_out => failure,
+        _ => failure.hint("--wait waits for it"),
+    }
+}

@@ -1,0 +1,142 @@
+//! `tc send`: tells a run something.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use crate::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::output::table::Tone;
+use crate::output::warnings::Warning;
+use crate::output::{Answer, Section, escape};
+use crate::runs::input;
+use crate::runs::places::Places;
+use crate::runs::waiting::WaitArgs;
+use crate::surroundings::Context;
+use crate::who::whoever;
+use temporal_code::clock::SystemClock;
+use temporal_code::random::ThreadRandom;
+use temporal_code::runs::Runs;
+use temporal_code::runs::client::{Client, Delivered, Message};
+use temporal_code::workflow::Status;
+
+/// Send an event to a workflow run
+///
+/// The run need not be waiting for it, and no worker need be running: it is kept. On a store of substantial it is written as its own
+/// client writes it.
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The run: its id, or the front of it
+    run: String,
+    /// The name of the event
+    event: String,
+    /// What it says: JSON, or text, or @FILE, or - for standard input [default: null]
+    #[arg(allow_hyphen_values = true)]
+    value: Option<String>,
+    /// The value is text, whatever it looks like
+    #[arg(long, requires = "value")]
+    text: bool,
+    /// What tells this event from others: sent again with the same content, nothing is sent
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Who sends it [default: $TC_BY, else user@host]
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    #[command(flatten)]
+    waiting: WaitArgs,
+}
+
+pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
+    args.waiting.check()?;
+    if args.event.is_empty() {
+        return Err(Failure::new("usage", "the name of the event is empty").into());
+    }
+    let value = input::value(args.value.as_deref(), args.text)?;
+    let places = Places::open(context, 1)?;
+    let (runs, run) = places.resolve(&args.run)?;
+    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let from = args.from.clone().unwrap_or_else(whoever);
+    let message =
+        Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
+    let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
+    let waited = match args.waiting.wait {
+        false => None,
+        true => Some(match args.waiting.wait_for(&places, client.taken(&delivered))? {
+            Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
+            Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
+            None => {
+                let said = "The run has not taken it yet; it stays where the run finds it.".into();
+                Waited { exit: PENDING, said }
+            }
+        }),
+    };
+    let outcome = Outcome { run, event: Some(args.event.clone()), delivered, waited };
+    let warnings = oddities(&places, &runs, &outcome);
+    outcome.print(context, "tc.send/1", &args.event, warnings)
+}
+
+/// What should be known of a message to a run of substantial.
+fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
+    if !matches!(runs, Runs::Substantial(..)) {
+        return Vec::new();
+    }
+    let client = Client::new(runs, &SystemClock, &ThreadRandom);
+    let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
+    let event = outcome.event.clone().unwrap_or_default();
+    let mut warnings = Vec::new();
+    if outcome.delivered.repeats {
+        let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
+        warnings.push(Warning::new(message));
+    }
+    if let (Status::Corrupt, Some(because)) = (run.status, &run.because) {
+        warnings.push(Warning::new(format!("{} is corrupt, and no worker will take it: {because}", run.id)));
+    }
+    warnings
+}
+
+/// What came of a delivery.
+pub(crate) struct Outcome {
+    pub(crate) run: String,
+    pub(crate) event: Option<String>,
+    pub(crate) delivered: Delivered,
+    /// What waiting for it came to, if it was waited for.
+    pub(crate) waited: Option<Waited>,
+}
+
+/// What waiting came to.
+pub(crate) struct Waited {
+    pub(crate) exit: u8,
+    pub(crate) said: String,
+}
+
+impl Outcome {
+    /// Prints it; `what` was delivered.
+    pub(crate) fn print(
+        self,
+        context: &Context,
+        schema: &'static str,
+        what: &str,
+        warnings: Vec<Warning>,
+    ) -> Result<u8> {
+        let Outcome { run, event, delivered, waited } = self;
+        let items = || {
+            let mut item = json!({
+                "run": run, "event": event, "id": delivered.id, "deduplicated": delivered.deduplicated,
+            });
+            if let Some(waited) = &waited {
+                item["taken"] = (waited.exit == DONE).into();
+            }
+            Ok(vec![item.to_string()])
+        };
+        let sections = || {
+            let said = match delivered.deduplicated {
+                true => format!("{what} was sent to {run} before with this key: nothing was sent."),
+                false => format!("{what} was sent to {run}."),
+            };
+            let lines =
+                [escape::text(&said).into_owned()].into_iter().chain(waited.iter().map(|waited| waited.said.clone()));
+            vec![Section::text(lines.map(|line| context.prose(Tone::Plain, &line)).collect())]
+        };
+        Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
+        Ok(waited.map_or(DONE, |waited| waited.exit))
+    }
+}

@@ -1,0 +1,224 @@
+//! The workflows of a store beside its functions: how many runs each has, and how these stand.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::output::figures::{count, counted};
+use crate::output::table::{Cell, Column, Table, Tone};
+use crate::output::warnings::Warning;
+use crate::output::{Section, escape};
+use crate::runs::list::{Met, Wanted, each};
+use crate::runs::places::Places;
+use crate::runs::words;
+use crate::surroundings::Context;
+use temporal_code::runs::{Format, Run};
+use temporal_code::time::Timestamp;
+use temporal_code::workflow::Status;
+
+/// How many workflows are listed where there is more to say.
+const WORKFLOWS_MAX: usize = 8;
+
+/// The runs of a store, by workflow.
+#[derive(Default)]
+pub(crate) struct Workflows {
+    pub(crate) workflows: Vec<Workflow>,
+    pub(crate) runs: u64,
+    /// Where they are, and who writes them.
+    pub(crate) places: Vec<(String, Format)>,
+    pub(crate) warnings: Vec<Warning>,
+    /// A run that waits, with the event if that is known, and one that has failed.
+    pub(crate) waiting: Option<(String, Option<String>)>,
+    pub(crate) failed: Option<String>,
+}
+
+/// One workflow.
+#[derive(Debug)]
+pub(crate) struct Workflow {
+    pub(crate) name: Option<String>,
+    format: Format,
+    statuses: BTreeMap<Status, u64>,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    /// Since when the one waits that has waited longest.
+    longest: Option<Timestamp>,
+}
+
+/// One item of `workflows` in `tc.status/1`.
+#[derive(Serialize)]
+struct Shape<'a> {
+    workflow: Option<&'a str>,
+    format: &'static str,
+    runs: u64,
+    statuses: BTreeMap<&'static str, u64>,
+    first_started: Option<Timestamp>,
+    last_event: Option<Timestamp>,
+    waiting_since: Option<Timestamp>,
+}
+
+impl Workflow {
+    fn runs(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+}
+
+/// Looks at all runs of the stores that were asked for, and counts those to which something happened last within this span of
+/// time. Nothing if there are none.
+pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Workflows> {
+    let places = Places::look(context, context.threads())?;
+    let mut tally = Workflows::default();
+    if places.stores.is_empty() {
+        return Ok(tally);
+    }
+    tally.places = places.stores.iter().map(|runs| (runs.location(), runs.format())).collect();
+    let mut by_name: BTreeMap<(Option<String>, Format), Workflow> = BTreeMap::new();
+    let mut met = Met::default();
+    let is_meant = |at: Option<Timestamp>| match at {
+        Some(at) => at.is_within(since, until),
+        None => since.is_none() && until.is_none(),
+    };
+    each(context, &places, &Wanted::default(), &mut met, &mut |_, run| {
+        if !is_meant(run.updated_at) {
+            return Ok(true);
+        }
+        tally.runs += 1;
+        tally.note(&run);
+        let key = (run.workflow.clone(), run.format);
+        let workflow = by_name.entry(key).or_insert_with(|| Workflow {
+            name: run.workflow.clone(),
+            format: run.format,
+            statuses: BTreeMap::new(),
+            first: None,
+            last: None,
+            longest: None,
+        });
+        *workflow.statuses.entry(run.status).or_default() += 1;
+        workflow.first = workflow.first.into_iter().chain(run.started_at).min();
+        workflow.last = workflow.last.max(run.updated_at);
+        if run.status == Status::Waiting {
+            workflow.longest = workflow.longest.into_iter().chain(run.since).min();
+        }
+        Ok(true)
+    })?;
+    met.finish();
+    tally.warnings = met.warnings;
+    tally.workflows = by_name.into_values().collect();
+    tally.workflows.sort_by_key(|workflow| std::cmp::Reverse(workflow.last));
+    Ok(tally)
+}
+
+impl Workflows {
+    /// Keeps runs that make good examples: those whose names can be typed.
+    fn note(&mut self, run: &Run) {
+        let is_plain = |text: &str| escape::text(text) == text && !text.contains(char::is_whitespace);
+        if !is_plain(&run.id) {
+            return;
+        }
+        if run.status == Status::Waiting {
+            let waiting = run.waiting_for.as_ref();
+            let event = waiting.and_then(|waiting| {
+                let likely = waiting.unnamed.as_ref().and_then(|unnamed| unnamed.likely.first());
+                waiting.events.first().or(likely).filter(|event| is_plain(event)).cloned()
+            });
+            if self.waiting.as_ref().is_none_or(|(_, known)| known.is_none() && event.is_some()) {
+                self.waiting = Some((run.id.clone(), event));
+            }
+        }
+        if matches!(run.status, Status::Failed | Status::Corrupt) && self.failed.is_none() {
+            self.failed = Some(run.id.clone());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The workflow of that name.
+    pub(crate) fn workflow(&self, name: &str) -> Option<&Workflow> {
+        self.workflows.iter().find(|workflow| workflow.name.as_deref() == Some(name))
+    }
+
+    /// The workflows as JSON.
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
+        let shape = |workflow: &Workflow| {
+            serde_json::to_value(Shape {
+                workflow: workflow.name.as_deref(),
+                format: workflow.format.as_str(),
+                runs: workflow.runs(),
+                statuses: workflow.statuses.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
+                first_started: workflow.first,
+                last_event: workflow.last,
+                waiting_since: workflow.longest,
+            })
+        };
+        let shapes = self.workflows.iter().map(shape).collect::<Result<Vec<_>, _>>()?;
+        serde_json::to_string(&shapes)
+    }
+
+    /// What kind of store it is and what is in it, a line for each.
+    pub(crate) fn describe(&self) -> String {
+        let (runs, workflows) =
+            (counted(self.runs, "run", "runs"), counted(self.workflows.len() as u64, "workflow", "workflows"));
+        let places = self.places.iter().map(|(place, format)| format!("{}: {format}", escape::text(place)));
+        format!("{}, {runs} of {workflows}\n", places.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The workflows, all or the last active ones.
+    pub(crate) fn section(&self, context: &Context, all: bool) -> Section {
+        let most = if all { usize::MAX } else { WORKFLOWS_MAX };
+        let shown: Vec<&Workflow> = self.workflows.iter().take(most).collect();
+        let notes = match self.workflows.len() - shown.len() {
+            0 => String::new(),
+            more => format!("and {more} more, the last active ones first\n"),
+        };
+        Section { title: String::new(), table: Some(table(context, &shown)), notes }
+    }
+}
+
+/// A row for each workflow; the statuses that occur are columns.
+pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
+    let occurs = |status: &Status| workflows.iter().any(|workflow| workflow.statuses.contains_key(status));
+    let statuses: Vec<Status> = Status::ALL.into_iter().filter(occurs).collect();
+    let mut columns = vec![Column::text("workflow").cut_to(16), Column::number("runs")];
+    columns.extend(statuses.iter().map(|status| {
+        // What needs somebody to look stays longest.
+        let rank = match status {
+            Status::Failed | Status::Corrupt | Status::Waiting | Status::Retrying => 1,
+            Status::Running | Status::Pending => 3,
+            Status::Sleeping | Status::Completed | Status::Cancelled => 4,
+        };
+        Column::number(status.as_str()).expendable(rank)
+    }));
+    columns.push(Column::number("last event").expendable(2));
+    let mut table = Table::new(columns);
+    for workflow in workflows {
+        let mut cells = vec![
+            Cell::name(workflow.name.as_deref().unwrap_or("-")).tone(Tone::Strong),
+            Cell::new(count(workflow.runs())),
+        ];
+        cells.extend(statuses.iter().map(|status| match workflow.statuses.get(status) {
+            None => Cell::new("-").tone(Tone::Dim),
+            Some(n) => Cell::new(count(*n)).tone(words::tone(*status)),
+        }));
+        cells.push(Cell::new(context.recency(workflow.last)).tone(Tone::Dim));
+        table.row(cells);
+    }
+    table
+}
+
+/// Both halves of a store: the functions if it has any, and the workflows. The error if it has neither.
+pub(crate) fn beside<T>(functions: Result<T>, workflows: Result<Workflows>) -> Result<(Option<T>, Workflows)> {
+    let lacks = |error: &anyhow::Error| error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "no_log");
+    match (functions, workflows) {
+        (Ok(functions), Ok(tally)) => Ok((Some(functions), tally)),
+        (Ok(functions), Err(error)) => {
+            let message = format!("workflow runs could not be read: {error:#}");
+            Ok((Some(functions), Workflows { warnings: vec![Warning::lost(message)], ..Workflows::default() }))
+        }
+        (Err(error), Ok(tally)) if lacks(&error) && !tally.is_empty() => Ok((None, tally)),
+        (Err(error), Err(cause)) if lacks(&error) => Err(cause),
+        (Err(error), _) => Err(error),
+    }
+}

@@ -1,0 +1,57 @@
+//! Waiting for something to happen to a run, for so long at most.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::error::Failure;
+use crate::runs::places::Places;
+use crate::zone::span_micros;
+use temporal_code::runs::client::ClientError;
+
+/// Whether to wait, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for it
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    /// Wait so long at most, as 30s or 5m; exit code 8 then
+    #[arg(long, value_name = "SPAN", requires = "wait")]
+    timeout: Option<String>,
+}
+
+impl WaitArgs {
+    fn timeout(&self) -> Result<Option<Duration>> {
+        let Some(text) = &self.timeout else { return Ok(None) };
+        let thousandths = text.trim().strip_suffix("ms").and_then(|number| number.trim().parse::<u64>().ok());
+        let micros = match thousandths {
+            _ if text.trim() == "0" => Some(0),
+            Some(thousandths) => thousandths.checked_mul(1_000),
+            None => span_micros(text).and_then(|micros| u64::try_from(micros).ok()),
+        };
+        let failure = || Failure::new("usage", format!("--timeout `{text}` is not a span of time"));
+        Ok(Some(Duration::from_micros(micros.ok_or_else(|| failure().hint("give 30s, 5m, 1h30m"))?)))
+    }
+
+    /// Refuses what is no span of time, before anything is done.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.timeout().map(drop)
+    }
+
+    /// Waits for `what`; none if it takes too long.
+    pub(crate) fn wait_for<T>(
+        &self,
+        places: &Places,
+        what: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<Option<T>> {
+        let timeout = self.timeout()?;
+        let waited = places.runtime.block_on(async {
+            match timeout {
+                None => Some(what.await),
+                Some(timeout) => tokio::time::timeout(timeout, what).await.ok(),
+            }
+        });
+        waited.transpose().map_err(|error| places.explain(error))
+    }
+}

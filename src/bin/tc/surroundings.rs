@@ -1,0 +1,110 @@
+//! What every command needs to know: the options, the terminal, the time.
+
+use anyhow::Result;
+
+use crate::args::Global;
+use crate::error::Failure;
+use crate::find::{self, Store};
+use crate::output::table::Tone;
+use crate::output::warnings::{self, Warning};
+use crate::output::{escape, progress};
+use crate::zone::Zone;
+use temporal_code::evolution::scan::{Evidence, Options, ScanError};
+use temporal_code::time::Timestamp;
+
+/// The options and the surroundings of one run.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) global: Global,
+    pub(crate) zone: Zone,
+    pub(crate) now: Timestamp,
+    pub(crate) colours: bool,
+    size: Option<(usize, usize)>,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Result<Self> {
+        let zone = match &global.tz {
+            Some(name) => Zone::named(name)?,
+            None => Zone::Local,
+        };
+        let colours = global.colours();
+        Ok(Context { zone, now: Timestamp::now(), colours, size: terminal_size(), global })
+    }
+
+    /// Columns of the terminal; `None` off a terminal, where nothing is cut.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.size.map(|(width, _)| width)
+    }
+
+    /// Lines of the terminal.
+    pub(crate) fn height(&self) -> Option<usize> {
+        self.size.map(|(_, height)| height)
+    }
+
+    /// The store that was asked for, or the one that is near.
+    pub(crate) fn store(&self) -> Result<Store> {
+        find::store(&self.global)
+    }
+
+    /// Threads to read with.
+    pub(crate) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.global.threads.map_or_else(all, usize::from)
+    }
+
+    /// Sentences, broken into lines that fit the terminal.
+    pub(crate) fn prose(&self, tone: Tone, text: &str) -> String {
+        let lines = textwrap::wrap(text, self.width().unwrap_or(usize::MAX));
+        lines.iter().map(|line| tone.paint(line, self.colours) + "\n").collect()
+    }
+
+    /// Runs a scan with a progress bar, and turns its evidence into warnings or, if asked to be strict, an error.
+    pub(crate) fn scan<T>(
+        &self,
+        store: &Store,
+        scan: impl FnOnce(&Options<'_>) -> Result<(T, Vec<Evidence>), ScanError>,
+    ) -> Result<(T, Vec<Warning>)> {
+        let sizes = store.sources.iter().map(|source| source.size());
+        let total = sizes.sum::<Option<u64>>();
+        let (result, evidence) = progress::watch(self.global.quiet, total, |progress| {
+            scan(&Options { threads: self.threads(), ..Options::new(progress) })
+        })?;
+        if self.global.strict {
+            refuse_any_fault(&evidence)?;
+        }
+        Ok((result, warnings::of_scan(&evidence)))
+    }
+}
+
+fn refuse_any_fault(evidence: &[Evidence]) -> Result<()> {
+    for log in evidence {
+        let name = escape::text(&log.name);
+        if let Some(place) = log.places.first() {
+            let name = place.part.as_ref().map_or(name, |part| escape::text(part));
+            let at = place.line.map_or_else(|| format!("@{}", place.offset), |line| line.to_string());
+            let message = format!("{name}:{at}: {}", place.fault);
+            return Err(Failure::new("bad_data", message).hint("without --strict it is skipped and counted").into());
+        }
+        if let Some(damage) = &log.damaged {
+            let message = format!("{name}: damaged or cut short behind line {}: {damage}", log.lines);
+            return Err(Failure::new("bad_data", message).into());
+        }
+        if log.shrunk {
+            return Err(Failure::new("bad_data", format!("{name}: became shorter while it was read")).into());
+        }
+    }
+    Ok(())
+}
+
+/// Columns and lines of the terminal on standard output. `COLUMNS` and `LINES` override them, also off a terminal.
+fn terminal_size() -> Option<(usize, usize)> {
+    let set = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok().filter(|n| *n > 0);
+    let found = terminal_size::terminal_size_of(std::io::stdout()).map(|(w, h)| (usize::from(w.0), usize::from(h.0)));
+    // A terminal that does not know its size says 0.
+    let found = found.filter(|(width, height)| *width > 0 && *height > 0);
+    match (set("COLUMNS"), found) {
+        (Some(width), found) => Some((width, set("LINES").or(found.map(|size| size.1)).unwrap_or(usize::MAX))),
+        (None, found) => found,
+    }
+}
