@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value};
 
 use super::Runs;
-use super::shown::{Moment, Seq, What};
+use super::event::{Moment, What};
+use super::run::Seq;
 use crate::compat::substantial::Body;
 use crate::store::Error;
 use crate::time::Timestamp;

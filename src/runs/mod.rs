@@ -7,19 +7,20 @@
 pub mod client;
 mod compare;
 mod detect;
-mod durable;
-mod effect;
+mod durable_python;
+mod event;
 mod own;
-mod shown;
+mod run;
 mod substantial;
+mod value;
 
 use std::sync::Arc;
 
 pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
-pub use shown::{
-    Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
-};
+pub use event::{Moment, What};
+pub use run::{Brief, Format, Holder, Letter, Problem, Run, Seq, State, StepView, Unnamed, Waiting, Whole};
+pub use value::Value;
 
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::Client;
@@ -98,9 +99,9 @@ impl Runs {
         limit: usize,
     ) -> Result<Ids, Error> {
         match self {
-            Runs::Own(store) => own::ids(&**store, start, after, limit).await,
-            Runs::Substantial(client, _) => substantial::ids(client, workflow, start, after, limit).await,
-            Runs::DurablePython(folder) => durable::ids(folder, start, after, limit).await,
+            Runs::Own(store) => own::look::ids(&**store, start, after, limit).await,
+            Runs::Substantial(client, _) => substantial::look::ids(client, workflow, start, after, limit).await,
+            Runs::DurablePython(folder) => durable_python::ids(folder, start, after, limit).await,
         }
     }
 
@@ -110,9 +111,9 @@ impl Runs {
     /// What the medium says of more than one run.
     pub async fn look(&self, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
         match self {
-            Runs::Own(store) => own::look(&**store, ids, now).await,
-            Runs::Substantial(client, _) => substantial::look(client, ids, now).await,
-            Runs::DurablePython(folder) => durable::look(folder, ids).await,
+            Runs::Own(store) => own::look::look(&**store, ids).await,
+            Runs::Substantial(client, _) => substantial::look::look(client, ids, now).await,
+            Runs::DurablePython(folder) => durable_python::look(folder, ids).await,
         }
     }
 
@@ -122,9 +123,9 @@ impl Runs {
     /// What the medium says.
     pub async fn has(&self, id: &str) -> Result<bool, Error> {
         match self {
-            Runs::Own(store) => own::has(&**store, id).await,
-            Runs::Substantial(client, _) => substantial::has(client, id).await,
-            Runs::DurablePython(folder) => durable::has(folder, id).await,
+            Runs::Own(store) => own::look::has(&**store, id).await,
+            Runs::Substantial(client, _) => substantial::look::has(client, id).await,
+            Runs::DurablePython(folder) => durable_python::has(folder, id).await,
         }
     }
 
@@ -140,9 +141,9 @@ impl Runs {
         visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
     ) -> Result<Option<Whole>, Error> {
         match self {
-            Runs::Own(store) => own::follow(&**store, id, now, visit).await,
-            Runs::Substantial(client, _) => substantial::follow(client, id, now, visit).await,
-            Runs::DurablePython(folder) => durable::follow(folder, id).await,
+            Runs::Own(store) => own::follow::follow(&**store, id, visit).await,
+            Runs::Substantial(client, _) => substantial::follow::follow(client, id, now, visit).await,
+            Runs::DurablePython(folder) => durable_python::follow(folder, id).await,
         }
     }
 }

@@ -8,7 +8,7 @@ mod substantial;
 use std::time::Duration;
 
 use super::Runs;
-use super::shown::{Format, Run};
+use super::run::{Format, Run};
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::{Error, Token};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
-use crate::runs::shown::{Seq, What};
+use crate::runs::event::What;
+use crate::runs::run::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, Inbox, Stamp};
 use crate::workflow::{
@@ -201,7 +202,7 @@ async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<
         }
         found.is_none()
     };
-    crate::runs::own::follow(store, run, crate::time::Timestamp::MIN, &mut visit).await?;
+    crate::runs::own::follow::follow(store, run, &mut visit).await?;
     Ok(found)
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Client, ClientError, Delivered, Message, PAUSE, Receipt, Start};
 use crate::compat::substantial::{self as package, Found, QUEUE};
-use crate::runs::substantial as theirs;
+use crate::runs::substantial::look::has;
 
 /// What the package has no place for.
 fn no_key() -> ClientError {
@@ -28,7 +28,7 @@ fn planned(found: &Found, name: &str) -> usize {
 
 async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError> {
     let no_run = || ClientError::NoRun { run: run.to_owned() };
-    if !theirs::has(client, run).await? {
+    if !has(client, run).await? {
         return Err(no_run());
     }
     client.read(&[run]).await?.pop().ok_or_else(no_run)

@@ -1,6 +1,7 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
-use super::shown::{Format, Problem, Run, Seq, State, Value, Waiting, Whole};
+use super::run::{Format, Problem, Run, Seq, State, Waiting, Whole};
+use super::value::Value;
 use super::{Ids, Looked};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
 use crate::store::Error;

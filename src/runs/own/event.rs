@@ -1,30 +1,11 @@
-//! What an event changes, in a sentence.
+//! One event of a history of ours: what it changes in a sentence, where the run stands with it, and its JSON.
 
 use std::borrow::Cow;
 
-use super::shown::{Value, compact, error_text};
-use crate::compat::substantial;
+use crate::runs::run::{Brief, Seq, Waiting};
+use crate::runs::value::{cut, quoted, quoted_error};
 use crate::time::Timestamp;
-use crate::workflow::{Call, Ending, Entry, Event, Json, Message, Outcome, PutOff, RunState, StepState, WaitState};
-
-/// Most characters of a value or name that a sentence repeats.
-const QUOTED_MAX: usize = 160;
-
-/// A text, cut.
-fn cut(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(QUOTED_MAX) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
-}
-
-fn value(json: &Json<'_>) -> String {
-    cut(&compact(json.text())).into_owned()
-}
-
-fn error(json: &Json<'_>) -> String {
-    error_text(json).map_or_else(|| value(json), |text| cut(&text).into_owned())
-}
+use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, PutOff, RunState, StepState, WaitState};
 
 fn step(call: &Call<'_>) -> String {
     format!("{}#{}", cut(&call.step), call.n)
@@ -35,14 +16,14 @@ fn until(at: Option<&Timestamp>) -> String {
 }
 
 /// What an event of a history of ours changed; `state` is what it led to.
-pub(super) fn of_own(entry: &Entry<'_>, state: &RunState) -> String {
+pub(in crate::runs) fn effect(entry: &Entry<'_>, state: &RunState) -> String {
     match &entry.event {
         Event::Start(start) if start.generation > 1 => format!("the run goes on in generation {}", start.generation),
         Event::Start(start) => match &start.parent {
             Some(parent) => {
-                format!("{} starts for {} with {}", cut(&start.workflow), cut(&parent.run), value(&start.input))
+                format!("{} starts for {} with {}", cut(&start.workflow), cut(&parent.run), quoted(&start.input))
             }
-            None => format!("{} starts with {}", cut(&start.workflow), value(&start.input)),
+            None => format!("{} starts with {}", cut(&start.workflow), quoted(&start.input)),
         },
         Event::Claim { worker, until } => format!("{} takes the run until {until}", cut(worker)),
         Event::Renew { until } => format!("the worker keeps the run until {until}"),
@@ -53,7 +34,7 @@ pub(super) fn of_own(entry: &Entry<'_>, state: &RunState) -> String {
         Event::Compensation { call, attempt, outcome } => {
             attempted(&format!("the compensation of {}", step(call)), *attempt, outcome)
         }
-        Event::Value { call, value: json } => format!("{} is {}", step(call), value(json)),
+        Event::Value { call, value: json } => format!("{} is {}", step(call), quoted(json)),
         Event::Sleep { call, until } => format!("{} sleeps until {until}", step(call)),
         Event::Wake { call } => woke(call, state),
         Event::Wait { call, events, until: deadline, done, .. } => waits(call, events, deadline.as_ref(), *done, state),
@@ -69,7 +50,7 @@ pub(super) fn of_own(entry: &Entry<'_>, state: &RunState) -> String {
             None => cut(text).into_owned(),
         },
         Event::Revert { error: why, .. } => match why {
-            Some(why) => format!("what was done is compensated: {}", error(why)),
+            Some(why) => format!("what was done is compensated: {}", quoted_error(why)),
             None => "what was done is compensated".into(),
         },
         Event::Child { call, run, .. } => format!("{} begins the run {}", step(call), cut(run)),
@@ -90,7 +71,7 @@ fn released(put_off: Option<&PutOff<'_>>) -> String {
         None => "the worker lets go of the run".into(),
         Some(PutOff { retry_at, error: None }) => format!("the worker puts the run off until {retry_at}"),
         Some(PutOff { retry_at, error: Some(why) }) => {
-            format!("the worker puts the run off until {retry_at}: {}", error(why))
+            format!("the worker puts the run off until {retry_at}: {}", quoted_error(why))
         }
     }
 }
@@ -98,9 +79,11 @@ fn released(put_off: Option<&PutOff<'_>>) -> String {
 fn attempted(what: &str, attempt: u64, outcome: &Outcome<'_>) -> String {
     let at_attempt = if attempt == 1 { String::new() } else { format!(" at attempt {attempt}") };
     match outcome {
-        Outcome::Done(json) => format!("{what} is done{at_attempt}: {}", value(json)),
-        Outcome::Retry { error: why, at } => format!("{what} fails at attempt {attempt}, next at {at}: {}", error(why)),
-        Outcome::Failed(why) => format!("{what} fails for good{at_attempt}: {}", error(why)),
+        Outcome::Done(json) => format!("{what} is done{at_attempt}: {}", quoted(json)),
+        Outcome::Retry { error: why, at } => {
+            format!("{what} fails at attempt {attempt}, next at {at}: {}", quoted_error(why))
+        }
+        Outcome::Failed(why) => format!("{what} fails for good{at_attempt}: {}", quoted_error(why)),
     }
 }
 
@@ -147,7 +130,7 @@ fn waits(
 }
 
 fn receives(message: &Message<'_>, to: Option<&Call<'_>>, done: bool) -> String {
-    let said = format!("message {} comes: {}", cut(&message.event), value(&message.value));
+    let said = format!("message {} comes: {}", cut(&message.event), quoted(&message.value));
     match to {
         None => format!("{said}; it is kept"),
         Some(call) if done => format!("{said}; {} has what it waited for", step(call)),
@@ -157,41 +140,28 @@ fn receives(message: &Message<'_>, to: Option<&Call<'_>>, done: bool) -> String 
 
 fn ended(ending: &Ending<'_>) -> String {
     match ending {
-        Ending::Ok(json) => format!("completes: {}", value(json)),
-        Ending::Failed(why) => format!("fails: {}", error(why)),
+        Ending::Ok(json) => format!("completes: {}", quoted(json)),
+        Ending::Failed(why) => format!("fails: {}", quoted_error(why)),
         Ending::Cancelled(Some(reason)) => format!("is cancelled: {}", cut(reason)),
         Ending::Cancelled(None) => "is cancelled".into(),
     }
 }
 
-/// The word for a kind of event of `substantial`.
-pub(super) fn kind_of(event: &substantial::Event) -> &'static str {
-    use substantial::Body;
-    match &event.body {
-        Some(Body::Start(_)) => "start",
-        Some(Body::Save(_)) => "save",
-        Some(Body::Sleep(_)) => "sleep",
-        Some(Body::Send(_)) => "send",
-        Some(Body::Stop(_)) => "stop",
-        None if event.compensation.is_some() => "compensation",
-        None => "unknown",
+pub(in crate::runs) fn brief(state: &RunState) -> Brief {
+    Brief {
+        status: state.status(),
+        waiting_for: Some(Waiting::from(state.waiting_for())).filter(|waiting| !waiting.is_nothing()),
+        worker: state.claim().map(|claim| claim.worker.to_string()),
     }
 }
 
-/// What an event of `substantial` changed.
-pub(super) fn of_substantial(event: &substantial::Event, effect: &substantial::Effect) -> String {
-    use substantial::{Body, Stop};
-    let with = |payload: &substantial::Payload| cut(&Value::from(payload).plain()).into_owned();
-    let said = match &event.body {
-        Some(Body::Start(kwargs)) => Some(with(kwargs)),
-        Some(Body::Save(save)) if save.counter == -1 => Some(with(&save.value)),
-        Some(Body::Send(send)) => Some(with(&send.value)),
-        Some(Body::Stop(Stop::Ok(payload) | Stop::Err(payload))) => Some(with(payload)),
-        _ => event.compensation.as_ref().map(|compensation| cut(&compensation.error).into_owned()),
-    };
-    match (effect, said) {
-        (substantial::Effect::Starts(1), Some(said)) => format!("the run starts with {said}"),
-        (effect, Some(said)) => format!("{effect}: {said}"),
-        (effect, None) => effect.to_string(),
+/// The line as it stands, with the generation where it is not the first and the line does not say it.
+pub(in crate::runs) fn json(seq: Seq, entry: &Entry<'_>, line: &[u8]) -> String {
+    // The fold has read it, so it is an object in UTF-8.
+    let line = String::from_utf8_lossy(line);
+    match &entry.event {
+        Event::Start(start) if start.generation > 1 => line.into_owned(),
+        _ if seq.generation == 1 => line.into_owned(),
+        _ => format!("{{\"generation\":{},{}", seq.generation, line.strip_prefix('{').unwrap_or(&line)),
     }
 }

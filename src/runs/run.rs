@@ -1,13 +1,12 @@
 //! What is shown of runs, the same for all formats.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use super::effect;
-use crate::compat::durable_python::{Instance, Seen};
-use crate::compat::substantial::{self, Filter, FilterError, Subject};
+use super::value::Value;
+use crate::compat::durable_python::Instance;
+use crate::compat::substantial::{Filter, FilterError, Subject};
 use crate::time::Timestamp;
-use crate::workflow::{self, Entry, Json, RunState, Status};
+use crate::workflow::{self, Json, Status};
 
 /// Who writes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,104 +33,6 @@ impl Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-/// A value of a run: JSON, or else a text that says what it is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// JSON.
-    Json(Json<'static>),
-    /// What JSON cannot say.
-    Text(String),
-}
-
-impl Value {
-    /// As text: JSON as it is written.
-    pub fn text(&self) -> &str {
-        match self {
-            Value::Json(json) => json.text(),
-            Value::Text(text) => text,
-        }
-    }
-
-    /// As text on one line, without the blanks that indent JSON.
-    pub fn brief(&self) -> Cow<'_, str> {
-        match self {
-            Value::Json(json) => compact(json.text()),
-            Value::Text(text) => Cow::Borrowed(text),
-        }
-    }
-
-    /// As JSON: what is not is a string.
-    pub fn json(&self) -> Cow<'_, str> {
-        match self {
-            Value::Json(json) => Cow::Borrowed(json.text()),
-            Value::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
-        }
-    }
-
-    /// As a person would say it: of an error its type and message, of a text the text itself.
-    pub fn plain(&self) -> String {
-        let Value::Json(json) = self else { return self.text().to_owned() };
-        if json.text().starts_with('"') {
-            return json.read::<String>().unwrap_or_else(|_| json.text().to_owned());
-        }
-        error_text(json).unwrap_or_else(|| compact(json.text()).into_owned())
-    }
-}
-
-/// Largest JSON that is put on one line, in bytes: longer ones are cut wherever they are shown.
-const COMPACT_MAX: usize = 64 << 10;
-
-/// JSON without the blanks that indent it, and with letters instead of their escapes.
-pub(super) fn compact(json: &str) -> Cow<'_, str> {
-    let is_plain = !json.contains("  ") && !json.contains("\\u") && !json.contains('\t');
-    if is_plain || json.len() > COMPACT_MAX {
-        return Cow::Borrowed(json);
-    }
-    match serde_json::from_str::<serde_json::Value>(json) {
-        Ok(value) => Cow::Owned(value.to_string()),
-        Err(_) => Cow::Borrowed(json),
-    }
-}
-
-/// `Timeout: no answer`, if it is an object that says so.
-pub(super) fn error_text(error: &Json<'_>) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Said {
-        #[serde(rename = "type")]
-        kind: Option<String>,
-        message: Option<String>,
-    }
-    if !error.text().trim_start().starts_with('{') {
-        return None;
-    }
-    match error.read::<Said>().ok()? {
-        Said { kind: Some(kind), message: Some(message) } => Some(format!("{kind}: {message}")),
-        Said { kind: None, message: Some(message) } => Some(message),
-        _ => None,
-    }
-}
-
-impl From<&Json<'_>> for Value {
-    fn from(json: &Json<'_>) -> Self {
-        Value::Json(json.clone().into_owned())
-    }
-}
-
-impl From<&substantial::Payload> for Value {
-    fn from(payload: &substantial::Payload) -> Self {
-        match payload {
-            substantial::Payload::Json(json) => Value::Json(json.clone()),
-            substantial::Payload::Bytes(bytes) => Value::Text(format!("{} bytes that are not JSON", bytes.len())),
-        }
-    }
-}
-
-impl From<&Seen> for Value {
-    fn from(seen: &Seen) -> Self {
-        seen.json.clone().map_or_else(|| Value::Text(seen.text.clone()), Value::Json)
     }
 }
 
@@ -442,40 +343,6 @@ impl Whole {
     }
 }
 
-/// One event of a history, and what the run has come to with it.
-#[derive(Debug)]
-pub struct Moment<'a> {
-    /// Which event.
-    pub seq: Seq,
-    /// When it happened, if that is recorded.
-    pub at: Option<Timestamp>,
-    /// What happened.
-    pub what: What<'a>,
-}
-
-/// An event as its format has it.
-#[derive(Clone, Copy, Debug)]
-pub enum What<'a> {
-    /// Of a history of ours.
-    Own {
-        /// The event.
-        entry: &'a Entry<'a>,
-        /// Its line.
-        line: &'a [u8],
-        /// What the history amounts to with it.
-        state: &'a RunState,
-    },
-    /// Of the package `substantial`.
-    Substantial {
-        /// The event.
-        event: &'a substantial::Event,
-        /// What it changes.
-        effect: &'a substantial::Effect,
-        /// What the history amounts to with it.
-        history: &'a substantial::History,
-    },
-}
-
 /// Where a run stands after an event, in short.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Brief {
@@ -485,66 +352,4 @@ pub struct Brief {
     pub waiting_for: Option<Waiting>,
     /// The worker that holds it.
     pub worker: Option<String>,
-}
-
-impl Moment<'_> {
-    /// The word by which the history names this kind of event.
-    pub fn kind(&self) -> &'static str {
-        match self.what {
-            What::Own { entry, .. } => entry.event.kind(),
-            What::Substantial { event, .. } => effect::kind_of(event),
-        }
-    }
-
-    /// What it changes, in a sentence. Values in it are cut; it may hold any character.
-    pub fn effect(&self) -> String {
-        match self.what {
-            What::Own { entry, state, .. } => effect::of_own(entry, state),
-            What::Substantial { event, effect, .. } => effect::of_substantial(event, effect),
-        }
-    }
-
-    /// Where the run stands with it.
-    pub fn brief(&self) -> Brief {
-        match self.what {
-            What::Own { state, .. } => super::own::brief(state),
-            What::Substantial { history, .. } => super::substantial::brief(history),
-        }
-    }
-
-    /// The event as a JSON object with `seq`, `at` and `type`; of our own the line as it stands.
-    pub fn json(&self) -> String {
-        match self.what {
-            What::Own { entry, line, .. } => super::own::item(self.seq, entry, line),
-            What::Substantial { event, .. } => super::substantial::item(self.seq, self.at, event),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_stand_on_one_line() {
-        for (json, wanted) in [
-            (r#"{   "a":   1.50,      "b  c": "x \"  y\\"   }"#, r#"{"a":1.50,"b  c":"x \"  y\\"}"#),
-            (r#"{"a": 1}"#, r#"{"a": 1}"#),
-            (r#"{"b":"Zo\u00eb","a":"\u001b"}"#, r#"{"b":"Zoë","a":"\u001b"}"#),
-            (r#"["\ud800"]"#, r#"["\ud800"]"#),
-        ] {
-            assert_eq!(compact(json), wanted);
-        }
-    }
-
-    #[test]
-    fn values_are_said_plainly() {
-        let said = |json: &str| Value::Json(Json::parse(json).unwrap()).plain();
-        assert_eq!(said(r#"{"type":"Timeout","message":"no answer"}"#), "Timeout: no answer");
-        assert_eq!(said(r#"{"message":"no answer"}"#), "no answer");
-        assert_eq!(said(r#"{"type":7,"message":"no answer"}"#), r#"{"type":7,"message":"no answer"}"#);
-        assert_eq!(said(r#""RuntimeError: card declined""#), "RuntimeError: card declined");
-        assert_eq!(said("12.50"), "12.50");
-        assert_eq!(Value::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
-    }
 }

@@ -1,0 +1,75 @@
+//! The events of a run's history, each as its format has it, and what all of them tell.
+
+use super::run::{Brief, Seq};
+use super::{own, substantial};
+use crate::compat::substantial as package;
+use crate::time::Timestamp;
+use crate::workflow::{Entry, RunState};
+
+/// One event of a history, and what the run has come to with it.
+#[derive(Debug)]
+pub struct Moment<'a> {
+    /// Which event.
+    pub seq: Seq,
+    /// When it happened, if that is recorded.
+    pub at: Option<Timestamp>,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// An event as its format has it.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// Of a history of ours.
+    Own {
+        /// The event.
+        entry: &'a Entry<'a>,
+        /// Its line.
+        line: &'a [u8],
+        /// What the history amounts to with it.
+        state: &'a RunState,
+    },
+    /// Of the package `substantial`.
+    Substantial {
+        /// The event.
+        event: &'a package::Event,
+        /// What it changes.
+        effect: &'a package::Effect,
+        /// What the history amounts to with it.
+        history: &'a package::History,
+    },
+}
+
+impl Moment<'_> {
+    /// The word by which the history names this kind of event.
+    pub fn kind(&self) -> &'static str {
+        match self.what {
+            What::Own { entry, .. } => entry.event.kind(),
+            What::Substantial { event, .. } => substantial::event::kind(event),
+        }
+    }
+
+    /// What it changes, in a sentence. Values in it are cut; it may hold any character.
+    pub fn effect(&self) -> String {
+        match self.what {
+            What::Own { entry, state, .. } => own::event::effect(entry, state),
+            What::Substantial { event, effect, .. } => substantial::event::effect(event, effect),
+        }
+    }
+
+    /// Where the run stands with it.
+    pub fn brief(&self) -> Brief {
+        match self.what {
+            What::Own { state, .. } => own::event::brief(state),
+            What::Substantial { history, .. } => substantial::event::brief(history),
+        }
+    }
+
+    /// The event as a JSON object with `seq`, `at` and `type`; of our own the line as it stands.
+    pub fn json(&self) -> String {
+        match self.what {
+            What::Own { entry, line, .. } => own::event::json(self.seq, entry, line),
+            What::Substantial { event, .. } => substantial::event::json(self.seq, self.at, event),
+        }
+    }
+}
