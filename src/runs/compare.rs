@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value};
 
 use super::Runs;
-use super::event::{Moment, What};
+use super::event::{NativeEvent, RunEvent};
 use super::run::Seq;
 use crate::compat::substantial::Body;
 use crate::store::Error;
@@ -45,7 +45,7 @@ pub struct Side {
     /// What kind.
     pub kind: &'static str,
     /// What it changed.
-    pub effect: String,
+    pub change: String,
     /// Whether the other run's event in the same place says the same.
     pub same: bool,
 }
@@ -72,8 +72,8 @@ pub async fn compare(
 ) -> Result<Result<Difference, String>, Error> {
     let mut marks: [Vec<u64>; 2] = Default::default();
     for ((runs, id), marks) in [one, other].into_iter().zip(&mut marks) {
-        let mut visit = |moment: &Moment<'_>| {
-            marks.extend(mark(moment, id));
+        let mut visit = |event: &RunEvent<'_>| {
+            marks.extend(mark(event, id));
             marks.len() < COMPARED_MAX
         };
         if runs.follow(id, now, &mut visit).await?.is_none() {
@@ -85,13 +85,13 @@ pub async fn compare(
     for (side, (runs, id)) in [one, other].into_iter().enumerate() {
         let mut seen = 0;
         let told = &mut difference.sides[side];
-        let mut visit = |moment: &Moment<'_>| {
-            if counts(moment) {
+        let mut visit = |event: &RunEvent<'_>| {
+            if counts(event) {
                 seen += 1;
                 if seen > same && told.len() < TOLD_MAX {
-                    let (seq, at, kind) = (moment.seq, moment.at, moment.kind());
+                    let (seq, at, kind) = (event.seq, event.at, event.kind());
                     let equal = marks[0].get(seen - 1) == marks[1].get(seen - 1);
-                    told.push(Side { seq, at, kind, effect: moment.effect(), same: equal });
+                    told.push(Side { seq, at, kind, change: event.change(), same: equal });
                 }
             }
             seen < COMPARED_MAX
@@ -103,19 +103,19 @@ pub async fn compare(
 }
 
 /// Whether an event is of what a run's code did, and not of how workers shared it.
-fn counts(moment: &Moment<'_>) -> bool {
-    !matches!(moment.kind(), "claim" | "renew" | "release" | "skip" | "turn")
+fn counts(event: &RunEvent<'_>) -> bool {
+    !matches!(event.kind(), "claim" | "renew" | "release" | "skip" | "turn")
 }
 
 /// What is the same for events that say the same.
-fn mark(moment: &Moment<'_>, run: &str) -> Option<u64> {
-    if !counts(moment) {
+fn mark(event: &RunEvent<'_>, run: &str) -> Option<u64> {
+    if !counts(event) {
         return None;
     }
     let mut hasher = DefaultHasher::new();
-    let text = match moment.what {
-        What::Own { line, .. } => own_text(line, run),
-        What::Substantial { event, .. } => match &event.body {
+    let text = match event.native {
+        NativeEvent::Own { line, .. } => own_text(line, run),
+        NativeEvent::Substantial { event, .. } => match &event.body {
             // Sleeps are the same if they last as long.
             Some(Body::Sleep(sleep)) => {
                 let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);

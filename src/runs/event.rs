@@ -8,18 +8,18 @@ use crate::workflow::{Entry, RunState};
 
 /// One event of a history, and what the run has come to with it.
 #[derive(Debug)]
-pub struct Moment<'a> {
+pub struct RunEvent<'a> {
     /// Which event.
     pub seq: Seq,
     /// When it happened, if that is recorded.
     pub at: Option<Timestamp>,
     /// What happened.
-    pub what: What<'a>,
+    pub native: NativeEvent<'a>,
 }
 
 /// An event as its format has it.
 #[derive(Clone, Copy, Debug)]
-pub enum What<'a> {
+pub enum NativeEvent<'a> {
     /// Of a history of ours.
     Own {
         /// The event.
@@ -40,36 +40,36 @@ pub enum What<'a> {
     },
 }
 
-impl Moment<'_> {
+impl RunEvent<'_> {
     /// The word by which the history names this kind of event.
     pub fn kind(&self) -> &'static str {
-        match self.what {
-            What::Own { entry, .. } => entry.event.kind(),
-            What::Substantial { event, .. } => substantial::event::kind(event),
+        match self.native {
+            NativeEvent::Own { entry, .. } => entry.event.kind(),
+            NativeEvent::Substantial { event, .. } => substantial::event::kind(event),
         }
     }
 
     /// What it changes, in a sentence. Values in it are cut; it may hold any character.
-    pub fn effect(&self) -> String {
-        match self.what {
-            What::Own { entry, state, .. } => own::event::effect(entry, state),
-            What::Substantial { event, effect, .. } => substantial::event::effect(event, effect),
+    pub fn change(&self) -> String {
+        match self.native {
+            NativeEvent::Own { entry, state, .. } => own::event::change(entry, state),
+            NativeEvent::Substantial { event, effect, .. } => substantial::event::change(event, effect),
         }
     }
 
     /// Where the run stands with it.
     pub fn brief(&self) -> Brief {
-        match self.what {
-            What::Own { state, .. } => own::event::brief(state),
-            What::Substantial { history, .. } => substantial::event::brief(history),
+        match self.native {
+            NativeEvent::Own { state, .. } => own::event::brief(state),
+            NativeEvent::Substantial { history, .. } => substantial::event::brief(history),
         }
     }
 
     /// The event as a JSON object with `seq`, `at` and `type`; of our own the line as it stands.
     pub fn json(&self) -> String {
-        match self.what {
-            What::Own { entry, line, .. } => own::event::json(self.seq, entry, line),
-            What::Substantial { event, .. } => substantial::event::json(self.seq, self.at, event),
+        match self.native {
+            NativeEvent::Own { entry, line, .. } => own::event::json(self.seq, entry, line),
+            NativeEvent::Substantial { event, .. } => substantial::event::json(self.seq, self.at, event),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
-pub use event::{Moment, What};
+pub use event::{NativeEvent, RunEvent};
 pub use run::{Brief, Format, Holder, Letter, Problem, Run, Seq, State, StepView, Unnamed, Waiting, Whole};
 pub use value::Value;
 
@@ -138,7 +138,7 @@ impl Runs {
         &self,
         id: &str,
         now: Timestamp,
-        visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+        visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
     ) -> Result<Option<Whole>, Error> {
         match self {
             Runs::Own(store) => own::follow::follow(&**store, id, visit).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::{SeededRandom, ThreadRandom};
 use temporal_code::runs::client::{Client, ClientError, Message, Start};
-use temporal_code::runs::{Moment, Runs, compare};
+use temporal_code::runs::{RunEvent, Runs, compare};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Stamp};
@@ -90,7 +90,7 @@ async fn a_look_and_the_whole_agree() {
     for (id, run) in looked.runs {
         let run = run.unwrap();
         let mut moments = 0;
-        let mut count = |_: &Moment<'_>| {
+        let mut count = |_: &RunEvent<'_>| {
             moments += 1;
             true
         };
@@ -102,9 +102,9 @@ async fn a_look_and_the_whole_agree() {
         for stop in 1..=moments {
             let mut seen = 0;
             let mut last = None;
-            let mut until = |moment: &Moment<'_>| {
+            let mut until = |event: &RunEvent<'_>| {
                 seen += 1;
-                last = Some(moment.brief());
+                last = Some(event.brief());
                 seen < stop
             };
             let part = runs.follow(&id, now, &mut until).await.unwrap().unwrap();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
-use crate::runs::event::What;
+use crate::runs::event::NativeEvent;
 use crate::runs::run::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, Inbox, Stamp};
@@ -186,8 +186,8 @@ fn plain(value: &Json<'_>) -> String {
 /// The same, in the history: lines of the inbox that were taken may be forgotten there.
 async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<(Seq, Content)>, ClientError> {
     let mut found = None;
-    let mut visit = |moment: &crate::runs::Moment<'_>| {
-        let What::Own { entry, state, .. } = moment.what else { return true };
+    let mut visit = |event: &crate::runs::RunEvent<'_>| {
+        let NativeEvent::Own { entry, state, .. } = event.native else { return true };
         let generation = state.inbox().generation;
         match &entry.event {
             Event::Receive { inbox, message, .. } if message.id == key => {

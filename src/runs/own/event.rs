@@ -16,7 +16,7 @@ fn until(at: Option<&Timestamp>) -> String {
 }
 
 /// What an event of a history of ours changed; `state` is what it led to.
-pub(in crate::runs) fn effect(entry: &Entry<'_>, state: &RunState) -> String {
+pub(in crate::runs) fn change(entry: &Entry<'_>, state: &RunState) -> String {
     match &entry.event {
         Event::Start(start) if start.generation > 1 => format!("the run goes on in generation {}", start.generation),
         Event::Start(start) => match &start.parent {

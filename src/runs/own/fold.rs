@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use crate::runs::event::{Moment, What};
+use crate::runs::event::{NativeEvent, RunEvent};
 use crate::runs::run::Seq;
 use crate::store::{Error, Name, Page, Store};
 use crate::time::Timestamp;
@@ -29,7 +29,7 @@ impl Dated {
     }
 
     /// Folds a page, and hands each event to `visit` until that returns false. Whether the end was reached.
-    pub(super) fn page(&mut self, page: &Page, visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send)) -> bool {
+    pub(super) fn page(&mut self, page: &Page, visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send)) -> bool {
         for (header, line) in page.lines() {
             let Ok(entry) = self.fold.line(header, line) else { return false };
             if self.times.len() < TIMES_MAX {
@@ -37,8 +37,8 @@ impl Dated {
             }
             let state = self.fold.state();
             let seq = Seq { generation: state.log().generation(), number: header.seq };
-            let what = What::Own { entry: &entry, line, state };
-            if !visit(&Moment { seq, at: Some(entry.at), what }) {
+            let native = NativeEvent::Own { entry: &entry, line, state };
+            if !visit(&RunEvent { seq, at: Some(entry.at), native }) {
                 return false;
             }
         }
@@ -71,7 +71,7 @@ fn refuse(fold: &mut Fold, error: Error) -> Result<(), Error> {
 pub(super) async fn go_on(
     store: &dyn Store,
     dated: &mut Dated,
-    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+    visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
 ) -> Result<bool, Error> {
     let (mut bytes, mut damage) = (PAGE_BYTES, None);
     let log = dated.fold.state().log().clone();

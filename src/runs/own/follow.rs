@@ -5,7 +5,7 @@ use super::inbox::{Letters, letters_of};
 use super::log_of;
 use super::run::{problem_of, run_of};
 use super::state::state_of;
-use crate::runs::event::Moment;
+use crate::runs::event::RunEvent;
 use crate::runs::run::{Problem, Seq, Whole};
 use crate::store::{End, Error, Position, Store};
 use crate::workflow::{RunState, Warning};
@@ -13,7 +13,7 @@ use crate::workflow::{RunState, Warning};
 pub(in crate::runs) async fn follow(
     store: &dyn Store,
     id: &str,
-    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+    visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
 ) -> Result<Option<Whole>, Error> {
     let Some(log) = log_of(id) else { return Ok(None) };
     let mut dated = Dated::new(log);

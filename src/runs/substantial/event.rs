@@ -22,7 +22,7 @@ pub(in crate::runs) fn kind(event: &Event) -> &'static str {
 }
 
 /// What an event of `substantial` changed.
-pub(in crate::runs) fn effect(event: &Event, effect: &Effect) -> String {
+pub(in crate::runs) fn change(event: &Event, effect: &Effect) -> String {
     let with = |payload: &Payload| cut(&Value::from(payload).plain()).into_owned();
     let said = match &event.body {
         Some(Body::Start(kwargs)) => Some(with(kwargs)),

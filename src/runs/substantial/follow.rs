@@ -5,7 +5,7 @@ use super::look::{Others, has, read_one};
 use super::run::{problems_of, run_of};
 use super::state::{letters, state_of};
 use crate::compat::substantial::{Client, Fold, Found};
-use crate::runs::event::{Moment, What};
+use crate::runs::event::{NativeEvent, RunEvent};
 use crate::runs::run::{Seq, Whole};
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -14,7 +14,7 @@ pub(in crate::runs) async fn follow(
     client: &Client,
     id: &str,
     now: Timestamp,
-    visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
+    visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
 ) -> Result<Option<Whole>, Error> {
     let Some(mut found) = read_one(client, id).await? else { return Ok(None) };
     if found.is_nothing() && !has(client, id).await? {
@@ -30,8 +30,8 @@ pub(in crate::runs) async fn follow(
         let effect = fold.event(event);
         let seq = Seq::first(fold.history().events as u64);
         let at = event.at.map(|at| client.zone().point(at));
-        let what = What::Substantial { event, effect: &effect, history: fold.history() };
-        if !visit(&Moment { seq, at, what }) {
+        let native = NativeEvent::Substantial { event, effect: &effect, history: fold.history() };
+        if !visit(&RunEvent { seq, at, native }) {
             reached = false;
             break;
         }

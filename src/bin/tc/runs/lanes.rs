@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::output::table::Tone;
 use crate::runs::timeline::{Bar, Fill, LANES_MAX, Lane};
-use temporal_code::runs::{Letter, Moment, What, Whole};
+use temporal_code::runs::{Letter, NativeEvent, RunEvent, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::{Call, Ending, Entry, Event, Outcome};
 
@@ -63,9 +63,9 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Takes an event into account.
-    pub(super) fn see(&mut self, moment: &Moment<'_>) {
-        let What::Own { entry, state, .. } = moment.what else {
-            if let Some(at) = moment.at {
+    pub(super) fn see(&mut self, event: &RunEvent<'_>) {
+        let NativeEvent::Own { entry, state, .. } = event.native else {
+            if let Some(at) = event.at {
                 self.moves_to(at);
             }
             return;

@@ -21,11 +21,11 @@ use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Brief, Format, Moment, Run, Runs, Seq, StepView, Whole};
+use temporal_code::runs::{Brief, Format, Run, RunEvent, Runs, Seq, StepView, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
-/// Most events of which the effects are kept for output that is printed as a whole.
+/// Most events of which the changes are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
 
 /// From which width of a terminal on the kinds of events are shown.
@@ -76,19 +76,20 @@ pub(super) struct StepShape {
     at: Option<Timestamp>,
     #[serde(rename = "type")]
     kind: &'static str,
-    effect: String,
+    #[serde(rename = "effect")]
+    change: String,
     status: &'static str,
 }
 
 impl StepShape {
-    fn new(moment: &Moment<'_>) -> Self {
+    fn new(event: &RunEvent<'_>) -> Self {
         StepShape {
-            seq: moment.seq.number,
-            generation: Some(moment.seq.generation).filter(|generation| *generation > 1),
-            at: moment.at,
-            kind: moment.kind(),
-            effect: moment.effect(),
-            status: moment.brief().status.as_str(),
+            seq: event.seq.number,
+            generation: Some(event.seq.generation).filter(|generation| *generation > 1),
+            at: event.at,
+            kind: event.kind(),
+            change: event.change(),
+            status: event.brief().status.as_str(),
         }
     }
 }
@@ -103,9 +104,9 @@ fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str
         return print_each(context, places, runs, run);
     }
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
-    let whole = places.follow(context, runs, run, &mut |moment| {
+    let whole = places.follow(context, runs, run, &mut |event| {
         match steps.len() < KEPT_MAX {
-            true => steps.push(StepShape::new(moment)),
+            true => steps.push(StepShape::new(event)),
             false => left_out += 1,
         }
         true
@@ -120,7 +121,7 @@ fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str
         let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
         for step in &steps {
             let at = step.at.map(|at| at.to_string()).unwrap_or_default();
-            table.row([&*step.seq.to_string(), &at, step.kind, &step.effect, step.status].map(Cell::new));
+            table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status].map(Cell::new));
         }
         vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &whole) }]
     };
@@ -151,7 +152,7 @@ fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
 
 /// Columns of a terminal that texts of a replay get, and whether the kinds of events have room.
 struct Room {
-    effect: usize,
+    change: usize,
     state: usize,
     kind: bool,
 }
@@ -164,7 +165,7 @@ impl Room {
         let others = if kind { 5 + 8 + 12 + 8 } else { 5 + 8 + 6 };
         let room = width.saturating_sub(others);
         let state = (room / 3).clamp(12, 40);
-        Some(Room { effect: room.saturating_sub(state).max(20), state, kind })
+        Some(Room { change: room.saturating_sub(state).max(20), state, kind })
     }
 }
 
@@ -189,36 +190,36 @@ impl<'c> Rows<'c> {
         Rows { context, out: Stream::new(context, Table::new(columns)), room, day: String::new(), said: String::new() }
     }
 
-    fn row(&mut self, number: Cell, time: Cell, kind: Cell, effect: Cell, state: Cell) -> Result<()> {
+    fn row(&mut self, number: Cell, time: Cell, kind: Cell, change: Cell, state: Cell) -> Result<()> {
         let with_kind = self.room.as_ref().is_none_or(|room| room.kind);
         let kind = if with_kind { vec![kind] } else { Vec::new() };
-        self.out.row([vec![number, time], kind, vec![effect, state]].concat())
+        self.out.row([vec![number, time], kind, vec![change, state]].concat())
     }
 
-    fn event(&mut self, moment: &Moment<'_>) -> Result<()> {
+    fn event(&mut self, event: &RunEvent<'_>) -> Result<()> {
         let context = self.context;
-        let brief = moment.brief();
-        let clock = moment.at.map_or_else(String::new, |at| context.clock(Some(at)));
+        let brief = event.brief();
+        let clock = event.at.map_or_else(String::new, |at| context.clock(Some(at)));
         let (date, time) = clock.split_once(' ').filter(|(date, _)| date.len() == 10).unwrap_or(("", &clock));
         if !date.is_empty() && date != self.day {
             date.clone_into(&mut self.day);
             let [none, date] = [Cell::default(), Cell::new(date).tone(Tone::Dim)];
             self.row(none.clone(), Cell::default(), Cell::default(), date, none)?;
         }
-        let effect = with_clocks(context, &moment.effect(), &self.day);
+        let change = with_clocks(context, &event.change(), &self.day);
         let said = said(context, &brief);
         let state = if said == self.said { String::new() } else { said.clone() };
         self.said = said;
-        let (effects, states) = match &self.room {
-            None => (vec![effect], vec![state]),
-            Some(room) => (wrapped(&effect, room.effect), wrapped(&state, room.state)),
+        let (changes, states) = match &self.room {
+            None => (vec![change], vec![state]),
+            Some(room) => (wrapped(&change, room.change), wrapped(&state, room.state)),
         };
-        for line in 0..effects.len().max(states.len()).max(1) {
+        for line in 0..changes.len().max(states.len()).max(1) {
             let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
             let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
-            let kind = if line == 0 { Cell::new(moment.kind()) } else { Cell::default() };
+            let kind = if line == 0 { Cell::new(event.kind()) } else { Cell::default() };
             let state = cell(&states).tone(words::tone(brief.status));
-            self.row(dim(&moment.seq.to_string()), dim(time), kind, cell(&effects), state)?;
+            self.row(dim(&event.seq.to_string()), dim(time), kind, cell(&changes), state)?;
         }
         Ok(())
     }
@@ -227,8 +228,8 @@ impl<'c> Rows<'c> {
 fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
     let mut rows = Rows::new(context);
     let mut printed = Ok(());
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        printed = rows.event(moment);
+    let whole = places.follow(context, runs, run, &mut |event| {
+        printed = rows.event(event);
         printed.is_ok() && !rows.out.is_over()
     })?;
     printed?;
@@ -314,12 +315,12 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         Point::Time(time) => last_by(context, places, runs, run, time)?,
     };
     let (mut last, mut found) = (None, None);
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        last = Some(moment.seq);
-        if moment.seq == wanted {
-            found = Some(StepShape::new(moment));
+    let whole = places.follow(context, runs, run, &mut |event| {
+        last = Some(event.seq);
+        if event.seq == wanted {
+            found = Some(StepShape::new(event));
         }
-        moment.seq < wanted
+        event.seq < wanted
     })?;
     if found.is_none() {
         let near = match last {
@@ -341,9 +342,9 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
 /// The last event that happened by then.
 fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
     let mut last = None;
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        let is_before = moment.at.is_none_or(|at| at <= time);
-        last = if is_before { Some(moment.seq) } else { last };
+    let whole = places.follow(context, runs, run, &mut |event| {
+        let is_before = event.at.is_none_or(|at| at <= time);
+        last = if is_before { Some(event.seq) } else { last };
         is_before
     })?;
     last.ok_or_else(|| {
@@ -360,7 +361,7 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
     let mut line = |tone, text: &str| head += &context.prose(tone, &escape::text(text));
     if let Some(step) = step {
         let at = context.clock(step.at);
-        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.effect));
+        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.change));
     }
     line(words::tone(whole.run.status), &summary(context, &whole.run));
     if let Some(holder) = &whole.state.holder {

@@ -54,8 +54,8 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
     let mut story = Story::new(asked, !for_people);
-    let mut visit = |moment: &temporal_code::runs::Moment<'_>| {
-        story.see(moment);
+    let mut visit = |event: &temporal_code::runs::RunEvent<'_>| {
+        story.see(event);
         true
     };
     let whole = places.follow(context, &runs, &id, &mut visit)?;

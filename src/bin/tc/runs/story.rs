@@ -12,7 +12,7 @@ use crate::runs::head::{heading, wrap};
 use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
 use crate::runs::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{Letter, Moment, Seq, StepView, Value, Whole};
+use temporal_code::runs::{Letter, RunEvent, Seq, StepView, Value, Whole};
 use temporal_code::time::Timestamp;
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
@@ -59,13 +59,13 @@ impl Story {
         Story { limit: limit.min(EVENTS_MAX), as_json, kept: VecDeque::new(), bytes: 0, seen: 0, lanes }
     }
 
-    pub(super) fn see(&mut self, moment: &Moment<'_>) {
+    pub(super) fn see(&mut self, event: &RunEvent<'_>) {
         self.seen += 1;
         if self.as_json {
-            self.keep(moment, moment.json());
+            self.keep(event, event.json());
         } else {
-            self.lanes.see(moment);
-            self.keep(moment, moment.effect());
+            self.lanes.see(event);
+            self.keep(event, event.change());
         }
     }
 
@@ -77,9 +77,9 @@ impl Story {
         self.kept.is_empty()
     }
 
-    fn keep(&mut self, moment: &Moment<'_>, text: String) {
+    fn keep(&mut self, event: &RunEvent<'_>, text: String) {
         self.bytes += text.len();
-        self.kept.push_back(Kept { seq: moment.seq, at: moment.at, kind: moment.kind(), text });
+        self.kept.push_back(Kept { seq: event.seq, at: event.at, kind: event.kind(), text });
         while self.kept.len() > self.limit || self.bytes > BYTES_MAX {
             let Some(first) = self.kept.pop_front() else { break };
             self.bytes -= first.text.len();

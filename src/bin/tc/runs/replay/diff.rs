@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other:
 fn item(names: [&str; 2], difference: &Difference, differs: bool) -> serde_json::Value {
     let side = |side: &Side| {
         let seq = (side.seq.number, side.seq.generation);
-        json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.effect,
+        json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.change,
                "same": side.same})
     };
     let sides: Vec<_> = (0..2)
@@ -68,9 +68,9 @@ fn section(context: &Context, names: [&str; 2], difference: &Difference, differs
         let tone = if same { Tone::Dim } else { Tone::Plain };
         let seq =
             |side: Option<&Side>| Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim);
-        let effect = |side: Option<&Side>| Cell::new(side.map_or("-", |side| &side.effect)).tone(tone);
+        let change = |side: Option<&Side>| Cell::new(side.map_or("-", |side| &side.change)).tone(tone);
         let mark = Cell::new(if same { "" } else { "≠" }).tone(Tone::Warn);
-        table.row([mark, seq(sides[0]), effect(sides[0]), seq(sides[1]), effect(sides[1])]);
+        table.row([mark, seq(sides[0]), change(sides[0]), seq(sides[1]), change(sides[1])]);
     }
     let more = |n: usize| {
         let count = difference.more[n] as u64;
