@@ -262,7 +262,7 @@ impl StepView {
 
 /// Something that others tell a run.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct InboxMessage {
     /// Its line in the inbox, where there is one.
     pub seq: Option<Seq>,
     /// What tells it from others.
@@ -281,10 +281,10 @@ pub struct Letter {
     pub is_taken: bool,
 }
 
-impl Letter {
+impl InboxMessage {
     /// Something of this kind that was not taken, of which nothing else is known.
     pub(super) fn new(kind: &'static str) -> Self {
-        Letter { seq: None, id: None, at: None, kind, event: None, value: None, from: None, is_taken: false }
+        InboxMessage { seq: None, id: None, at: None, kind, event: None, value: None, from: None, is_taken: false }
     }
 }
 
@@ -308,7 +308,7 @@ pub struct State {
     /// Its steps, in the order in which they first appear.
     pub steps: Vec<StepView>,
     /// Messages that came before anybody waited for them.
-    pub kept: Vec<Letter>,
+    pub kept: Vec<InboxMessage>,
     /// Why somebody asked to cancel it, if somebody did and gave a reason.
     pub cancel: Option<Option<String>>,
     /// Whether compensations are being run.
@@ -325,7 +325,7 @@ pub struct Whole {
     /// What is wrong with its history, at most a few; the corrupt ones first.
     pub problems: Vec<Problem>,
     /// What others told it, in order.
-    pub inbox: Vec<Letter>,
+    pub inbox: Vec<InboxMessage>,
     /// How many more there were before these.
     pub inbox_before: u64,
     /// What is wrong with the inbox.

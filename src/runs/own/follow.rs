@@ -1,7 +1,7 @@
 //! Following a run of ours from its first event.
 
 use super::fold::{Dated, go_on};
-use super::inbox::{Letters, letters_of};
+use super::inbox::{InboxTail, read_tail};
 use super::log_of;
 use super::run::{problem_of, run_of};
 use super::state::state_of;
@@ -33,8 +33,8 @@ pub(in crate::runs) async fn follow(
     let state = dated.fold.state();
     problems.splice(0..0, problem_of(state));
     problems.extend(odd(state));
-    let Letters { kept: inbox, before: inbox_before, problem: inbox_problem } =
-        if reached { letters_of(store, state).await? } else { Letters::default() };
+    let InboxTail { kept: inbox, before: inbox_before, problem: inbox_problem } =
+        if reached { read_tail(store, state).await? } else { InboxTail::default() };
     Ok(Some(Whole {
         run: run_of(&dated),
         state: state_of(&dated),

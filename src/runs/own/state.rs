@@ -1,8 +1,8 @@
 //! What a run of ours has come to: its input, its lease, its steps.
 
 use super::fold::Dated;
-use super::inbox::{ending_value, of_message};
-use crate::runs::run::{Holder, Letter, State, StepView};
+use super::inbox::{ending_value, with_content};
+use crate::runs::run::{Holder, InboxMessage, State, StepView};
 use crate::workflow::{Call, Child, Compensation, Ending, Message, Step, StepState, Wait, WaitState};
 
 pub(super) fn state_of(dated: &Dated) -> State {
@@ -28,9 +28,9 @@ pub(super) fn state_of(dated: &Dated) -> State {
 }
 
 /// A message that went to no wait yet.
-fn kept(message: &Message<'static>) -> Letter {
-    let letter = of_message(Letter::new("message"), message);
-    Letter { at: message.sent_at, is_taken: true, ..letter }
+fn kept(message: &Message<'static>) -> InboxMessage {
+    let blank = with_content(InboxMessage::new("message"), message);
+    InboxMessage { at: message.sent_at, is_taken: true, ..blank }
 }
 
 fn step_of(dated: &Dated, step: &Step) -> StepView {

@@ -3,7 +3,7 @@
 use super::event::brief;
 use super::look::{Others, has, read_one};
 use super::run::{problems_of, run_of};
-use super::state::{letters, state_of};
+use super::state::{messages, state_of};
 use crate::compat::substantial::{Client, Fold, Found};
 use crate::runs::event::{NativeEvent, RunEvent};
 use crate::runs::run::{Seq, Whole};
@@ -52,7 +52,7 @@ pub(in crate::runs) async fn follow(
     Ok(Some(Whole {
         state: state_of(client, &found, &history),
         problems: problems_of(&found, &history),
-        inbox: letters(client, &found, &history),
+        inbox: messages(client, &found, &history),
         inbox_before: 0,
         inbox_problem: None,
         instance: None,

@@ -27,7 +27,7 @@ pub(in crate::runs) async fn ids(
     limit: usize,
 ) -> Result<Ids, Error> {
     let mut found = Ids::default();
-    // Most names that come before those that are wanted are passed over: those up to the wanted start without its last letter.
+    // Most names that come before those that are wanted are passed over: those up to the wanted start without its last message.
     let front = start.char_indices().last().map(|(at, _)| &start[..at]).filter(|front| !front.is_empty());
     let mut after = after.or(front).map(str::to_owned);
     loop {

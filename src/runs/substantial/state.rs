@@ -1,7 +1,7 @@
 //! What a run of `substantial` has come to: its steps, and what it was told.
 
 use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
-use crate::runs::run::{Holder, Letter, Seq, State, StepView};
+use crate::runs::run::{Holder, InboxMessage, Seq, State, StepView};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 
@@ -65,17 +65,17 @@ fn save_view(step: &Step) -> StepView {
 }
 
 /// What came, and what is planned and no worker has taken.
-pub(super) fn letters(client: &Client, found: &Found, history: &History) -> Vec<Letter> {
+pub(super) fn messages(client: &Client, found: &Found, history: &History) -> Vec<InboxMessage> {
     let point = |at: Timestamp| client.zone().point(at);
-    let mut letters = Vec::new();
+    let mut messages = Vec::new();
     for sent in history.lives.iter().flat_map(|life| &life.sent) {
-        letters.push(Letter {
+        messages.push(InboxMessage {
             seq: Some(Seq::first(sent.event as u64 + 1)),
             at: sent.at.map(point),
             event: Some(sent.name.to_string()),
             value: Some((&sent.value).into()),
             is_taken: true,
-            ..Letter::new("message")
+            ..InboxMessage::new("message")
         });
     }
     for schedule in &found.schedules {
@@ -88,7 +88,7 @@ pub(super) fn letters(client: &Client, found: &Found, history: &History) -> Vec<
             Body::Save(_) | Body::Sleep(_) => continue,
         };
         let at = Some(point(schedule.at));
-        letters.push(Letter { at, event, value: value.map(Value::from), ..Letter::new(kind) });
+        messages.push(InboxMessage { at, event, value: value.map(Value::from), ..InboxMessage::new(kind) });
     }
-    letters
+    messages
 }

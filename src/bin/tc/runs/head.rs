@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, Holder, Letter, Problem, Runs, Value, Waiting, Whole};
+use temporal_code::runs::{Format, Holder, InboxMessage, Problem, Runs, Value, Waiting, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -213,8 +213,8 @@ fn problems(facts: &mut Facts, whole: &Whole) {
 
 /// What came and waits for a worker.
 fn untaken(facts: &mut Facts, context: &Context, whole: &Whole) {
-    let has_come = |letter: &&Letter| !letter.is_taken && letter.at.is_none_or(|at| at <= context.now);
-    let name = |letter: &Letter| letter.event.clone().unwrap_or_else(|| letter.kind.to_owned());
+    let has_come = |message: &&InboxMessage| !message.is_taken && message.at.is_none_or(|at| at <= context.now);
+    let name = |message: &InboxMessage| message.event.clone().unwrap_or_else(|| message.kind.to_owned());
     let mut names: Vec<String> = whole.inbox.iter().filter(has_come).map(name).collect();
     names.dedup();
     if whole.run.status.is_ended() || names.is_empty() {

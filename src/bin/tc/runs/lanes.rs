@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::output::table::Tone;
 use crate::runs::timeline::{Bar, Fill, LANES_MAX, Lane};
-use temporal_code::runs::{Letter, NativeEvent, RunEvent, Whole};
+use temporal_code::runs::{InboxMessage, NativeEvent, RunEvent, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::{Call, Ending, Entry, Event, Outcome};
 
@@ -266,8 +266,8 @@ impl Lanes {
     fn end_of(&self, whole: &Whole) -> Timestamp {
         let run = &whole.run;
         let known = [run.started_at, run.updated_at, run.ended_at, self.at];
-        let letters = whole.inbox.iter().map(|letter| letter.at);
-        known.into_iter().chain(letters).flatten().max().unwrap_or(Timestamp::MIN)
+        let messages = whole.inbox.iter().map(|message| message.at);
+        known.into_iter().chain(messages).flatten().max().unwrap_or(Timestamp::MIN)
     }
 
     fn worker(&self, whole: &Whole, start: Timestamp, end: Timestamp) -> Lane {
@@ -371,16 +371,16 @@ fn foreign(whole: &Whole, end: Timestamp) -> Vec<Lane> {
 
 /// What others told the run, as points.
 fn messages(whole: &Whole) -> Vec<Lane> {
-    let of = |name: &str, wanted: &dyn Fn(&Letter) -> bool| {
-        let point = |letter: &Letter| {
-            let fill = if letter.is_taken { Fill::Point } else { Fill::Unseen };
-            Some(Bar::point(letter.at?, fill))
+    let of = |name: &str, wanted: &dyn Fn(&InboxMessage) -> bool| {
+        let point = |message: &InboxMessage| {
+            let fill = if message.is_taken { Fill::Point } else { Fill::Unseen };
+            Some(Bar::point(message.at?, fill))
         };
-        let bars: Vec<Bar> = whole.inbox.iter().filter(|letter| wanted(letter)).filter_map(point).collect();
+        let bars: Vec<Bar> = whole.inbox.iter().filter(|message| wanted(message)).filter_map(point).collect();
         let lane = Lane { name: name.to_owned(), bars, ..Lane::default() };
         Some(lane).filter(|lane| !lane.bars.is_empty())
     };
-    let messages = of("messages", &|letter| letter.kind == "message");
-    let cancels = of("cancel", &|letter| letter.kind == "cancel" || letter.kind == "stop");
+    let messages = of("messages", &|message| message.kind == "message");
+    let cancels = of("cancel", &|message| message.kind == "cancel" || message.kind == "stop");
     messages.into_iter().chain(cancels).collect()
 }

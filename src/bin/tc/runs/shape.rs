@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Tree, json};
 
-use temporal_code::runs::{Letter, Problem, Run, State, StepView, Value, Waiting};
+use temporal_code::runs::{InboxMessage, Problem, Run, State, StepView, Value, Waiting};
 use temporal_code::time::Timestamp;
 
 /// One item of `tc.runs/1`.
@@ -83,7 +83,7 @@ pub(crate) fn waiting(waiting: &Waiting) -> Map<String, Tree> {
 
 /// What tells of a message.
 #[derive(Debug, Serialize)]
-pub(crate) struct LetterShape<'a> {
+pub(crate) struct InboxMessageShape<'a> {
     seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
@@ -97,18 +97,18 @@ pub(crate) struct LetterShape<'a> {
     taken: bool,
 }
 
-impl<'a> From<&'a Letter> for LetterShape<'a> {
-    fn from(letter: &'a Letter) -> Self {
-        LetterShape {
-            seq: letter.seq.map(|seq| seq.number),
-            generation: letter.seq.map(|seq| seq.generation).filter(|generation| *generation > 1),
-            at: letter.at,
-            kind: letter.kind,
-            id: letter.id.as_deref(),
-            event: letter.event.as_deref(),
-            value: letter.value.as_ref().and_then(raw),
-            from: letter.from.as_deref(),
-            taken: letter.is_taken,
+impl<'a> From<&'a InboxMessage> for InboxMessageShape<'a> {
+    fn from(message: &'a InboxMessage) -> Self {
+        InboxMessageShape {
+            seq: message.seq.map(|seq| seq.number),
+            generation: message.seq.map(|seq| seq.generation).filter(|generation| *generation > 1),
+            at: message.at,
+            kind: message.kind,
+            id: message.id.as_deref(),
+            event: message.event.as_deref(),
+            value: message.value.as_ref().and_then(raw),
+            from: message.from.as_deref(),
+            taken: message.is_taken,
         }
     }
 }
@@ -166,7 +166,7 @@ pub(crate) struct StateShape<'a> {
     holder: Option<HolderShape<'a>>,
     claims: Option<u64>,
     steps: Vec<StepShape<'a>>,
-    kept: Vec<LetterShape<'a>>,
+    kept: Vec<InboxMessageShape<'a>>,
     cancel_requested: bool,
     cancel_reason: Option<&'a str>,
     reverting: bool,
@@ -189,7 +189,7 @@ impl<'a> StateShape<'a> {
             }),
             claims: state.claims,
             steps: state.steps.iter().map(StepShape::from).collect(),
-            kept: state.kept.iter().map(LetterShape::from).collect(),
+            kept: state.kept.iter().map(InboxMessageShape::from).collect(),
             cancel_requested: state.cancel.is_some(),
             cancel_reason: state.cancel.as_ref().and_then(Option::as_deref),
             reverting: state.is_reverting,

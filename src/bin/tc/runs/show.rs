@@ -14,7 +14,7 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::head;
 use crate::runs::places::Places;
-use crate::runs::shape::{LetterShape, RunShape, StateShape, problem, with_members};
+use crate::runs::shape::{InboxMessageShape, RunShape, StateShape, problem, with_members};
 use crate::runs::story::{self, Story};
 use crate::runs::timeline;
 use crate::runs::{lanes, stack};
@@ -93,11 +93,11 @@ fn warnings(whole: &Whole, story: &Story, asked: usize, for_people: bool) -> Vec
 
 /// The run with all that there is about it.
 fn item(whole: &Whole, story: &Story) -> Result<String> {
-    let letters: Vec<LetterShape<'_>> = whole.inbox.iter().map(LetterShape::from).collect();
+    let messages: Vec<InboxMessageShape<'_>> = whole.inbox.iter().map(InboxMessageShape::from).collect();
     let problems: Vec<Tree> = whole.problems.iter().map(problem).collect();
     let mut members = vec![
         ("history", Cow::Owned(story.json())),
-        ("inbox", Cow::Owned(serde_json::to_string(&letters)?)),
+        ("inbox", Cow::Owned(serde_json::to_string(&messages)?)),
         ("inbox_problem", Cow::Owned(json!(whole.inbox_problem).to_string())),
         ("state", Cow::Owned(serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?)),
         ("problems", Cow::Owned(Tree::from(problems).to_string())),

@@ -12,7 +12,7 @@ use crate::runs::head::{heading, wrap};
 use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
 use crate::runs::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{Letter, RunEvent, Seq, StepView, Value, Whole};
+use temporal_code::runs::{InboxMessage, RunEvent, Seq, StepView, Value, Whole};
 use temporal_code::time::Timestamp;
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
@@ -21,7 +21,7 @@ const BYTES_MAX: usize = 128 << 20;
 
 /// Most steps and messages that are shown, and most lines of a cell.
 const STEPS_MAX: usize = 100;
-const LETTERS_MAX: usize = 100;
+const MESSAGES_MAX: usize = 100;
 const LINES_MAX: usize = 5;
 
 /// Least columns to which a name is cut.
@@ -327,8 +327,8 @@ fn short(value: &Value) -> String {
 
 /// What others told the run, and whether it took it.
 pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
-    let (letters, kept) = (&whole.inbox, &whole.state.kept);
-    if letters.is_empty() && kept.is_empty() {
+    let (messages, kept) = (&whole.inbox, &whole.state.kept);
+    if messages.is_empty() && kept.is_empty() {
         return None;
     }
     let columns = [
@@ -340,26 +340,26 @@ pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
         ("taken", false, 0),
     ];
     let mut rows = Rows::new(&columns, "value");
-    for letter in letters.iter().skip(letters.len().saturating_sub(LETTERS_MAX)) {
+    for message in messages.iter().skip(messages.len().saturating_sub(MESSAGES_MAX)) {
         let taken =
-            if letter.is_taken { Cell::new("taken").tone(Tone::Dim) } else { Cell::new("not taken").tone(Tone::Warn) };
+            if message.is_taken { Cell::new("taken").tone(Tone::Dim) } else { Cell::new("not taken").tone(Tone::Warn) };
         rows.row(
-            letter_cells(context, letter, taken),
-            letter.value.as_ref().map(short).unwrap_or_default(),
+            message_cells(context, message, taken),
+            message.value.as_ref().map(short).unwrap_or_default(),
             Tone::Plain,
         );
     }
-    let is_shown = |kept: &Letter| letters.iter().any(|letter| letter.id.is_some() && letter.id == kept.id);
-    for letter in kept.iter().filter(|kept| !is_shown(kept)).take(LETTERS_MAX) {
+    let is_shown = |kept: &InboxMessage| messages.iter().any(|message| message.id.is_some() && message.id == kept.id);
+    for message in kept.iter().filter(|kept| !is_shown(kept)).take(MESSAGES_MAX) {
         let taken = Cell::new("kept").tone(Tone::Warn);
         rows.row(
-            letter_cells(context, letter, taken),
-            letter.value.as_ref().map(short).unwrap_or_default(),
+            message_cells(context, message, taken),
+            message.value.as_ref().map(short).unwrap_or_default(),
             Tone::Plain,
         );
     }
     let mut notes = String::new();
-    let before = whole.inbox_before + letters.len().saturating_sub(LETTERS_MAX) as u64;
+    let before = whole.inbox_before + messages.len().saturating_sub(MESSAGES_MAX) as u64;
     if before > 0 {
         notes += &context.prose(Tone::Dim, &format!("{} before these", count(before)));
     }
@@ -370,13 +370,13 @@ pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
     Some(Section { title: heading(context, "Inbox"), table: Some(rows.without_empty().table(context)), notes })
 }
 
-fn letter_cells(context: &Context, letter: &Letter, taken: Cell) -> Vec<Cell> {
+fn message_cells(context: &Context, message: &InboxMessage, taken: Cell) -> Vec<Cell> {
     vec![
-        Cell::new(letter.seq.map_or_else(String::new, |seq| seq.to_string())).tone(Tone::Dim),
-        Cell::new(context.clock(letter.at)).tone(Tone::Dim),
-        Cell::new(letter.kind),
-        Cell::new(letter.event.as_deref().unwrap_or_default()),
-        Cell::new(letter.from.as_deref().unwrap_or_default()).tone(Tone::Dim),
+        Cell::new(message.seq.map_or_else(String::new, |seq| seq.to_string())).tone(Tone::Dim),
+        Cell::new(context.clock(message.at)).tone(Tone::Dim),
+        Cell::new(message.kind),
+        Cell::new(message.event.as_deref().unwrap_or_default()),
+        Cell::new(message.from.as_deref().unwrap_or_default()).tone(Tone::Dim),
         taken,
     ]
 }
