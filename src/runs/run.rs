@@ -202,7 +202,7 @@ pub struct Problem {
 
 /// Who holds a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// The worker, if it is known by name.
     pub worker: Option<String>,
     /// Since when.
@@ -302,7 +302,7 @@ pub struct State {
     /// The generation of its history.
     pub generation: u32,
     /// Who holds it.
-    pub holder: Option<Holder>,
+    pub holder: Option<LeaseHolder>,
     /// How often it was taken by a worker, where that is recorded.
     pub claims: Option<u64>,
     /// Its steps, in the order in which they first appear.

@@ -2,7 +2,7 @@
 
 use super::fold::Dated;
 use super::inbox::{ending_value, with_content};
-use crate::runs::run::{Holder, InboxMessage, State, StepView};
+use crate::runs::run::{InboxMessage, LeaseHolder, State, StepView};
 use crate::workflow::{Call, Child, Compensation, Ending, Message, Step, StepState, Wait, WaitState};
 
 pub(super) fn state_of(dated: &Dated) -> State {
@@ -14,7 +14,7 @@ pub(super) fn state_of(dated: &Dated) -> State {
         parent: begun.and_then(|begun| begun.parent.as_ref()).map(|parent| parent.run.to_string()),
         life: state.life(),
         generation: state.log().generation(),
-        holder: state.claim().map(|claim| Holder {
+        holder: state.claim().map(|claim| LeaseHolder {
             worker: Some(claim.worker.to_string()),
             since: claim.since,
             until: claim.until,

@@ -1,7 +1,7 @@
 //! What a run of `substantial` has come to: its steps, and what it was told.
 
 use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
-use crate::runs::run::{Holder, InboxMessage, Seq, State, StepView};
+use crate::runs::run::{InboxMessage, LeaseHolder, Seq, State, StepView};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 
@@ -44,7 +44,7 @@ pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> Sta
         queue: queue_of(found),
         life: u32::try_from(history.lives.len()).unwrap_or(u32::MAX),
         generation: 1,
-        holder: found.lease.map(|lease| Holder { worker: None, since: lease.since, until: lease.until }),
+        holder: found.lease.map(|lease| LeaseHolder { worker: None, since: lease.since, until: lease.until }),
         steps: steps.into_iter().map(|(_, view)| view).collect(),
         is_reverting: life.end.is_none() && !life.compensations.is_empty(),
         ..State::default()

@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, Holder, InboxMessage, Problem, Runs, Value, Waiting, Whole};
+use temporal_code::runs::{Format, InboxMessage, LeaseHolder, Problem, Runs, Value, Waiting, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -176,7 +176,7 @@ fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
     untaken(&mut facts, context, whole);
     // Leases of substantial are left to run out.
     let is_told =
-        |holder: &&Holder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
+        |holder: &&LeaseHolder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
     if let Some(holder) = state.holder.as_ref().filter(is_told) {
         facts.say("held by", held(context, holder));
     }
@@ -228,7 +228,7 @@ fn untaken(facts: &mut Facts, context: &Context, whole: &Whole) {
     facts.paint("inbox", long(&format!("{}{more}: sent, and no worker took it yet", names.join(", "))), Tone::Warn);
 }
 
-fn held(context: &Context, holder: &Holder) -> String {
+fn held(context: &Context, holder: &LeaseHolder) -> String {
     let worker = holder.worker.as_deref().unwrap_or("a worker");
     let (since, until) = (context.clock(Some(holder.since)), context.clock(Some(holder.until)));
     let over = if holder.until <= context.now { ", which is over: the next worker may take it" } else { "" };

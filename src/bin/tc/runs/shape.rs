@@ -147,7 +147,7 @@ impl<'a> From<&'a StepView> for StepShape<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct HolderShape<'a> {
+struct LeaseHolderShape<'a> {
     worker: Option<&'a str>,
     since: Timestamp,
     until: Timestamp,
@@ -163,7 +163,7 @@ pub(crate) struct StateShape<'a> {
     parent: Option<&'a str>,
     life: u32,
     generation: u32,
-    holder: Option<HolderShape<'a>>,
+    holder: Option<LeaseHolderShape<'a>>,
     claims: Option<u64>,
     steps: Vec<StepShape<'a>>,
     kept: Vec<InboxMessageShape<'a>>,
@@ -182,7 +182,7 @@ impl<'a> StateShape<'a> {
             parent: state.parent.as_deref(),
             life: state.life,
             generation: state.generation,
-            holder: state.holder.as_ref().map(|holder| HolderShape {
+            holder: state.holder.as_ref().map(|holder| LeaseHolderShape {
                 worker: holder.worker.as_deref(),
                 since: holder.since,
                 until: holder.until,
