@@ -1,6 +1,6 @@
 //! The events of a run's history, each as its format has it, and what all of them tell.
 
-use super::run::{Brief, Seq};
+use super::run::{Seq, StatusDetail};
 use super::{own, substantial};
 use crate::compat::substantial as package;
 use crate::time::Timestamp;
@@ -58,10 +58,10 @@ impl RunEvent<'_> {
     }
 
     /// Where the run stands with it.
-    pub fn brief(&self) -> Brief {
+    pub fn status_after(&self) -> StatusDetail {
         match self.native {
-            NativeEvent::Own { state, .. } => own::event::brief(state),
-            NativeEvent::Substantial { history, .. } => substantial::event::brief(history),
+            NativeEvent::Own { state, .. } => own::event::status_after(state),
+            NativeEvent::Substantial { history, .. } => substantial::event::status_after(history),
         }
     }
 

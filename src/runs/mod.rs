@@ -19,7 +19,9 @@ use std::sync::Arc;
 pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
-pub use run::{Brief, Format, InboxMessage, LeaseHolder, Problem, Run, Seq, State, StepView, Unnamed, Waiting, Whole};
+pub use run::{
+    Format, InboxMessage, LeaseHolder, Problem, Run, Seq, State, StatusDetail, StepView, Unnamed, Waiting, Whole,
+};
 pub use value::Value;
 
 use crate::compat::durable_python::StateFolder;

@@ -345,7 +345,7 @@ impl Whole {
 
 /// Where a run stands after an event, in short.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Brief {
+pub struct StatusDetail {
     /// As one word.
     pub status: Status,
     /// What it waits for.

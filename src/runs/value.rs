@@ -25,7 +25,7 @@ impl Value {
     }
 
     /// As text on one line, without the blanks that indent JSON.
-    pub fn brief(&self) -> Cow<'_, str> {
+    pub fn one_line(&self) -> Cow<'_, str> {
         match self {
             Value::Json(json) => compact(json.text()),
             Value::Text(text) => Cow::Borrowed(text),

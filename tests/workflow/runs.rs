@@ -104,7 +104,7 @@ async fn a_look_and_the_whole_agree() {
             let mut last = None;
             let mut until = |event: &RunEvent<'_>| {
                 seen += 1;
-                last = Some(event.brief());
+                last = Some(event.status_after());
                 seen < stop
             };
             let part = runs.follow(&id, now, &mut until).await.unwrap().unwrap();

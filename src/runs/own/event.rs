@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::runs::run::{Brief, Seq, Waiting};
+use crate::runs::run::{Seq, StatusDetail, Waiting};
 use crate::runs::value::{cut, quoted, quoted_error};
 use crate::time::Timestamp;
 use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, PutOff, RunState, StepState, WaitState};
@@ -147,8 +147,8 @@ fn ended(ending: &Ending<'_>) -> String {
     }
 }
 
-pub(in crate::runs) fn brief(state: &RunState) -> Brief {
-    Brief {
+pub(in crate::runs) fn status_after(state: &RunState) -> StatusDetail {
+    StatusDetail {
         status: state.status(),
         waiting_for: Some(Waiting::from(state.waiting_for())).filter(|waiting| !waiting.is_nothing()),
         worker: state.claim().map(|claim| claim.worker.to_string()),

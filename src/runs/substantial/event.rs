@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::compat::substantial::{Body, Effect, Event, History, Payload, StepState, Stop};
-use crate::runs::run::{Brief, Seq};
+use crate::runs::run::{Seq, StatusDetail};
 use crate::runs::value::{Value, cut};
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -39,7 +39,7 @@ pub(in crate::runs) fn change(event: &Event, effect: &Effect) -> String {
 }
 
 /// Where a run stands as far as its history alone tells.
-pub(in crate::runs) fn brief(history: &History) -> Brief {
+pub(in crate::runs) fn status_after(history: &History) -> StatusDetail {
     let status = match history.life() {
         _ if history.corrupt => Status::Corrupt,
         None => Status::Pending,
@@ -50,7 +50,7 @@ pub(in crate::runs) fn brief(history: &History) -> Brief {
             None => Status::Running,
         },
     };
-    Brief { status, waiting_for: None, worker: None }
+    StatusDetail { status, waiting_for: None, worker: None }
 }
 
 /// The event as an object; payloads as the JSON that they hold.

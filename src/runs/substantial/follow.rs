@@ -1,6 +1,6 @@
 //! Following a run of `substantial` from its first event.
 
-use super::event::brief;
+use super::event::status_after;
 use super::look::{Others, has, read_one};
 use super::run::{problems_of, run_of};
 use super::state::{messages, state_of};
@@ -42,8 +42,8 @@ pub(in crate::runs) async fn follow(
     }
     let mut run = run_of(client.zone(), &found, &history, now);
     if !reached {
-        let brief = brief(&history);
-        (run.status, run.waiting_for, run.because) = (brief.status, brief.waiting_for, None);
+        let after = status_after(&history);
+        (run.status, run.waiting_for, run.because) = (after.status, after.waiting_for, None);
         run.since = run.updated_at;
     }
     if let Some(life) = history.life() {

@@ -21,7 +21,7 @@ use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Brief, Format, Run, RunEvent, Runs, Seq, StepView, Whole};
+use temporal_code::runs::{Format, Run, RunEvent, Runs, Seq, StatusDetail, StepView, Whole};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -89,7 +89,7 @@ impl StepShape {
             at: event.at,
             kind: event.kind(),
             change: event.change(),
-            status: event.brief().status.as_str(),
+            status: event.status_after().status.as_str(),
         }
     }
 }
@@ -198,7 +198,7 @@ impl<'c> Rows<'c> {
 
     fn event(&mut self, event: &RunEvent<'_>) -> Result<()> {
         let context = self.context;
-        let brief = event.brief();
+        let after = event.status_after();
         let clock = event.at.map_or_else(String::new, |at| context.clock(Some(at)));
         let (date, time) = clock.split_once(' ').filter(|(date, _)| date.len() == 10).unwrap_or(("", &clock));
         if !date.is_empty() && date != self.day {
@@ -207,7 +207,7 @@ impl<'c> Rows<'c> {
             self.row(none.clone(), Cell::default(), Cell::default(), date, none)?;
         }
         let change = with_clocks(context, &event.change(), &self.day);
-        let said = said(context, &brief);
+        let said = said(context, &after);
         let state = if said == self.said { String::new() } else { said.clone() };
         self.said = said;
         let (changes, states) = match &self.room {
@@ -218,7 +218,7 @@ impl<'c> Rows<'c> {
             let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
             let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
             let kind = if line == 0 { Cell::new(event.kind()) } else { Cell::default() };
-            let state = cell(&states).tone(words::tone(brief.status));
+            let state = cell(&states).tone(words::tone(after.status));
             self.row(dim(&event.seq.to_string()), dim(time), kind, cell(&changes), state)?;
         }
         Ok(())
@@ -241,10 +241,10 @@ fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Res
 }
 
 /// Where a run stands, in short. Which worker holds it the events tell.
-fn said(context: &Context, brief: &Brief) -> String {
-    let waits = brief.waiting_for.as_ref().filter(|_| brief.worker.is_none());
+fn said(context: &Context, after: &StatusDetail) -> String {
+    let waits = after.waiting_for.as_ref().filter(|_| after.worker.is_none());
     let waits = waits.map(|waits| words::waiting(context, waits)).unwrap_or_default();
-    if waits.is_empty() { brief.status.to_string() } else { format!("{}: {waits}", brief.status) }
+    if waits.is_empty() { after.status.to_string() } else { format!("{}: {waits}", after.status) }
 }
 
 /// What could not be read beside the history.

@@ -78,7 +78,7 @@ pub(crate) fn detail(context: &Context, run: &Run) -> String {
         };
     }
     match run.status {
-        Status::Completed => run.result.as_ref().map(|value| value.brief().into_owned()).unwrap_or_default(),
+        Status::Completed => run.result.as_ref().map(|value| value.one_line().into_owned()).unwrap_or_default(),
         Status::Failed | Status::Retrying => run.error.as_ref().map(|error| error.plain()).unwrap_or_default(),
         _ => run.because.clone().unwrap_or_default(),
     }
