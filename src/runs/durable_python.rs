@@ -1,6 +1,6 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
-use super::run::{Format, Problem, Run, Seq, State, Waiting, Whole};
+use super::run::{Format, Problem, Run, RunDetails, Seq, StateView, Waiting};
 use super::value::Value;
 use super::{Ids, Looked};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
@@ -103,14 +103,14 @@ fn at_statement(stop: &Stop) -> String {
     format!("{what} `{}`", stop.statement)
 }
 
-pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<Whole>, Error> {
+pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<RunDetails>, Error> {
     let id = id.to_owned();
     let instance =
         blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &ReadLimits::default()))));
     let Some(instance) = instance.await? else { return Ok(None) };
-    Ok(Some(Whole {
+    Ok(Some(RunDetails {
         run: run_of(&instance),
-        state: State { life: 1, generation: 1, ..State::default() },
+        state: StateView { life: 1, generation: 1, ..StateView::default() },
         problems: damage_of(&instance).into_iter().collect(),
         inbox: Vec::new(),
         inbox_before: 0,

@@ -20,7 +20,8 @@ pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
 pub use run::{
-    Format, InboxMessage, LeaseHolder, Problem, Run, Seq, State, StatusDetail, StepView, Unnamed, Waiting, Whole,
+    Format, InboxMessage, LeaseHolder, Problem, Run, RunDetails, Seq, StateView, StatusDetail, StepView, Unnamed,
+    Waiting,
 };
 pub use value::Value;
 
@@ -135,13 +136,13 @@ impl Runs {
     /// there is no such run. If `visit` returns false, it ends there, and the state is that of the last moment.
     ///
     /// # Errors
-    /// What the medium says. What is wrong with the history is not an error: see [`Whole::problems`].
+    /// What the medium says. What is wrong with the history is not an error: see [`RunDetails::problems`].
     pub async fn follow(
         &self,
         id: &str,
         now: Timestamp,
         visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
-    ) -> Result<Option<Whole>, Error> {
+    ) -> Result<Option<RunDetails>, Error> {
         match self {
             Runs::Own(store) => own::follow::follow(&**store, id, visit).await,
             Runs::Substantial(client, _) => substantial::follow::follow(client, id, now, visit).await,

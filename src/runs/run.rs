@@ -290,7 +290,7 @@ impl InboxMessage {
 
 /// What a run has come to, beyond what a list shows.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct StateView {
     /// What it was given.
     pub input: Option<Value>,
     /// The queue whose workers run it.
@@ -317,11 +317,11 @@ pub struct State {
 
 /// All that there is about a run.
 #[derive(Debug)]
-pub struct Whole {
+pub struct RunDetails {
     /// The run.
     pub run: Run,
     /// What it has come to.
-    pub state: State,
+    pub state: StateView,
     /// What is wrong with its history, at most a few; the corrupt ones first.
     pub problems: Vec<Problem>,
     /// What others told it, in order.
@@ -336,7 +336,7 @@ pub struct Whole {
     pub warnings: Vec<String>,
 }
 
-impl Whole {
+impl RunDetails {
     /// Whether the history is as it should be: see [`Run::is_sound`].
     pub fn is_sound(&self) -> bool {
         self.run.is_sound()

@@ -6,7 +6,7 @@ use super::log_of;
 use super::run::{problem_of, run_of};
 use super::state::state_of;
 use crate::runs::event::RunEvent;
-use crate::runs::run::{Problem, Seq, Whole};
+use crate::runs::run::{Problem, RunDetails, Seq};
 use crate::store::{End, Error, Position, Store};
 use crate::workflow::{RunState, Warning};
 
@@ -14,7 +14,7 @@ pub(in crate::runs) async fn follow(
     store: &dyn Store,
     id: &str,
     visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
-) -> Result<Option<Whole>, Error> {
+) -> Result<Option<RunDetails>, Error> {
     let Some(log) = log_of(id) else { return Ok(None) };
     let mut dated = Dated::new(log);
     let mut problems = Vec::new();
@@ -35,7 +35,7 @@ pub(in crate::runs) async fn follow(
     problems.extend(odd(state));
     let InboxTail { kept: inbox, before: inbox_before, problem: inbox_problem } =
         if reached { read_tail(store, state).await? } else { InboxTail::default() };
-    Ok(Some(Whole {
+    Ok(Some(RunDetails {
         run: run_of(&dated),
         state: state_of(&dated),
         problems,

@@ -2,13 +2,13 @@
 
 use super::fold::Dated;
 use super::inbox::{ending_value, with_content};
-use crate::runs::run::{InboxMessage, LeaseHolder, State, StepView};
+use crate::runs::run::{InboxMessage, LeaseHolder, StateView, StepView};
 use crate::workflow::{Call, Child, Compensation, Ending, Message, Step, StepState, Wait, WaitState};
 
-pub(super) fn state_of(dated: &Dated) -> State {
+pub(super) fn state_of(dated: &Dated) -> StateView {
     let state = dated.fold.state();
     let begun = state.begun();
-    State {
+    StateView {
         input: begun.map(|begun| (&begun.input).into()),
         queue: begun.map(|begun| begun.queue.name()),
         parent: begun.and_then(|begun| begun.parent.as_ref()).map(|parent| parent.run.to_string()),

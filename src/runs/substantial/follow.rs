@@ -6,7 +6,7 @@ use super::run::{problems_of, run_of};
 use super::state::{messages, state_of};
 use crate::compat::substantial::{Client, Fold, Found};
 use crate::runs::event::{NativeEvent, RunEvent};
-use crate::runs::run::{Seq, Whole};
+use crate::runs::run::{RunDetails, Seq};
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -15,7 +15,7 @@ pub(in crate::runs) async fn follow(
     id: &str,
     now: Timestamp,
     visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
-) -> Result<Option<Whole>, Error> {
+) -> Result<Option<RunDetails>, Error> {
     let Some(mut found) = read_one(client, id).await? else { return Ok(None) };
     if found.is_nothing() && !has(client, id).await? {
         return Ok(None);
@@ -49,7 +49,7 @@ pub(in crate::runs) async fn follow(
     if let Some(life) = history.life() {
         Others::default().complete(client, &mut run, life).await?;
     }
-    Ok(Some(Whole {
+    Ok(Some(RunDetails {
         state: state_of(client, &found, &history),
         problems: problems_of(&found, &history),
         inbox: messages(client, &found, &history),

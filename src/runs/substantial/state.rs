@@ -1,13 +1,13 @@
 //! What a run of `substantial` has come to: its steps, and what it was told.
 
 use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
-use crate::runs::run::{InboxMessage, LeaseHolder, Seq, State, StepView};
+use crate::runs::run::{InboxMessage, LeaseHolder, Seq, StateView, StepView};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 
-pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> State {
+pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> StateView {
     let Some(life) = history.life() else {
-        return State { life: 1, generation: 1, queue: queue_of(found), ..State::default() };
+        return StateView { life: 1, generation: 1, queue: queue_of(found), ..StateView::default() };
     };
     let mut steps: Vec<(usize, StepView)> = Vec::new();
     for step in &life.steps {
@@ -39,7 +39,7 @@ pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> Sta
         steps.push((sent.event, view));
     }
     steps.sort_by_key(|(event, _)| *event);
-    State {
+    StateView {
         input: Some((&life.kwargs).into()),
         queue: queue_of(found),
         life: u32::try_from(history.lives.len()).unwrap_or(u32::MAX),
@@ -47,7 +47,7 @@ pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> Sta
         holder: found.lease.map(|lease| LeaseHolder { worker: None, since: lease.since, until: lease.until }),
         steps: steps.into_iter().map(|(_, view)| view).collect(),
         is_reverting: life.end.is_none() && !life.compensations.is_empty(),
-        ..State::default()
+        ..StateView::default()
     }
 }
 

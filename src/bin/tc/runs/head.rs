@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, InboxMessage, LeaseHolder, Problem, Runs, Value, Waiting, Whole};
+use temporal_code::runs::{Format, InboxMessage, LeaseHolder, Problem, RunDetails, Runs, Value, Waiting};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -104,17 +104,17 @@ pub(super) fn heading(context: &Context, text: &str) -> String {
 }
 
 /// Where the run stands.
-pub(super) fn section(context: &Context, runs: &Runs, whole: &Whole) -> Section {
-    let facts = facts(context, runs, whole);
-    let title = title(context, whole);
+pub(super) fn section(context: &Context, runs: &Runs, details: &RunDetails) -> Section {
+    let facts = facts(context, runs, details);
+    let title = title(context, details);
     match context.global.output() {
         OutputFormat::Markdown => Section { title, table: Some(facts.table()), notes: String::new() },
         _ => Section::text(title + &facts.lines(context)),
     }
 }
 
-fn title(context: &Context, whole: &Whole) -> String {
-    let run = &whole.run;
+fn title(context: &Context, details: &RunDetails) -> String {
+    let run = &details.run;
     let id = Cell::name(&run.id);
     let since = run.since.map_or_else(String::new, |at| format!(" since {}", when(context, at)));
     let id_text = id.fitted(id.width(), false);
@@ -149,10 +149,10 @@ fn waits(context: &Context, waiting: &Waiting) -> String {
     text
 }
 
-fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
-    let (run, state) = (&whole.run, &whole.state);
+fn facts(context: &Context, runs: &Runs, details: &RunDetails) -> Facts {
+    let (run, state) = (&details.run, &details.state);
     let mut facts = Facts::default();
-    problems(&mut facts, whole);
+    problems(&mut facts, details);
     if let Some(waiting) = &run.waiting_for {
         facts.say("waits for", long(&waits(context, waiting)));
     }
@@ -163,7 +163,7 @@ fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
         let tone = if run.status == Status::Retrying { Tone::Warn } else { Tone::Bad };
         facts.paint(if run.status == Status::Retrying { "after" } else { "error" }, value(error), tone);
     }
-    if let Some(because) = run.because.as_ref().filter(|_| whole.is_sound()) {
+    if let Some(because) = run.because.as_ref().filter(|_| details.is_sound()) {
         facts.say("because", long(because));
     }
     if let Some(reason) = state.cancel.as_ref().filter(|_| run.status != Status::Cancelled) {
@@ -173,7 +173,7 @@ fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
     if state.is_reverting && !run.status.is_ended() {
         facts.paint("reverting", "what was done is being compensated", Tone::Warn);
     }
-    untaken(&mut facts, context, whole);
+    untaken(&mut facts, context, details);
     // Leases of substantial are left to run out.
     let is_told =
         |holder: &&LeaseHolder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
@@ -181,43 +181,43 @@ fn facts(context: &Context, runs: &Runs, whole: &Whole) -> Facts {
         facts.say("held by", held(context, holder));
     }
     if run.workflow.is_some() || state.queue.is_some() {
-        facts.say("workflow", workflow(whole));
+        facts.say("workflow", workflow(details));
     }
     if let Some(input) = &state.input {
         facts.say("input", value(input));
     }
-    times(&mut facts, context, whole);
-    counts(&mut facts, whole);
+    times(&mut facts, context, details);
+    counts(&mut facts, details);
     facts.paint("store", format!("{}, of {}", runs.location(), run.format), Tone::Dim);
     facts
 }
 
 /// What is wrong comes first.
-fn problems(facts: &mut Facts, whole: &Whole) {
-    for problem in whole.problems.iter().take(PROBLEMS_MAX) {
+fn problems(facts: &mut Facts, details: &RunDetails) {
+    for problem in details.problems.iter().take(PROBLEMS_MAX) {
         let Problem { seq, what, corrupt } = problem;
-        let place = match (&whole.instance, seq.number) {
+        let place = match (&details.instance, seq.number) {
             (Some(_), _) | (_, 0) => String::new(),
             _ => format!("event {seq}: "),
         };
         let (name, tone) = if *corrupt { ("corrupt", Tone::Bad) } else { ("odd", Tone::Warn) };
         facts.paint(name, long(&format!("{place}{what}")), tone);
     }
-    if let Some(more) = whole.problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
+    if let Some(more) = details.problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
         facts.paint("", format!("and {} more", counted(more as u64, "problem", "problems")), Tone::Warn);
     }
-    if let Some(problem) = &whole.inbox_problem {
+    if let Some(problem) = &details.inbox_problem {
         facts.paint("inbox", long(problem), Tone::Bad);
     }
 }
 
 /// What came and waits for a worker.
-fn untaken(facts: &mut Facts, context: &Context, whole: &Whole) {
+fn untaken(facts: &mut Facts, context: &Context, details: &RunDetails) {
     let has_come = |message: &&InboxMessage| !message.is_taken && message.at.is_none_or(|at| at <= context.now);
     let name = |message: &InboxMessage| message.event.clone().unwrap_or_else(|| message.kind.to_owned());
-    let mut names: Vec<String> = whole.inbox.iter().filter(has_come).map(name).collect();
+    let mut names: Vec<String> = details.inbox.iter().filter(has_come).map(name).collect();
     names.dedup();
-    if whole.run.status.is_ended() || names.is_empty() {
+    if details.run.status.is_ended() || names.is_empty() {
         return;
     }
     let more = match names.len().saturating_sub(NAMES_MAX) {
@@ -235,16 +235,16 @@ fn held(context: &Context, holder: &LeaseHolder) -> String {
     long(&format!("{worker} since {since}, until {until}{over}"))
 }
 
-fn workflow(whole: &Whole) -> String {
-    let (run, state) = (&whole.run, &whole.state);
+fn workflow(details: &RunDetails) -> String {
+    let (run, state) = (&details.run, &details.state);
     let mut parts = vec![run.workflow.clone().unwrap_or_else(|| "not known".into())];
     parts.extend(state.queue.as_ref().map(|queue| format!("queue {queue}")));
     parts.extend(state.parent.as_ref().map(|parent| format!("child of {parent}")));
     long(&parts.join(", "))
 }
 
-fn times(facts: &mut Facts, context: &Context, whole: &Whole) {
-    let run = &whole.run;
+fn times(facts: &mut Facts, context: &Context, details: &RunDetails) {
+    let run = &details.run;
     let clock = |at: Timestamp| context.clock(Some(at));
     if let Some(started) = run.started_at {
         facts.say("started", clock(started));
@@ -260,8 +260,8 @@ fn times(facts: &mut Facts, context: &Context, whole: &Whole) {
     }
 }
 
-fn counts(facts: &mut Facts, whole: &Whole) {
-    let (run, state) = (&whole.run, &whole.state);
+fn counts(facts: &mut Facts, details: &RunDetails) {
+    let (run, state) = (&details.run, &details.state);
     let mut parts = Vec::new();
     parts.extend(run.events.map(|events| counted(events, "event", "events")));
     parts.extend(state.claims.and_then(|claims| match claims {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::output::table::Tone;
 use crate::runs::timeline::{Bar, Fill, LANES_MAX, Lane};
-use temporal_code::runs::{InboxMessage, NativeEvent, RunEvent, Whole};
+use temporal_code::runs::{InboxMessage, NativeEvent, RunDetails, RunEvent};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::{Call, Ending, Entry, Event, Outcome};
 
@@ -242,18 +242,18 @@ impl Lanes {
     }
 
     /// The lanes, and how many steps have none.
-    pub(super) fn lanes(&self, whole: &Whole) -> (Vec<Lane>, u64) {
-        let end = self.end_of(whole);
-        let Some(start) = [whole.run.started_at, Some(end)].into_iter().flatten().min() else {
+    pub(super) fn lanes(&self, details: &RunDetails) -> (Vec<Lane>, u64) {
+        let end = self.end_of(details);
+        let Some(start) = [details.run.started_at, Some(end)].into_iter().flatten().min() else {
             return (Vec::new(), 0);
         };
-        let mut lanes = vec![self.worker(whole, start, end)];
-        let steps = if self.tracks.is_empty() { foreign(whole, end) } else { self.steps(whole, end) };
+        let mut lanes = vec![self.worker(details, start, end)];
+        let steps = if self.tracks.is_empty() { foreign(details, end) } else { self.steps(details, end) };
         let shown = select(steps.len(), LANES_MAX, &|place| steps[place].goes_on);
         let left_out = self.left_out + (steps.len() - shown.len()) as u64;
         let mut steps: Vec<Option<Lane>> = steps.into_iter().map(Some).collect();
         lanes.extend(shown.into_iter().filter_map(|place| steps[place].take()));
-        lanes.extend(messages(whole));
+        lanes.extend(messages(details));
         (lanes, left_out)
     }
 
@@ -263,22 +263,22 @@ impl Lanes {
     }
 
     /// The last time that is known of.
-    fn end_of(&self, whole: &Whole) -> Timestamp {
-        let run = &whole.run;
+    fn end_of(&self, details: &RunDetails) -> Timestamp {
+        let run = &details.run;
         let known = [run.started_at, run.updated_at, run.ended_at, self.at];
-        let messages = whole.inbox.iter().map(|message| message.at);
+        let messages = details.inbox.iter().map(|message| message.at);
         known.into_iter().chain(messages).flatten().max().unwrap_or(Timestamp::MIN)
     }
 
-    fn worker(&self, whole: &Whole, start: Timestamp, end: Timestamp) -> Lane {
+    fn worker(&self, details: &RunDetails, start: Timestamp, end: Timestamp) -> Lane {
         let mut bars = self.claims.clone();
         let held = self.held.map(|held| held.from);
-        let held = held.filter(|_| whole.run.ended_at.is_none());
+        let held = held.filter(|_| details.run.ended_at.is_none());
         bars.extend(held.map(|from| Bar::new(from, end, Fill::Work)));
         if bars.is_empty() {
             // What is not recorded is no reason to say nothing of when the run began and ended.
-            bars = vec![Bar::new(start, whole.run.ended_at.unwrap_or(end), Fill::Rest)];
-            let goes_on = whole.run.ended_at.is_none();
+            bars = vec![Bar::new(start, details.run.ended_at.unwrap_or(end), Fill::Rest)];
+            let goes_on = details.run.ended_at.is_none();
             return Lane { name: WHOLE.into(), bars, goes_on, ..Lane::default() };
         }
         bars.push(Bar::point(start, Fill::Point));
@@ -286,13 +286,13 @@ impl Lanes {
         Lane { name: "worker".into(), state, bars, goes_on: held.is_some(), ..Lane::default() }
     }
 
-    fn steps(&self, whole: &Whole, end: Timestamp) -> Vec<Lane> {
+    fn steps(&self, details: &RunDetails, end: Timestamp) -> Vec<Lane> {
         let lane = |track: &Track| {
             let (life, name) = &track.key;
-            let name = if *life < whole.state.life { format!("life {life}: {name}") } else { name.clone() };
-            let is_open = track.ended.is_none() && *life == whole.state.life;
-            let goes_on = is_open && whole.run.ended_at.is_none();
-            let last = whole.run.ended_at.unwrap_or(end);
+            let name = if *life < details.state.life { format!("life {life}: {name}") } else { name.clone() };
+            let is_open = track.ended.is_none() && *life == details.state.life;
+            let goes_on = is_open && details.run.ended_at.is_none();
+            let last = details.run.ended_at.unwrap_or(end);
             let until = track.ended.or(is_open.then_some(last)).unwrap_or(track.begun);
             let mut bars = vec![Bar::new(track.begun, until, Fill::Rest)];
             bars.extend(&track.bars);
@@ -357,26 +357,26 @@ fn coarsen(claims: &mut Vec<Bar>) {
 }
 
 /// Lanes of steps of which nothing was seen on the way but the outcome.
-fn foreign(whole: &Whole, end: Timestamp) -> Vec<Lane> {
-    let timed = whole.state.steps.iter().filter(|step| step.kind != "receive" && step.kind != "value");
+fn foreign(details: &RunDetails, end: Timestamp) -> Vec<Lane> {
+    let timed = details.state.steps.iter().filter(|step| step.kind != "receive" && step.kind != "value");
     let lane = |step: &temporal_code::runs::StepView| {
         let from = step.first_at?;
         let to = step.last_at.or(step.is_open.then_some(end)).unwrap_or(from);
         let bars = vec![Bar::new(from, to.min(end), Fill::Rest)];
         let (name, state) = (step.step.clone(), step.state);
-        Some(Lane { name, state, tone: tone(state), bars, goes_on: step.is_open && whole.run.ended_at.is_none() })
+        Some(Lane { name, state, tone: tone(state), bars, goes_on: step.is_open && details.run.ended_at.is_none() })
     };
     timed.filter_map(lane).collect()
 }
 
 /// What others told the run, as points.
-fn messages(whole: &Whole) -> Vec<Lane> {
+fn messages(details: &RunDetails) -> Vec<Lane> {
     let of = |name: &str, wanted: &dyn Fn(&InboxMessage) -> bool| {
         let point = |message: &InboxMessage| {
             let fill = if message.is_taken { Fill::Point } else { Fill::Unseen };
             Some(Bar::point(message.at?, fill))
         };
-        let bars: Vec<Bar> = whole.inbox.iter().filter(|message| wanted(message)).filter_map(point).collect();
+        let bars: Vec<Bar> = details.inbox.iter().filter(|message| wanted(message)).filter_map(point).collect();
         let lane = Lane { name: name.to_owned(), bars, ..Lane::default() };
         Some(lane).filter(|lane| !lane.bars.is_empty())
     };

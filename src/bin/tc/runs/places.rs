@@ -13,7 +13,7 @@ use crate::surroundings::Context;
 use temporal_code::compat::durable_python::StateFolder;
 use temporal_code::compat::substantial::{Client as Package, Files};
 use temporal_code::runs::client::ClientError;
-use temporal_code::runs::{Format, Run, RunEvent, Runs, Whole, at_path, at_site};
+use temporal_code::runs::{Format, Run, RunDetails, RunEvent, Runs, at_path, at_site};
 use temporal_code::store::{Address, Error};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -81,9 +81,9 @@ impl Places {
         runs: &Runs,
         run: &str,
         visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
-    ) -> Result<Whole> {
-        let whole = self.runtime.block_on(runs.follow(run, context.now, visit))?;
-        whole.ok_or_else(|| gone(run).into())
+    ) -> Result<RunDetails> {
+        let details = self.runtime.block_on(runs.follow(run, context.now, visit))?;
+        details.ok_or_else(|| gone(run).into())
     }
 
     async fn find(&self, text: &str) -> Result<(Runs, String)> {

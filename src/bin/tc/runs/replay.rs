@@ -21,7 +21,7 @@ use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, Run, RunEvent, Runs, Seq, StatusDetail, StepView, Whole};
+use temporal_code::runs::{Format, Run, RunDetails, RunEvent, Runs, Seq, StatusDetail, StepView};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -94,8 +94,8 @@ impl StepShape {
     }
 }
 
-fn exit(whole: &Whole) -> u8 {
-    if whole.is_sound() { DONE } else { NEGATIVE }
+fn exit(details: &RunDetails) -> u8 {
+    if details.is_sound() { DONE } else { NEGATIVE }
 }
 
 /// Prints every event.
@@ -104,33 +104,33 @@ fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str
         return print_each(context, places, runs, run);
     }
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
-    let whole = places.follow(context, runs, run, &mut |event| {
+    let details = places.follow(context, runs, run, &mut |event| {
         match steps.len() < KEPT_MAX {
             true => steps.push(StepShape::new(event)),
             false => left_out += 1,
         }
         true
     })?;
-    let mut warnings = warnings(&whole);
+    let mut warnings = warnings(&details);
     if left_out > 0 {
         let message = format!("{} more are not listed", counted(left_out, "event", "events"));
         warnings.push(Warning { count: Some(left_out), ..Warning::lost(message) });
     }
-    let items = || Ok(vec![item(&whole, &steps)?]);
+    let items = || Ok(vec![item(&details, &steps)?]);
     let sections = || {
         let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
         for step in &steps {
             let at = step.at.map(|at| at.to_string()).unwrap_or_default();
             table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status].map(Cell::new));
         }
-        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &whole) }]
+        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &details) }]
     };
-    let exit = exit(&whole);
+    let exit = exit(&details);
     Answer { schema: "tc.replay/1", warnings, items, rows_of: Some("steps"), sections }.print(context)?;
     Ok(exit)
 }
 
-fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
+fn item(details: &RunDetails, steps: &[StepShape]) -> Result<String> {
     #[derive(Serialize)]
     struct Shape<'a> {
         run: &'a str,
@@ -140,13 +140,13 @@ fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
         steps: &'a [StepShape],
     }
     let shape = Shape {
-        run: &whole.run.id,
-        format: whole.run.format.as_str(),
-        sound: whole.is_sound(),
-        problems: whole.problems.iter().map(problem).collect(),
+        run: &details.run.id,
+        format: details.run.format.as_str(),
+        sound: details.is_sound(),
+        problems: details.problems.iter().map(problem).collect(),
         steps,
     };
-    let state = serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?;
+    let state = serde_json::to_string(&StateShape::new(&details.run, &details.state))?;
     Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
 }
 
@@ -228,16 +228,16 @@ impl<'c> Rows<'c> {
 fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
     let mut rows = Rows::new(context);
     let mut printed = Ok(());
-    let whole = places.follow(context, runs, run, &mut |event| {
+    let details = places.follow(context, runs, run, &mut |event| {
         printed = rows.event(event);
         printed.is_ok() && !rows.out.is_over()
     })?;
     printed?;
-    rows.out.end(&verdict(context, &whole))?;
+    rows.out.end(&verdict(context, &details))?;
     if !context.global.quiet {
-        crate::output::warnings::print(&warnings(&whole), context.global.verbose);
+        crate::output::warnings::print(&warnings(&details), context.global.verbose);
     }
-    Ok(exit(&whole))
+    Ok(exit(&details))
 }
 
 /// Where a run stands, in short. Which worker holds it the events tell.
@@ -248,41 +248,41 @@ fn said(context: &Context, after: &StatusDetail) -> String {
 }
 
 /// What could not be read beside the history.
-fn warnings(whole: &Whole) -> Vec<Warning> {
-    let inbox = whole.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
-    whole.warnings.iter().map(Warning::lost).chain(inbox).collect()
+fn warnings(details: &RunDetails) -> Vec<Warning> {
+    let inbox = details.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
+    details.warnings.iter().map(Warning::lost).chain(inbox).collect()
 }
 
 /// Whether the history is sound, and what is wrong with it.
-fn verdict(context: &Context, whole: &Whole) -> String {
+fn verdict(context: &Context, details: &RunDetails) -> String {
     let mut text = String::new();
-    for problem in &whole.problems {
+    for problem in &details.problems {
         let tone = if problem.corrupt { Tone::Bad } else { Tone::Warn };
-        let place = match (whole.run.format, problem.seq) {
+        let place = match (details.run.format, problem.seq) {
             (Format::DurablePython, _) => String::new(),
             (_, seq) => format!("event {seq}: "),
         };
         text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
     }
-    let line = match (whole.is_sound(), whole.run.format, whole.run.events) {
+    let line = match (details.is_sound(), details.run.format, details.run.events) {
         (true, Format::DurablePython, _) => {
             "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
                 .to_owned()
         }
         (true, _, events) => {
             let events = counted(events.unwrap_or_default(), "event", "events");
-            format!("Sound: {events}, and the run is {}.", summary(context, &whole.run))
+            format!("Sound: {events}, and the run is {}.", summary(context, &details.run))
         }
-        (false, _, Some(events)) if whole.run.status != Status::Corrupt => {
+        (false, _, Some(events)) if details.run.status != Status::Corrupt => {
             let events = counted(events, "event", "events");
-            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &whole.run))
+            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &details.run))
         }
         (false, _, Some(events)) => {
             format!("Corrupt: no worker can go on. {} fold up to there.", counted(events, "event", "events"))
         }
         (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
     };
-    let tone = if whole.is_sound() { Tone::Good } else { Tone::Bad };
+    let tone = if details.is_sound() { Tone::Good } else { Tone::Bad };
     text + &context.prose(tone, &escape::text(&line))
 }
 
@@ -315,7 +315,7 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         Point::Time(time) => last_by(context, places, runs, run, time)?,
     };
     let (mut last, mut found) = (None, None);
-    let whole = places.follow(context, runs, run, &mut |event| {
+    let details = places.follow(context, runs, run, &mut |event| {
         last = Some(event.seq);
         if event.seq == wanted {
             found = Some(StepShape::new(event));
@@ -331,10 +331,10 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {near}")).into());
     }
     let steps: Vec<StepShape> = found.into_iter().collect();
-    let warnings = warnings(&whole);
-    let items = || Ok(vec![item(&whole, &steps)?]);
-    let sections = || state_sections(context, &whole, steps.first());
-    let exit = exit(&whole);
+    let warnings = warnings(&details);
+    let items = || Ok(vec![item(&details, &steps)?]);
+    let sections = || state_sections(context, &details, steps.first());
+    let exit = exit(&details);
     Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
 }
@@ -342,29 +342,29 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
 /// The last event that happened by then.
 fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
     let mut last = None;
-    let whole = places.follow(context, runs, run, &mut |event| {
+    let details = places.follow(context, runs, run, &mut |event| {
         let is_before = event.at.is_none_or(|at| at <= time);
         last = if is_before { Some(event.seq) } else { last };
         is_before
     })?;
     last.ok_or_else(|| {
         let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
-        match whole.run.started_at {
+        match details.run.started_at {
             Some(at) => failure.hint(format!("it began at {at}")).into(),
             None => failure.into(),
         }
     })
 }
 
-fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) -> Vec<Section> {
+fn state_sections(context: &Context, details: &RunDetails, step: Option<&StepShape>) -> Vec<Section> {
     let mut head = String::new();
     let mut line = |tone, text: &str| head += &context.prose(tone, &escape::text(text));
     if let Some(step) = step {
         let at = context.clock(step.at);
-        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.change));
+        line(Tone::Plain, &format!("{} after event {}, {at}: {}", details.run.id, step.seq, step.change));
     }
-    line(words::tone(whole.run.status), &summary(context, &whole.run));
-    if let Some(holder) = &whole.state.holder {
+    line(words::tone(details.run.status), &summary(context, &details.run));
+    if let Some(holder) = &details.state.holder {
         let worker = holder.worker.as_deref().unwrap_or("a worker");
         line(Tone::Dim, &format!("held by {worker} until {}", context.clock(Some(holder.until))));
     }
@@ -376,10 +376,10 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
         Column::text("value, error, or what it waits for").cut_to(20),
     ]);
     // The last ones, and those of which something is still to come.
-    let first = whole.state.steps.len().saturating_sub(STEPS_MAX);
+    let first = details.state.steps.len().saturating_sub(STEPS_MAX);
     let shown = |(place, step): &(usize, &StepView)| *place >= first || step.is_open;
-    let mut left_out = whole.state.steps.len();
-    for (_, step) in whole.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
+    let mut left_out = details.state.steps.len();
+    for (_, step) in details.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
         left_out -= 1;
         let value = step.error.as_ref().map(temporal_code::runs::Value::plain);
         let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
@@ -401,8 +401,8 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
         };
         sections.push(Section { title: "\n".into(), table: Some(table), notes });
     }
-    if !whole.is_sound() {
-        sections.push(Section::text(verdict(context, whole)));
+    if !details.is_sound() {
+        sections.push(Section::text(verdict(context, details)));
     }
     sections
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Tree, json};
 
-use temporal_code::runs::{InboxMessage, Problem, Run, State, StepView, Value, Waiting};
+use temporal_code::runs::{InboxMessage, Problem, Run, StateView, StepView, Value, Waiting};
 use temporal_code::time::Timestamp;
 
 /// One item of `tc.runs/1`.
@@ -173,7 +173,7 @@ pub(crate) struct StateShape<'a> {
 }
 
 impl<'a> StateShape<'a> {
-    pub(crate) fn new(run: &Run, state: &'a State) -> Self {
+    pub(crate) fn new(run: &Run, state: &'a StateView) -> Self {
         StateShape {
             status: run.status.as_str(),
             waiting_for: run.waiting_for.as_ref().map(waiting),

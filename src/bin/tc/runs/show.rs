@@ -19,7 +19,7 @@ use crate::runs::story::{self, Story};
 use crate::runs::timeline;
 use crate::runs::{lanes, stack};
 use crate::surroundings::Context;
-use temporal_code::runs::{Runs, Whole};
+use temporal_code::runs::{RunDetails, Runs};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -58,80 +58,80 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
         story.see(event);
         true
     };
-    let whole = places.follow(context, &runs, &id, &mut visit)?;
+    let details = places.follow(context, &runs, &id, &mut visit)?;
     story.finish();
-    let warnings = warnings(&whole, &story, asked, for_people);
+    let warnings = warnings(&details, &story, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
     let rows_of = Some("history").filter(|_| !story.is_empty());
-    let items = || Ok(vec![if csv { row(&whole, &story)? } else { item(&whole, &story)? }]);
-    let sections = || sections(context, &runs, &whole, &story);
+    let items = || Ok(vec![if csv { row(&details, &story)? } else { item(&details, &story)? }]);
+    let sections = || sections(context, &runs, &details, &story);
     Answer { schema: "tc.show/1", warnings, items, rows_of, sections }.print(context)?;
     Ok(DONE)
 }
 
 /// What is not shown, and what could not be read.
-fn warnings(whole: &Whole, story: &Story, asked: usize, for_people: bool) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = whole.warnings.iter().map(Warning::lost).collect();
+fn warnings(details: &RunDetails, story: &Story, asked: usize, for_people: bool) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = details.warnings.iter().map(Warning::lost).collect();
     if story.is_cut(asked) {
         let before = story.before();
         let message = format!("the first {} left out: no more are kept", counted(before, "event is", "events are"));
         warnings.push(Warning { count: Some(before), ..Warning::lost(message) });
     }
     // To people it is told with the run.
-    if let Some(problem) = whole.problems.iter().find(|problem| problem.corrupt).filter(|_| !for_people) {
+    if let Some(problem) = details.problems.iter().find(|problem| problem.corrupt).filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the history is corrupt at {}: {}", problem.seq, problem.what)));
     }
-    if let Some(problem) = whole.inbox_problem.as_ref().filter(|_| !for_people) {
+    if let Some(problem) = details.inbox_problem.as_ref().filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the inbox is corrupt: {problem}")));
     }
-    if whole.inbox_before > 0 && !for_people {
-        let message = format!("{} of the inbox before these", counted(whole.inbox_before, "line", "lines"));
-        warnings.push(Warning { count: Some(whole.inbox_before), ..Warning::lost(message) });
+    if details.inbox_before > 0 && !for_people {
+        let message = format!("{} of the inbox before these", counted(details.inbox_before, "line", "lines"));
+        warnings.push(Warning { count: Some(details.inbox_before), ..Warning::lost(message) });
     }
     warnings
 }
 
 /// The run with all that there is about it.
-fn item(whole: &Whole, story: &Story) -> Result<String> {
-    let messages: Vec<InboxMessageShape<'_>> = whole.inbox.iter().map(InboxMessageShape::from).collect();
-    let problems: Vec<Tree> = whole.problems.iter().map(problem).collect();
+fn item(details: &RunDetails, story: &Story) -> Result<String> {
+    let messages: Vec<InboxMessageShape<'_>> = details.inbox.iter().map(InboxMessageShape::from).collect();
+    let problems: Vec<Tree> = details.problems.iter().map(problem).collect();
     let mut members = vec![
         ("history", Cow::Owned(story.json())),
         ("inbox", Cow::Owned(serde_json::to_string(&messages)?)),
-        ("inbox_problem", Cow::Owned(json!(whole.inbox_problem).to_string())),
-        ("state", Cow::Owned(serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?)),
+        ("inbox_problem", Cow::Owned(json!(details.inbox_problem).to_string())),
+        ("state", Cow::Owned(serde_json::to_string(&StateShape::new(&details.run, &details.state))?)),
         ("problems", Cow::Owned(Tree::from(problems).to_string())),
     ];
-    if let Some(Ok(state)) = whole.instance.as_ref().map(|instance| &instance.state) {
+    if let Some(Ok(state)) = details.instance.as_ref().map(|instance| &instance.state) {
         members.extend(stack::members(state));
     }
-    Ok(with_members(&RunShape::from(&whole.run), &members)?)
+    Ok(with_members(&RunShape::from(&details.run), &members)?)
 }
 
 /// For CSV, where an event is a row: each with no more of the run than its id.
-fn row(whole: &Whole, story: &Story) -> Result<String> {
+fn row(details: &RunDetails, story: &Story) -> Result<String> {
     if story.is_empty() {
-        return Ok(serde_json::to_string(&RunShape::from(&whole.run))?);
+        return Ok(serde_json::to_string(&RunShape::from(&details.run))?);
     }
-    Ok(with_members(&json!({"run": whole.run.id}), &[("history", Cow::Owned(story.json()))])?)
+    Ok(with_members(&json!({"run": details.run.id}), &[("history", Cow::Owned(story.json()))])?)
 }
 
-fn sections(context: &Context, runs: &Runs, whole: &Whole, story: &Story) -> Vec<Section> {
-    let mut sections = vec![head::section(context, runs, whole)];
-    sections.extend(whole.instance.as_ref().and_then(|instance| stack::section(context, instance)));
-    sections.extend(picture(context, whole, &story.lanes));
-    sections.extend(story::steps(context, whole, &story.lanes));
-    sections.extend(story.section(context, whole));
-    sections.extend(story::inbox(context, whole));
+fn sections(context: &Context, runs: &Runs, details: &RunDetails, story: &Story) -> Vec<Section> {
+    let mut sections = vec![head::section(context, runs, details)];
+    sections.extend(details.instance.as_ref().and_then(|instance| stack::section(context, instance)));
+    sections.extend(picture(context, details, &story.lanes));
+    sections.extend(story::steps(context, details, &story.lanes));
+    sections.extend(story.section(context, details));
+    sections.extend(story::inbox(context, details));
     sections
 }
 
 /// The life of the run as a timeline.
-fn picture(context: &Context, whole: &Whole, lanes: &lanes::Lanes) -> Option<Section> {
-    if whole.instance.is_some() {
+fn picture(context: &Context, details: &RunDetails, lanes: &lanes::Lanes) -> Option<Section> {
+    if details.instance.is_some() {
         return None;
     }
-    let (drawn, left_out) = lanes.lanes(whole);
+    let (drawn, left_out) = lanes.lanes(details);
     // When it began and ended alone is no picture.
     if drawn.iter().all(|lane| lane.name == lanes::WHOLE) {
         return None;

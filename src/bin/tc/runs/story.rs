@@ -12,7 +12,7 @@ use crate::runs::head::{heading, wrap};
 use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
 use crate::runs::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, RunEvent, Seq, StepView, Value, Whole};
+use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, Seq, StepView, Value};
 use temporal_code::time::Timestamp;
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
@@ -103,7 +103,7 @@ impl Story {
     }
 
     /// The events, each with what it changed.
-    pub(super) fn section(&self, context: &Context, whole: &Whole) -> Option<Section> {
+    pub(super) fn section(&self, context: &Context, details: &RunDetails) -> Option<Section> {
         if self.kept.is_empty() {
             return None;
         }
@@ -115,7 +115,7 @@ impl Story {
         }
         let mut rows =
             Rows::new(&[("seq", true, 0), ("time", false, 1), ("elapsed", true, 2), ("type", false, 3)], "what");
-        let start = whole.run.started_at.or(self.kept.iter().find_map(|kept| kept.at));
+        let start = details.run.started_at.or(self.kept.iter().find_map(|kept| kept.at));
         let (mut day, mut last) = (String::new(), None::<Timestamp>);
         for kept in &self.kept {
             let clock = kept.at.map_or_else(String::new, |at| context.clock(Some(at)));
@@ -263,8 +263,8 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The steps, each with how it stands and what came of it.
-pub(super) fn steps(context: &Context, whole: &Whole, lanes: &Lanes) -> Option<Section> {
-    let steps = &whole.state.steps;
+pub(super) fn steps(context: &Context, details: &RunDetails, lanes: &Lanes) -> Option<Section> {
+    let steps = &details.state.steps;
     if steps.is_empty() {
         return None;
     }
@@ -274,8 +274,8 @@ pub(super) fn steps(context: &Context, whole: &Whole, lanes: &Lanes) -> Option<S
     let mut rows = Rows::new(&columns, "value or error");
     for place in &shown {
         let step = &steps[*place];
-        let state = if step.is_open && whole.run.ended_at.is_some() { GIVEN_UP } else { step.state };
-        let took = lanes.took(whole.state.life, &step.step).map(elapsed);
+        let state = if step.is_open && details.run.ended_at.is_some() { GIVEN_UP } else { step.state };
+        let took = lanes.took(details.state.life, &step.step).map(elapsed);
         let attempts = step.attempts.filter(|attempts| *attempts != 1).map(count);
         let cells = vec![
             Cell::name(&step.step),
@@ -326,8 +326,8 @@ fn short(value: &Value) -> String {
 }
 
 /// What others told the run, and whether it took it.
-pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
-    let (messages, kept) = (&whole.inbox, &whole.state.kept);
+pub(super) fn inbox(context: &Context, details: &RunDetails) -> Option<Section> {
+    let (messages, kept) = (&details.inbox, &details.state.kept);
     if messages.is_empty() && kept.is_empty() {
         return None;
     }
@@ -359,7 +359,7 @@ pub(super) fn inbox(context: &Context, whole: &Whole) -> Option<Section> {
         );
     }
     let mut notes = String::new();
-    let before = whole.inbox_before + messages.len().saturating_sub(MESSAGES_MAX) as u64;
+    let before = details.inbox_before + messages.len().saturating_sub(MESSAGES_MAX) as u64;
     if before > 0 {
         notes += &context.prose(Tone::Dim, &format!("{} before these", count(before)));
     }

@@ -99,12 +99,12 @@ async fn fold_batch(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<(Vec
     let mut folded = Vec::new();
     for (id, run) in looked.runs {
         // A look folds the last generation alone.
-        let whole = match &run {
+        let details = match &run {
             Ok(run) if run.generation > 1 => runs.follow(&id, now, &mut |_| true).await?,
             _ => None,
         };
-        let run = match whole {
-            Some(whole) => Ok((whole.run, whole.problems)),
+        let run = match details {
+            Some(details) => Ok((details.run, details.problems)),
             None => run.map(|run| {
                 let problems = run.problem.clone().into_iter().collect();
                 (run, problems)
