@@ -1,6 +1,6 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
-use super::run::{Format, Problem, Run, RunDetails, Seq, StateView, Waiting};
+use super::run::{Format, Run, RunDetails, RunProblem, Seq, StateView, Waiting};
 use super::value::Value;
 use super::{Ids, Looked};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
@@ -80,8 +80,8 @@ fn run_of(instance: &Instance) -> Run {
 }
 
 /// What of its file cannot be read.
-fn damage_of(instance: &Instance) -> Option<Problem> {
-    instance.damage().map(|damage| Problem { seq: Seq::first(0), what: damage.to_string(), corrupt: true })
+fn damage_of(instance: &Instance) -> Option<RunProblem> {
+    instance.damage().map(|damage| RunProblem { seq: Seq::first(0), what: damage.to_string(), corrupt: true })
 }
 
 /// The function that the program began with, while it goes on.

@@ -20,7 +20,7 @@ pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
 pub use run::{
-    Format, InboxMessage, LeaseHolder, Problem, Run, RunDetails, Seq, StateView, StatusDetail, StepView, Unnamed,
+    Format, InboxMessage, LeaseHolder, Run, RunDetails, RunProblem, Seq, StateView, StatusDetail, StepView, Unnamed,
     Waiting,
 };
 pub use value::Value;

@@ -110,7 +110,7 @@ pub struct Run {
     /// What says that it stands so, where that has to be inferred; why it is corrupt.
     pub because: Option<String>,
     /// The first thing that is wrong with its history: that makes it corrupt, if anything does.
-    pub problem: Option<Problem>,
+    pub problem: Option<RunProblem>,
     /// The generation that its history is in.
     pub generation: u32,
     /// The run as the filters of its own package see it.
@@ -191,7 +191,7 @@ impl fmt::Display for Seq {
 
 /// What is wrong with a history, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct RunProblem {
     /// The event; of what cannot be read, the first that was to be.
     pub seq: Seq,
     /// What is wrong, harmless on a terminal.
@@ -323,7 +323,7 @@ pub struct RunDetails {
     /// What it has come to.
     pub state: StateView,
     /// What is wrong with its history, at most a few; the corrupt ones first.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<RunProblem>,
     /// What others told it, in order.
     pub inbox: Vec<InboxMessage>,
     /// How many more there were before these.

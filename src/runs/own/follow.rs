@@ -6,7 +6,7 @@ use super::log_of;
 use super::run::{problem_of, run_of};
 use super::state::state_of;
 use crate::runs::event::RunEvent;
-use crate::runs::run::{Problem, RunDetails, Seq};
+use crate::runs::run::{RunDetails, RunProblem, Seq};
 use crate::store::{End, Error, Position, Store};
 use crate::workflow::{RunState, Warning};
 
@@ -48,9 +48,9 @@ pub(in crate::runs) async fn follow(
 }
 
 /// What is odd about a history.
-fn odd(state: &RunState) -> impl Iterator<Item = Problem> {
+fn odd(state: &RunState) -> impl Iterator<Item = RunProblem> {
     let generation = state.log().generation();
-    let problem = move |warning: &Warning| Problem {
+    let problem = move |warning: &Warning| RunProblem {
         seq: Seq { generation, number: warning.seq },
         what: warning.what.clone(),
         corrupt: false,

@@ -1,7 +1,7 @@
 //! A run as its history tells of it.
 
 use super::fold::Dated;
-use crate::runs::run::{Format, Problem, Run, Seq, Waiting};
+use crate::runs::run::{Format, Run, RunProblem, Seq, Waiting};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, Ending, Json, ProblemKind, RunState, Status, Step, StepState};
@@ -41,7 +41,7 @@ pub(super) fn run_of(dated: &Dated) -> Run {
 }
 
 /// What makes a history corrupt.
-pub(super) fn problem_of(state: &RunState) -> Option<Problem> {
+pub(super) fn problem_of(state: &RunState) -> Option<RunProblem> {
     let problem = state.problem()?;
     let seq = Seq { generation: state.log().generation(), number: problem.seq };
     let what = match problem.kind {
@@ -49,7 +49,7 @@ pub(super) fn problem_of(state: &RunState) -> Option<Problem> {
         ProblemKind::Damaged => format!("it cannot be read from here on: {}", problem.what),
         _ => problem.what.clone(),
     };
-    Some(Problem { seq, what, corrupt: true })
+    Some(RunProblem { seq, what, corrupt: true })
 }
 
 /// The error after which a run is to be tried again.

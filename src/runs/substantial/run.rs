@@ -1,7 +1,7 @@
 //! A run of `substantial` as its history and what lies around it tell of it.
 
 use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
-use crate::runs::run::{Format, PackageSubject, Problem, Run, Seq, Unnamed, Waiting};
+use crate::runs::run::{Format, PackageSubject, Run, RunProblem, Seq, Unnamed, Waiting};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -55,20 +55,20 @@ fn waiting_of(waiting: WaitingFor) -> Option<Waiting> {
 }
 
 /// What is wrong: what no worker can go on from first.
-pub(super) fn problems_of(found: &Found, history: &History) -> Vec<Problem> {
+pub(super) fn problems_of(found: &Found, history: &History) -> Vec<RunProblem> {
     let misread = found.reading.as_ref().and_then(|reading| reading.misread.as_ref());
-    let misread = misread.map(|misread| Problem {
+    let misread = misread.map(|misread| RunProblem {
         seq: Seq::first(misread.event.unwrap_or(history.events) as u64 + 1),
         what: format!("at byte {}: {}", misread.byte, misread.what),
         corrupt: true,
     });
-    let damage = found.damage().map(|damage| Problem { seq: Seq::first(1), what: damage.to_owned(), corrupt: true });
-    let odd = history.problems.iter().map(|odd| Problem {
+    let damage = found.damage().map(|damage| RunProblem { seq: Seq::first(1), what: damage.to_owned(), corrupt: true });
+    let odd = history.problems.iter().map(|odd| RunProblem {
         seq: Seq::first(odd.event as u64 + 1),
         what: odd.what.clone(),
         corrupt: odd.corrupt,
     });
-    let mut problems: Vec<Problem> = misread.into_iter().chain(damage).chain(odd).collect();
+    let mut problems: Vec<RunProblem> = misread.into_iter().chain(damage).chain(odd).collect();
     problems.sort_by_key(|problem| (!problem.corrupt, problem.seq));
     problems
 }

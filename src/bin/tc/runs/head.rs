@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, InboxMessage, LeaseHolder, Problem, RunDetails, Runs, Value, Waiting};
+use temporal_code::runs::{Format, InboxMessage, LeaseHolder, RunDetails, RunProblem, Runs, Value, Waiting};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -195,7 +195,7 @@ fn facts(context: &Context, runs: &Runs, details: &RunDetails) -> Facts {
 /// What is wrong comes first.
 fn problems(facts: &mut Facts, details: &RunDetails) {
     for problem in details.problems.iter().take(PROBLEMS_MAX) {
-        let Problem { seq, what, corrupt } = problem;
+        let RunProblem { seq, what, corrupt } = problem;
         let place = match (&details.instance, seq.number) {
             (Some(_), _) | (_, 0) => String::new(),
             _ => format!("event {seq}: "),

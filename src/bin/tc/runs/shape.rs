@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Tree, json};
 
-use temporal_code::runs::{InboxMessage, Problem, Run, StateView, StepView, Value, Waiting};
+use temporal_code::runs::{InboxMessage, Run, RunProblem, StateView, StepView, Value, Waiting};
 use temporal_code::time::Timestamp;
 
 /// One item of `tc.runs/1`.
@@ -198,8 +198,8 @@ impl<'a> StateShape<'a> {
 }
 
 /// What is wrong with a history, and where.
-pub(crate) fn problem(problem: &Problem) -> Tree {
-    let Problem { seq, what, corrupt } = problem;
+pub(crate) fn problem(problem: &RunProblem) -> Tree {
+    let RunProblem { seq, what, corrupt } = problem;
     let mut members = json!({"seq": seq.number, "problem": what, "corrupt": corrupt});
     if seq.generation > 1 {
         members["generation"] = json!(seq.generation);

@@ -14,7 +14,7 @@ use crate::runs::batches::{News, each_batch};
 use crate::runs::places::Places;
 use crate::runs::shape::problem;
 use crate::surroundings::Context;
-use temporal_code::runs::{Problem, Run, Runs};
+use temporal_code::runs::{Run, RunProblem, Runs};
 use temporal_code::store::Error;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -34,7 +34,7 @@ struct Found {
     /// Those that no worker can go on with, and those beside that are not as they should be.
     corrupt: u64,
     unsound: u64,
-    told: Vec<(Run, Vec<Problem>)>,
+    told: Vec<(Run, Vec<RunProblem>)>,
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
     warnings: Vec<Warning>,
@@ -91,7 +91,7 @@ async fn fold_all(context: &Context, runs: &Runs, lists_all: bool, found: &mut F
 }
 
 /// A run, what is wrong with it, and why it could not be read.
-type Folded = (String, Result<(Run, Vec<Problem>), Error>);
+type Folded = (String, Result<(Run, Vec<RunProblem>), Error>);
 
 /// Folds some runs; also what else could not be read.
 async fn fold_batch(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<(Vec<Folded>, Vec<String>), Error> {
@@ -144,7 +144,7 @@ impl Found {
 }
 
 /// A run as JSON, without its steps.
-fn item(run: &Run, problems: &[Problem]) -> String {
+fn item(run: &Run, problems: &[RunProblem]) -> String {
     let problems = problems.iter().map(problem).collect::<Vec<_>>();
     json!({"run": run.id, "format": run.format.as_str(), "sound": run.is_sound(), "events": run.events,
            "problems": problems, "steps": [], "state": {"status": run.status.as_str()}})
