@@ -1,6 +1,6 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
-use super::run::{Format, Run, RunDetails, RunProblem, Seq, StateView, Waiting};
+use super::run::{Run, RunDetails, RunFormat, RunProblem, Seq, StateView, Waiting};
 use super::value::Value;
 use super::{Ids, Looked};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
@@ -69,7 +69,7 @@ fn run_of(instance: &Instance) -> Run {
         updated_at: instance.updated_at,
         ended_at: instance.ended_at(),
         events: None,
-        format: Format::DurablePython,
+        format: RunFormat::DurablePython,
         result: instance.result().map(Value::from),
         error: None,
         because,

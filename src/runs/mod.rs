@@ -20,7 +20,7 @@ pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
 pub use run::{
-    Format, InboxMessage, LeaseHolder, Run, RunDetails, RunProblem, Seq, StateView, StatusDetail, StepView, Unnamed,
+    InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView, Unnamed,
     Waiting,
 };
 pub use value::Value;
@@ -63,11 +63,11 @@ pub struct Looked {
 
 impl Runs {
     /// Who writes such runs.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> RunFormat {
         match self {
-            Runs::Own(_) => Format::Own,
-            Runs::Substantial(..) => Format::Substantial,
-            Runs::DurablePython(_) => Format::DurablePython,
+            Runs::Own(_) => RunFormat::Own,
+            Runs::Substantial(..) => RunFormat::Substantial,
+            Runs::DurablePython(_) => RunFormat::DurablePython,
         }
     }
 

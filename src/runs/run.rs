@@ -10,7 +10,7 @@ use crate::workflow::{self, Json, Status};
 
 /// Who writes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Format {
+pub enum RunFormat {
     /// This library.
     Own,
     /// The Python package `substantial`.
@@ -19,18 +19,18 @@ pub enum Format {
     DurablePython,
 }
 
-impl Format {
+impl RunFormat {
     /// The word: `tc`, `substantial`, `durable-python`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Format::Own => "tc",
-            Format::Substantial => "substantial",
-            Format::DurablePython => "durable-python",
+            RunFormat::Own => "tc",
+            RunFormat::Substantial => "substantial",
+            RunFormat::DurablePython => "durable-python",
         }
     }
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for RunFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -102,7 +102,7 @@ pub struct Run {
     /// How many events there were; none if such runs have no history.
     pub events: Option<u64>,
     /// Who writes it.
-    pub format: Format,
+    pub format: RunFormat,
     /// What it ended with.
     pub result: Option<Value>,
     /// The error that it ended with, or that it is to be tried again after.

@@ -8,7 +8,7 @@ mod substantial;
 use std::time::Duration;
 
 use super::Runs;
-use super::run::{Format, Run};
+use super::run::{Run, RunFormat};
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::{Error, Token};
@@ -260,7 +260,7 @@ impl<'a> Client<'a> {
     /// The Python packages write their files in place, so a file that is torn may be whole in a moment.
     fn may_be_half_written(&self, run: &Run) -> bool {
         let lately = |at: Timestamp| at > self.now().offset_micros(-5_000_000);
-        run.status == Status::Corrupt && run.format == Format::DurablePython && run.updated_at.is_some_and(lately)
+        run.status == Status::Corrupt && run.format == RunFormat::DurablePython && run.updated_at.is_some_and(lately)
     }
 }
 

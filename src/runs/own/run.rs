@@ -1,7 +1,7 @@
 //! A run as its history tells of it.
 
 use super::fold::Dated;
-use crate::runs::run::{Format, Run, RunProblem, Seq, Waiting};
+use crate::runs::run::{Run, RunFormat, RunProblem, Seq, Waiting};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, Ending, Json, ProblemKind, RunState, Status, Step, StepState};
@@ -30,7 +30,7 @@ pub(super) fn run_of(dated: &Dated) -> Run {
         updated_at: state.updated_at(),
         ended_at: state.ended_at(),
         events: Some(state.events()),
-        format: Format::Own,
+        format: RunFormat::Own,
         result,
         error,
         because,

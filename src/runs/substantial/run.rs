@@ -1,7 +1,7 @@
 //! A run of `substantial` as its history and what lies around it tell of it.
 
 use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
-use crate::runs::run::{Format, PackageSubject, Run, RunProblem, Seq, Unnamed, Waiting};
+use crate::runs::run::{PackageSubject, Run, RunFormat, RunProblem, Seq, Unnamed, Waiting};
 use crate::runs::value::Value;
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -31,7 +31,7 @@ pub(super) fn run_of(zone: &Zone, found: &Found, history: &History, now: Timesta
         updated_at,
         ended_at: standing.ended_at,
         events: Some(history.events as u64),
-        format: Format::Substantial,
+        format: RunFormat::Substantial,
         result,
         error,
         because: Some(standing.because).filter(|because| !because.is_empty()),

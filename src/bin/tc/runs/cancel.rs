@@ -14,7 +14,7 @@ use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::Format;
+use temporal_code::runs::RunFormat;
 use temporal_code::runs::client::Client;
 use temporal_code::workflow::Status;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let (runs, run) = places.resolve(&args.run)?;
     let client = Client::new(&runs, &SystemClock, &ThreadRandom);
     let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
-    let can_be = runs.format() == Format::Own && now.ended_at.is_none();
+    let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();
     // What cannot be is refused without asking.
     if can_be && !args.yes {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;

@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, InboxMessage, LeaseHolder, RunDetails, RunProblem, Runs, Value, Waiting};
+use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, Runs, Value, Waiting};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -176,7 +176,7 @@ fn facts(context: &Context, runs: &Runs, details: &RunDetails) -> Facts {
     untaken(&mut facts, context, details);
     // Leases of substantial are left to run out.
     let is_told =
-        |holder: &&LeaseHolder| !run.status.is_ended() && (run.format == Format::Own || holder.until > context.now);
+        |holder: &&LeaseHolder| !run.status.is_ended() && (run.format == RunFormat::Own || holder.until > context.now);
     if let Some(holder) = state.holder.as_ref().filter(is_told) {
         facts.say("held by", held(context, holder));
     }

@@ -13,7 +13,7 @@ use crate::surroundings::Context;
 use temporal_code::compat::durable_python::StateFolder;
 use temporal_code::compat::substantial::{Client as Package, Files};
 use temporal_code::runs::client::ClientError;
-use temporal_code::runs::{Format, Run, RunDetails, RunEvent, Runs, at_path, at_site};
+use temporal_code::runs::{Run, RunDetails, RunEvent, RunFormat, Runs, at_path, at_site};
 use temporal_code::store::{Address, Error};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -207,9 +207,9 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
     let wanted = match global.format {
         StoreFormat::Auto => None,
         StoreFormat::TemporalCode => return Ok(Vec::new()),
-        StoreFormat::Tc => Some(Format::Own),
-        StoreFormat::Substantial => Some(Format::Substantial),
-        StoreFormat::DurablePython => Some(Format::DurablePython),
+        StoreFormat::Tc => Some(RunFormat::Own),
+        StoreFormat::Substantial => Some(RunFormat::Substantial),
+        StoreFormat::DurablePython => Some(RunFormat::DurablePython),
     };
     let mut found: Vec<Runs> = match address.path() {
         Some(path) if path == Path::new("-") => Vec::new(),
@@ -229,21 +229,21 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
 }
 
 /// A store of which the user says what it is, though nothing in it does yet.
-async fn forced(address: &Address, format: Format) -> Result<Option<Runs>> {
+async fn forced(address: &Address, format: RunFormat) -> Result<Option<Runs>> {
     let (settings, zone) = (find::settings(), crate::zone::machine_zone());
     let location = address.to_string().into();
     Ok(match (format, address) {
-        (Format::Own, Address::Path(path)) if !path.is_dir() => None,
-        (Format::Own, _) => Some(Runs::Own(address.open(&settings, false).await?)),
-        (Format::Substantial, Address::Path(path)) => {
+        (RunFormat::Own, Address::Path(path)) if !path.is_dir() => None,
+        (RunFormat::Own, _) => Some(Runs::Own(address.open(&settings, false).await?)),
+        (RunFormat::Substantial, Address::Path(path)) => {
             Some(Runs::Substantial(Package::Files(Files::open(path, zone)?.into()), location))
         }
         #[cfg(feature = "redis")]
-        (Format::Substantial, Address::Redis(redis)) => {
+        (RunFormat::Substantial, Address::Redis(redis)) => {
             let theirs = temporal_code::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone)?;
             Some(Runs::Substantial(Package::Redis(theirs.into()), location))
         }
-        (Format::DurablePython, Address::Path(path)) => Some(Runs::DurablePython(StateFolder::new(path))),
+        (RunFormat::DurablePython, Address::Path(path)) => Some(Runs::DurablePython(StateFolder::new(path))),
         #[cfg(any(feature = "redis", feature = "object-store"))]
         _ => None,
     })

@@ -21,7 +21,7 @@ use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, Run, RunDetails, RunEvent, Runs, Seq, StatusDetail, StepView};
+use temporal_code::runs::{Run, RunDetails, RunEvent, RunFormat, Runs, Seq, StatusDetail, StepView};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -259,13 +259,13 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
     for problem in &details.problems {
         let tone = if problem.corrupt { Tone::Bad } else { Tone::Warn };
         let place = match (details.run.format, problem.seq) {
-            (Format::DurablePython, _) => String::new(),
+            (RunFormat::DurablePython, _) => String::new(),
             (_, seq) => format!("event {seq}: "),
         };
         text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
     }
     let line = match (details.is_sound(), details.run.format, details.run.events) {
-        (true, Format::DurablePython, _) => {
+        (true, RunFormat::DurablePython, _) => {
             "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
                 .to_owned()
         }

@@ -15,7 +15,7 @@ use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::client::{Client, Start};
-use temporal_code::runs::{Format, Runs};
+use temporal_code::runs::{RunFormat, Runs};
 use temporal_code::workflow::Json;
 
 /// Start a workflow run
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     let runs = the_one(&places)?;
     let input = match (&args.input, runs.format()) {
         // Its workflows take arguments by name.
-        (None, Format::Substantial) => Json::parse("{}")?,
+        (None, RunFormat::Substantial) => Json::parse("{}")?,
         (input, _) => input::value(input.as_deref(), args.text)?,
     };
     let client = Client::new(runs, &SystemClock, &ThreadRandom);

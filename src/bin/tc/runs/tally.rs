@@ -14,7 +14,7 @@ use crate::runs::list::{Met, Wanted, each};
 use crate::runs::places::Places;
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Format, Run};
+use temporal_code::runs::{Run, RunFormat};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -27,7 +27,7 @@ pub(crate) struct Workflows {
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) runs: u64,
     /// Where they are, and who writes them.
-    pub(crate) places: Vec<(String, Format)>,
+    pub(crate) places: Vec<(String, RunFormat)>,
     pub(crate) warnings: Vec<Warning>,
     /// A run that waits, with the event if that is known, and one that has failed.
     pub(crate) waiting: Option<(String, Option<String>)>,
@@ -38,7 +38,7 @@ pub(crate) struct Workflows {
 #[derive(Debug)]
 pub(crate) struct Workflow {
     pub(crate) name: Option<String>,
-    format: Format,
+    format: RunFormat,
     statuses: BTreeMap<Status, u64>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -73,7 +73,7 @@ pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Ti
         return Ok(tally);
     }
     tally.places = places.stores.iter().map(|runs| (runs.location(), runs.format())).collect();
-    let mut by_name: BTreeMap<(Option<String>, Format), Workflow> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Option<String>, RunFormat), Workflow> = BTreeMap::new();
     let mut met = Met::default();
     let is_meant = |at: Option<Timestamp>| match at {
         Some(at) => at.is_within(since, until),

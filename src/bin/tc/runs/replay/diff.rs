@@ -10,11 +10,11 @@ use crate::output::{Answer, Section, escape};
 use crate::runs::places::gone;
 use crate::runs::replay::Places;
 use crate::surroundings::Context;
-use temporal_code::runs::{Difference, Format, Runs, Side, compare};
+use temporal_code::runs::{Difference, RunFormat, Runs, Side, compare};
 
 pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = places.resolve(other)?;
-    if [one.0, &runs].iter().any(|runs| runs.format() == Format::DurablePython) {
+    if [one.0, &runs].iter().any(|runs| runs.format() == RunFormat::DurablePython) {
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
