@@ -1,7 +1,7 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
 use super::run::{Run, RunDetails, RunFormat, RunProblem, Seq, StateView, Waiting};
-use super::value::Value;
+use super::value::RunValue;
 use super::{Ids, Looked};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
 use crate::store::Error;
@@ -70,7 +70,7 @@ fn run_of(instance: &Instance) -> Run {
         ended_at: instance.ended_at(),
         events: None,
         format: RunFormat::DurablePython,
-        result: instance.result().map(Value::from),
+        result: instance.result().map(RunValue::from),
         error: None,
         because,
         problem: damage_of(instance),

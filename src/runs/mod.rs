@@ -23,7 +23,7 @@ pub use run::{
     InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView, Unnamed,
     Waiting,
 };
-pub use value::Value;
+pub use value::RunValue;
 
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::Client;

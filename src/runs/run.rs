@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::value::Value;
+use super::value::RunValue;
 use crate::compat::durable_python::Instance;
 use crate::compat::substantial::{Filter, FilterError, Subject};
 use crate::time::Timestamp;
@@ -104,9 +104,9 @@ pub struct Run {
     /// Who writes it.
     pub format: RunFormat,
     /// What it ended with.
-    pub result: Option<Value>,
+    pub result: Option<RunValue>,
     /// The error that it ended with, or that it is to be tried again after.
-    pub error: Option<Value>,
+    pub error: Option<RunValue>,
     /// What says that it stands so, where that has to be inferred; why it is corrupt.
     pub because: Option<String>,
     /// The first thing that is wrong with its history: that makes it corrupt, if anything does.
@@ -148,9 +148,9 @@ impl Run {
             return Ok(false);
         }
         let null = Json::null();
-        let json = |value: &Option<Value>| match value {
-            Some(Value::Json(json)) => json.clone(),
-            Some(Value::Text(text)) => Json::of(text).unwrap_or_else(|_| Json::null()),
+        let json = |value: &Option<RunValue>| match value {
+            Some(RunValue::Json(json)) => json.clone(),
+            Some(RunValue::Text(text)) => Json::of(text).unwrap_or_else(|_| Json::null()),
             None => null.clone(),
         };
         let (result, error) = (json(&self.result), json(&self.error));
@@ -229,9 +229,9 @@ pub struct StepView {
     /// Until when it sleeps, its deadline, or its next attempt.
     pub until: Option<Timestamp>,
     /// What it gave.
-    pub value: Option<Value>,
+    pub value: Option<RunValue>,
     /// What went wrong.
-    pub error: Option<Value>,
+    pub error: Option<RunValue>,
     /// What it waits for: names of messages, or the id of a child.
     pub subjects: Vec<String>,
     /// How far its compensation has come, if it has one: `ready`, `done`, `retrying`, `failed`.
@@ -274,7 +274,7 @@ pub struct InboxMessage {
     /// What a message is called; the child.
     pub event: Option<String>,
     /// What it says.
-    pub value: Option<Value>,
+    pub value: Option<RunValue>,
     /// Who sent it.
     pub from: Option<String>,
     /// Whether the run has taken it.
@@ -292,7 +292,7 @@ impl InboxMessage {
 #[derive(Clone, Debug, Default)]
 pub struct StateView {
     /// What it was given.
-    pub input: Option<Value>,
+    pub input: Option<RunValue>,
     /// The queue whose workers run it.
     pub queue: Option<String>,
     /// The run that began it.

@@ -8,41 +8,41 @@ use crate::workflow::Json;
 
 /// A value of a run: JSON, or else a text that says what it is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum RunValue {
     /// JSON.
     Json(Json<'static>),
     /// What JSON cannot say.
     Text(String),
 }
 
-impl Value {
+impl RunValue {
     /// As text: JSON as it is written.
     pub fn text(&self) -> &str {
         match self {
-            Value::Json(json) => json.text(),
-            Value::Text(text) => text,
+            RunValue::Json(json) => json.text(),
+            RunValue::Text(text) => text,
         }
     }
 
     /// As text on one line, without the blanks that indent JSON.
     pub fn one_line(&self) -> Cow<'_, str> {
         match self {
-            Value::Json(json) => compact(json.text()),
-            Value::Text(text) => Cow::Borrowed(text),
+            RunValue::Json(json) => compact(json.text()),
+            RunValue::Text(text) => Cow::Borrowed(text),
         }
     }
 
     /// As JSON: what is not is a string.
     pub fn json(&self) -> Cow<'_, str> {
         match self {
-            Value::Json(json) => Cow::Borrowed(json.text()),
-            Value::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
+            RunValue::Json(json) => Cow::Borrowed(json.text()),
+            RunValue::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
         }
     }
 
     /// As a person would say it: of an error its type and message, of a text the text itself.
     pub fn plain(&self) -> String {
-        let Value::Json(json) = self else { return self.text().to_owned() };
+        let RunValue::Json(json) = self else { return self.text().to_owned() };
         if json.text().starts_with('"') {
             return json.read::<String>().unwrap_or_else(|_| json.text().to_owned());
         }
@@ -83,24 +83,24 @@ fn error_text(error: &Json<'_>) -> Option<String> {
     }
 }
 
-impl From<&Json<'_>> for Value {
+impl From<&Json<'_>> for RunValue {
     fn from(json: &Json<'_>) -> Self {
-        Value::Json(json.clone().into_owned())
+        RunValue::Json(json.clone().into_owned())
     }
 }
 
-impl From<&Payload> for Value {
+impl From<&Payload> for RunValue {
     fn from(payload: &Payload) -> Self {
         match payload {
-            Payload::Json(json) => Value::Json(json.clone()),
-            Payload::Bytes(bytes) => Value::Text(format!("{} bytes that are not JSON", bytes.len())),
+            Payload::Json(json) => RunValue::Json(json.clone()),
+            Payload::Bytes(bytes) => RunValue::Text(format!("{} bytes that are not JSON", bytes.len())),
         }
     }
 }
 
-impl From<&Seen> for Value {
+impl From<&Seen> for RunValue {
     fn from(seen: &Seen) -> Self {
-        seen.json.clone().map_or_else(|| Value::Text(seen.text.clone()), Value::Json)
+        seen.json.clone().map_or_else(|| RunValue::Text(seen.text.clone()), RunValue::Json)
     }
 }
 
@@ -141,12 +141,12 @@ mod tests {
 
     #[test]
     fn values_are_said_plainly() {
-        let said = |json: &str| Value::Json(Json::parse(json).unwrap()).plain();
+        let said = |json: &str| RunValue::Json(Json::parse(json).unwrap()).plain();
         assert_eq!(said(r#"{"type":"Timeout","message":"no answer"}"#), "Timeout: no answer");
         assert_eq!(said(r#"{"message":"no answer"}"#), "no answer");
         assert_eq!(said(r#"{"type":7,"message":"no answer"}"#), r#"{"type":7,"message":"no answer"}"#);
         assert_eq!(said(r#""RuntimeError: card declined""#), "RuntimeError: card declined");
         assert_eq!(said("12.50"), "12.50");
-        assert_eq!(Value::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
+        assert_eq!(RunValue::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
     }
 }

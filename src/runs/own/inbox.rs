@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::runs::run::{InboxMessage, Seq};
-use crate::runs::value::Value;
+use crate::runs::value::RunValue;
 use crate::store::{Error, Name, Store};
 use crate::time::Timestamp;
 use crate::workflow::{Cursor, Ending, InboxBody, InboxEntry, Message, RunState, inbox_log, read_inbox};
@@ -45,7 +45,7 @@ fn message_of(seq: Option<Seq>, at: Option<Timestamp>, body: InboxBody<'_>, is_t
         InboxBody::Message(message) => Some(with_content(blank, &message)),
         InboxBody::Cancel(request) => Some(InboxMessage {
             id: Some(request.id.into_owned()),
-            value: request.reason.map(|reason| Value::Text(reason.into_owned())),
+            value: request.reason.map(|reason| RunValue::Text(reason.into_owned())),
             from: request.from.map(std::borrow::Cow::into_owned),
             ..blank
         }),
@@ -67,11 +67,11 @@ pub(super) fn with_content(blank: InboxMessage, message: &Message<'_>) -> InboxM
     }
 }
 
-pub(super) fn ending_value(ending: &Ending<'_>) -> Value {
+pub(super) fn ending_value(ending: &Ending<'_>) -> RunValue {
     match ending {
         Ending::Ok(value) | Ending::Failed(value) => value.into(),
         Ending::Cancelled(reason) => {
-            Value::Text(reason.as_ref().map_or("cancelled".into(), |r| format!("cancelled: {r}")))
+            RunValue::Text(reason.as_ref().map_or("cancelled".into(), |r| format!("cancelled: {r}")))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fold::Dated;
 use crate::runs::run::{Run, RunFormat, RunProblem, Seq, Waiting};
-use crate::runs::value::Value;
+use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, Ending, Json, ProblemKind, RunState, Status, Step, StepState};
 
@@ -53,7 +53,7 @@ pub(super) fn problem_of(state: &RunState) -> Option<RunProblem> {
 }
 
 /// The error after which a run is to be tried again.
-fn retried(state: &RunState) -> Option<Value> {
+fn retried(state: &RunState) -> Option<RunValue> {
     if state.status() != Status::Retrying {
         return None;
     }

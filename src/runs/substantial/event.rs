@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::compat::substantial::{Body, Effect, Event, History, Payload, StepState, Stop};
 use crate::runs::run::{Seq, StatusDetail};
-use crate::runs::value::{Value, cut};
+use crate::runs::value::{RunValue, cut};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -23,7 +23,7 @@ pub(in crate::runs) fn kind(event: &Event) -> &'static str {
 
 /// What an event of `substantial` changed.
 pub(in crate::runs) fn change(event: &Event, effect: &Effect) -> String {
-    let with = |payload: &Payload| cut(&Value::from(payload).plain()).into_owned();
+    let with = |payload: &Payload| cut(&RunValue::from(payload).plain()).into_owned();
     let said = match &event.body {
         Some(Body::Start(kwargs)) => Some(with(kwargs)),
         Some(Body::Save(save)) if save.counter == -1 => Some(with(&save.value)),
@@ -56,7 +56,7 @@ pub(in crate::runs) fn status_after(history: &History) -> StatusDetail {
 /// The event as an object; payloads as the JSON that they hold.
 pub(in crate::runs) fn json(seq: Seq, at: Option<Timestamp>, event: &Event) -> String {
     // Text that is JSON already, and put in as it is.
-    let of = |payload: &Payload| Value::from(payload).json().into_owned();
+    let of = |payload: &Payload| RunValue::from(payload).json().into_owned();
     let mut members: Vec<(&str, String)> = vec![("seq", seq.number.to_string())];
     members.push(("at", json!(at.map(|at| at.to_string())).to_string()));
     members.push(("type", json!(kind(event)).to_string()));

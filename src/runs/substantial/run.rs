@@ -2,7 +2,7 @@
 
 use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
 use crate::runs::run::{PackageSubject, Run, RunFormat, RunProblem, Seq, Unnamed, Waiting};
-use crate::runs::value::Value;
+use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -10,13 +10,13 @@ pub(super) fn run_of(zone: &Zone, found: &Found, history: &History, now: Timesta
     let standing = Standing::of(found, history, zone, now);
     let (mut result, mut error) = (None, None);
     match history.life().and_then(|life| life.end.as_ref()).map(|end| &end.how) {
-        Some(Stop::Ok(payload)) => result = Some(Value::from(payload)),
-        Some(Stop::Err(payload)) => error = Some(Value::from(payload)),
+        Some(Stop::Ok(payload)) => result = Some(RunValue::from(payload)),
+        Some(Stop::Err(payload)) => error = Some(RunValue::from(payload)),
         Some(Stop::Unsaid) | None => {}
     }
     if standing.status == Status::Retrying {
         let replay = found.replays.first().and_then(|replay| replay.error());
-        error = replay.and_then(|note| note.error.clone().or(Some(note.message.clone()))).map(Value::Text);
+        error = replay.and_then(|note| note.error.clone().or(Some(note.message.clone()))).map(RunValue::Text);
     }
     let dates = found.replays.first().map(|replay| zone.point(replay.at()));
     let sent = history.life().and_then(|life| life.sent.last()).and_then(|sent| sent.at).map(|at| zone.point(at));

@@ -2,7 +2,7 @@
 
 use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
 use crate::runs::run::{InboxMessage, LeaseHolder, Seq, StateView, StepView};
-use crate::runs::value::Value;
+use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 
 pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> StateView {
@@ -88,7 +88,7 @@ pub(super) fn messages(client: &Client, found: &Found, history: &History) -> Vec
             Body::Save(_) | Body::Sleep(_) => continue,
         };
         let at = Some(point(schedule.at));
-        messages.push(InboxMessage { at, event, value: value.map(Value::from), ..InboxMessage::new(kind) });
+        messages.push(InboxMessage { at, event, value: value.map(RunValue::from), ..InboxMessage::new(kind) });
     }
     messages
 }

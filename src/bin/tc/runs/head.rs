@@ -8,7 +8,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, Runs, Value, Waiting};
+use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, RunValue, Runs, Waiting};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -74,7 +74,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A value of any length, cut, with a note how long it is.
-pub(super) fn value(value: &Value) -> String {
+pub(super) fn value(value: &RunValue) -> String {
     long(&value.plain())
 }
 

@@ -381,7 +381,7 @@ fn state_sections(context: &Context, details: &RunDetails, step: Option<&StepSha
     let mut left_out = details.state.steps.len();
     for (_, step) in details.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
         left_out -= 1;
-        let value = step.error.as_ref().map(temporal_code::runs::Value::plain);
+        let value = step.error.as_ref().map(temporal_code::runs::RunValue::plain);
         let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
         let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
         let waits = (!step.subjects.is_empty()).then(|| step.subjects.join(" or "));

@@ -19,7 +19,7 @@ use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::client::Client;
-use temporal_code::runs::{Run, Value};
+use temporal_code::runs::{Run, RunValue};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -94,7 +94,7 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
         Ok(vec![serde_json::to_string(&shape)?])
     };
     let sections = || {
-        let value = run.result.clone().unwrap_or_else(|| Value::Text("null".into()));
+        let value = run.result.clone().unwrap_or_else(|| RunValue::Text("null".into()));
         let text = match plain {
             true => raw_text(&value),
             false => escape::json(value.text()).into_owned(),
@@ -106,9 +106,9 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
 }
 
 /// A text as it is, where a program or a file takes it; on a terminal nothing of it steers.
-fn raw_text(value: &Value) -> String {
+fn raw_text(value: &RunValue) -> String {
     let plain = match value {
-        Value::Json(json) if json.text().starts_with('"') => value.plain(),
+        RunValue::Json(json) if json.text().starts_with('"') => value.plain(),
         value => return escape::json(value.text()).into_owned(),
     };
     if !std::io::stdout().is_terminal() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Tree, json};
 
-use temporal_code::runs::{InboxMessage, Run, RunProblem, StateView, StepView, Value, Waiting};
+use temporal_code::runs::{InboxMessage, Run, RunProblem, RunValue, StateView, StepView, Waiting};
 use temporal_code::time::Timestamp;
 
 /// One item of `tc.runs/1`.
@@ -48,7 +48,7 @@ impl<'a> From<&'a Run> for RunShape<'a> {
 }
 
 /// A value as the JSON that it is.
-pub(crate) fn raw(value: &Value) -> Option<Box<RawValue>> {
+pub(crate) fn raw(value: &RunValue) -> Option<Box<RawValue>> {
     RawValue::from_string(value.json().into_owned()).ok()
 }
 

@@ -12,7 +12,7 @@ use crate::output::{Section, escape};
 use crate::runs::head::{heading, wrap};
 use crate::surroundings::Context;
 use temporal_code::compat::durable_python::{Frame, Instance, Seen, State, Variable};
-use temporal_code::runs::Value;
+use temporal_code::runs::RunValue;
 
 /// How many lines of code are shown on either side of the one where a call stands.
 const AROUND: usize = 3;
@@ -182,7 +182,7 @@ pub(super) fn members(state: &State) -> [(&'static str, Cow<'static, str>); 4] {
 }
 
 fn raw(seen: &Seen) -> String {
-    Value::from(seen).json().into_owned()
+    RunValue::from(seen).json().into_owned()
 }
 
 /// An object with a member for each; of two with one name the last.

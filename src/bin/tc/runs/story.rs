@@ -12,7 +12,7 @@ use crate::runs::head::{heading, wrap};
 use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
 use crate::runs::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, Seq, StepView, Value};
+use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, RunValue, Seq, StepView};
 use temporal_code::time::Timestamp;
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
@@ -321,7 +321,7 @@ fn outcome(context: &Context, step: &StepView) -> String {
 }
 
 /// A value that need not be whole.
-fn short(value: &Value) -> String {
+fn short(value: &RunValue) -> String {
     escape::shorten(&value.plain(), 1_000).into_owned()
 }
 
