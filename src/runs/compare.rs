@@ -37,7 +37,7 @@ const INCIDENTAL: [&str; 14] = [
 
 /// An event of one of two runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct ComparedEvent {
     /// Which event.
     pub seq: Seq,
     /// When it happened.
@@ -52,11 +52,11 @@ pub struct Side {
 
 /// How two runs differ. What workers did with them (claims, renewals, releases) and when does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub struct RunDifference {
     /// How many events are the same, from the first on.
     pub same: usize,
     /// The events of each run from the first that differs on, at most 200.
-    pub sides: [Vec<Side>; 2],
+    pub sides: [Vec<ComparedEvent>; 2],
     /// How many more there are of each.
     pub more: [usize; 2],
 }
@@ -65,11 +65,11 @@ pub struct Difference {
 ///
 /// # Errors
 /// What the stores say.
-pub async fn compare(
+pub async fn compare_runs(
     one: (&Runs, &str),
     other: (&Runs, &str),
     now: Timestamp,
-) -> Result<Result<Difference, String>, Error> {
+) -> Result<Result<RunDifference, String>, Error> {
     let mut marks: [Vec<u64>; 2] = Default::default();
     for ((runs, id), marks) in [one, other].into_iter().zip(&mut marks) {
         let mut visit = |event: &RunEvent<'_>| {
@@ -81,7 +81,7 @@ pub async fn compare(
         }
     }
     let same = marks[0].iter().zip(&marks[1]).take_while(|(left, right)| left == right).count();
-    let mut difference = Difference { same, ..Difference::default() };
+    let mut difference = RunDifference { same, ..RunDifference::default() };
     for (side, (runs, id)) in [one, other].into_iter().enumerate() {
         let mut seen = 0;
         let told = &mut difference.sides[side];
@@ -91,7 +91,7 @@ pub async fn compare(
                 if seen > same && told.len() < TOLD_MAX {
                     let (seq, at, kind) = (event.seq, event.at, event.kind());
                     let equal = marks[0].get(seen - 1) == marks[1].get(seen - 1);
-                    told.push(Side { seq, at, kind, change: event.change(), same: equal });
+                    told.push(ComparedEvent { seq, at, kind, change: event.change(), same: equal });
                 }
             }
             seen < COMPARED_MAX

@@ -2,7 +2,7 @@
 
 use super::run::{Run, RunDetails, RunFormat, RunProblem, Seq, StateView, Waiting};
 use super::value::RunValue;
-use super::{Ids, Looked};
+use super::{RunBatch, RunIds};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
 use crate::store::Error;
 use crate::workflow::Status;
@@ -26,14 +26,14 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-pub(super) async fn ids(folder: &StateFolder, start: &str, after: Option<&str>, limit: usize) -> Result<Ids, Error> {
+pub(super) async fn ids(folder: &StateFolder, start: &str, after: Option<&str>, limit: usize) -> Result<RunIds, Error> {
     let files = blocking(folder, StateFolder::files).await?;
     let behind = |file: &InstanceFile| after.is_none_or(|after| file.id.as_str() > after);
     let ids = files.into_iter().filter(|file| file.id.starts_with(start) && behind(file)).map(|file| file.id);
     let mut ids: Vec<String> = ids.take(limit.saturating_add(1)).collect();
     let more = ids.len() > limit;
     ids.truncate(limit);
-    Ok(Ids { ids, more, warnings: Vec::new() })
+    Ok(RunIds { ids, more, warnings: Vec::new() })
 }
 
 pub(super) async fn has(folder: &StateFolder, id: &str) -> Result<bool, Error> {
@@ -41,14 +41,14 @@ pub(super) async fn has(folder: &StateFolder, id: &str) -> Result<bool, Error> {
     Ok(blocking(folder, move |folder| folder.find(&id)).await?.is_some())
 }
 
-pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<Looked, Error> {
+pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<RunBatch, Error> {
     let wanted = ids.to_vec();
     let instances = blocking(folder, move |folder| {
         let files = wanted.iter().map(|id| folder.find(id)).collect::<Result<Vec<_>, _>>()?;
         Ok(files.into_iter().flatten().map(|file| folder.read(&file, &ReadLimits::default())).collect::<Vec<_>>())
     });
     let runs = instances.await?.iter().map(|instance| (instance.file.id.clone(), Ok(run_of(instance)))).collect();
-    Ok(Looked { runs, warnings: Vec::new() })
+    Ok(RunBatch { runs, warnings: Vec::new() })
 }
 
 fn run_of(instance: &Instance) -> Run {

@@ -16,12 +16,12 @@ mod value;
 
 use std::sync::Arc;
 
-pub use compare::{Difference, Side, compare};
+pub use compare::{ComparedEvent, RunDifference, compare_runs};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
 pub use run::{
-    InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView, Unnamed,
-    Waiting,
+    InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView,
+    UnnamedMessage, Waiting,
 };
 pub use value::RunValue;
 
@@ -43,7 +43,7 @@ pub enum Runs {
 
 /// Ids of runs, a page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ids {
+pub struct RunIds {
     /// In the order of the store.
     pub ids: Vec<String>,
     /// Whether there are more behind the last.
@@ -54,7 +54,7 @@ pub struct Ids {
 
 /// What is seen of some runs.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub struct RunBatch {
     /// Each run that was there, or why it cannot be told of, in the order that was asked for.
     pub runs: Vec<(String, Result<Run, Error>)>,
     /// What could not be read, with its place.
@@ -100,7 +100,7 @@ impl Runs {
         start: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Ids, Error> {
+    ) -> Result<RunIds, Error> {
         match self {
             Runs::Own(store) => own::look::ids(&**store, start, after, limit).await,
             Runs::Substantial(client, _) => substantial::look::ids(client, workflow, start, after, limit).await,
@@ -112,7 +112,7 @@ impl Runs {
     ///
     /// # Errors
     /// What the medium says of more than one run.
-    pub async fn look(&self, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
+    pub async fn look(&self, ids: &[String], now: Timestamp) -> Result<RunBatch, Error> {
         match self {
             Runs::Own(store) => own::look::look(&**store, ids).await,
             Runs::Substantial(client, _) => substantial::look::look(client, ids, now).await,

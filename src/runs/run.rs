@@ -42,7 +42,7 @@ pub struct Waiting {
     /// Messages with one of these names.
     pub events: Vec<String>,
     /// It waits for a message whose name is not recorded.
-    pub unnamed: Option<Unnamed>,
+    pub unnamed: Option<UnnamedMessage>,
     /// The ends of these runs.
     pub children: Vec<String>,
     /// A time.
@@ -53,7 +53,7 @@ pub struct Waiting {
 
 /// A message that is waited for without its name being written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unnamed {
+pub struct UnnamedMessage {
     /// It is none of these: they came.
     pub not: Vec<String>,
     /// What other runs of the workflow were sent, the most common first.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::{SeededRandom, ThreadRandom};
 use temporal_code::runs::client::{Client, ClientError, Message, Start};
-use temporal_code::runs::{RunEvent, Runs, compare};
+use temporal_code::runs::{RunEvent, Runs, compare_runs};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Stamp};
@@ -239,10 +239,10 @@ async fn two_runs_differ_where_their_code_went_another_way() {
         client.send(run, message("allow", &value, None)).await.unwrap();
         work(&*store, run, vec![receive(&value, 1, "m")], Some(Ending::Ok(value.clone()))).await;
     }
-    let same = compare((&runs, "a"), (&runs, "b"), now).await.unwrap().unwrap();
+    let same = compare_runs((&runs, "a"), (&runs, "b"), now).await.unwrap().unwrap();
     assert_eq!((same.same, same.sides.concat().len()), (4, 0), "{same:?}");
-    let differ = compare((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
+    let differ = compare_runs((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
     assert_eq!(differ.same, 2);
     assert_eq!(differ.sides.each_ref().map(|side| side[0].kind), ["receive", "receive"]);
-    assert_eq!(compare((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
+    assert_eq!(compare_runs((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
 }

@@ -3,7 +3,7 @@
 use super::fold::{Dated, go_on};
 use super::log_of;
 use super::run::run_of;
-use crate::runs::{Ids, Looked};
+use crate::runs::{RunBatch, RunIds};
 use crate::store::{End, Error, Name, Page, Store};
 use crate::workflow::{RUNS, latest_generation, run_log};
 
@@ -15,12 +15,12 @@ pub(in crate::runs) async fn ids(
     start: &str,
     after: Option<&str>,
     limit: usize,
-) -> Result<Ids, Error> {
+) -> Result<RunIds, Error> {
     let after = after.map(run_log).transpose()?;
     let mut names = store.list(RUNS, start, after.as_ref(), limit.saturating_add(1)).await?;
     let more = names.len() > limit;
     names.truncate(limit);
-    Ok(Ids { ids: names.iter().map(Name::id).collect(), more, warnings: Vec::new() })
+    Ok(RunIds { ids: names.iter().map(Name::id).collect(), more, warnings: Vec::new() })
 }
 
 pub(in crate::runs) async fn has(store: &dyn Store, id: &str) -> Result<bool, Error> {
@@ -32,10 +32,10 @@ pub(in crate::runs) async fn has(store: &dyn Store, id: &str) -> Result<bool, Er
     }
 }
 
-pub(in crate::runs) async fn look(store: &dyn Store, ids: &[String]) -> Result<Looked, Error> {
+pub(in crate::runs) async fn look(store: &dyn Store, ids: &[String]) -> Result<RunBatch, Error> {
     let logs: Vec<Name> = ids.iter().filter_map(|id| log_of(id)).collect();
     let pages = store.read_first(&logs, FIRST_BYTES).await;
-    let mut looked = Looked::default();
+    let mut looked = RunBatch::default();
     for (log, page) in logs.into_iter().zip(pages) {
         let id = log.id();
         match look_at(store, log, page).await {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::run::run_of;
 use crate::compat::substantial::{Client, Found, Life, Zone, fold, likely_messages};
 use crate::runs::run::Run;
-use crate::runs::{Ids, Looked};
+use crate::runs::{RunBatch, RunIds};
 use crate::store::{Error, LIST_PAGE};
 use crate::time::Timestamp;
 
@@ -25,8 +25,8 @@ pub(in crate::runs) async fn ids(
     start: &str,
     after: Option<&str>,
     limit: usize,
-) -> Result<Ids, Error> {
-    let mut found = Ids::default();
+) -> Result<RunIds, Error> {
+    let mut found = RunIds::default();
     // Most names that come before those that are wanted are passed over: those up to the wanted start without its last message.
     let front = start.char_indices().last().map(|(at, _)| &start[..at]).filter(|front| !front.is_empty());
     let mut after = after.or(front).map(str::to_owned);
@@ -83,8 +83,8 @@ impl Sight {
     }
 }
 
-pub(in crate::runs) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
-    let mut looked = Looked::default();
+pub(in crate::runs) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Result<RunBatch, Error> {
+    let mut looked = RunBatch::default();
     let mut others = Others::default();
     for mut sight in sights(client, ids, now).await? {
         if let Some(refusal) = sight.refusal {

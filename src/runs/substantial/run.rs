@@ -1,7 +1,7 @@
 //! A run of `substantial` as its history and what lies around it tell of it.
 
 use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
-use crate::runs::run::{PackageSubject, Run, RunFormat, RunProblem, Seq, Unnamed, Waiting};
+use crate::runs::run::{PackageSubject, Run, RunFormat, RunProblem, Seq, UnnamedMessage, Waiting};
 use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -47,7 +47,9 @@ pub(super) fn run_of(zone: &Zone, found: &Found, history: &History, now: Timesta
 fn waiting_of(waiting: WaitingFor) -> Option<Waiting> {
     let nothing = Waiting::default();
     match waiting {
-        WaitingFor::Message { not } => Some(Waiting { unnamed: Some(Unnamed { not, likely: Vec::new() }), ..nothing }),
+        WaitingFor::Message { not } => {
+            Some(Waiting { unnamed: Some(UnnamedMessage { not, likely: Vec::new() }), ..nothing })
+        }
         WaitingFor::Until(until) => Some(Waiting { until: Some(until), ..nothing }),
         WaitingFor::RetryAt(retry_at) => retry_at.map(|at| Waiting { retry_at: Some(at), ..nothing }),
         WaitingFor::Worker => None,

@@ -10,7 +10,7 @@ use crate::output::{Answer, Section, escape};
 use crate::runs::places::gone;
 use crate::runs::replay::Places;
 use crate::surroundings::Context;
-use temporal_code::runs::{Difference, RunFormat, Runs, Side, compare};
+use temporal_code::runs::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
 
 pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = places.resolve(other)?;
@@ -18,7 +18,7 @@ pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other:
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
-    let compared = places.runtime.block_on(compare(one, (&runs, &other), context.now))?;
+    let compared = places.runtime.block_on(compare_runs(one, (&runs, &other), context.now))?;
     let difference = compared.map_err(|run| gone(&run))?;
     let names = [one.1, &other];
     let differs = difference.sides.iter().any(|side| !side.is_empty());
@@ -29,8 +29,8 @@ pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other:
     Ok(if differs { NEGATIVE } else { DONE })
 }
 
-fn item(names: [&str; 2], difference: &Difference, differs: bool) -> serde_json::Value {
-    let side = |side: &Side| {
+fn item(names: [&str; 2], difference: &RunDifference, differs: bool) -> serde_json::Value {
+    let side = |side: &ComparedEvent| {
         let seq = (side.seq.number, side.seq.generation);
         json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.change,
                "same": side.same})
@@ -44,7 +44,7 @@ fn item(names: [&str; 2], difference: &Difference, differs: bool) -> serde_json:
     json!({"run": names[0], "other": names[1], "differs": differs, "same_events": difference.same, "sides": sides})
 }
 
-fn section(context: &Context, names: [&str; 2], difference: &Difference, differs: bool) -> Section {
+fn section(context: &Context, names: [&str; 2], difference: &RunDifference, differs: bool) -> Section {
     let same = counted(difference.same as u64, "event", "events");
     let say = |text: String| context.prose(Tone::Plain, &escape::text(&text));
     if !differs {
@@ -66,9 +66,10 @@ fn section(context: &Context, names: [&str; 2], difference: &Difference, differs
         let sides = [left.get(place), right.get(place)];
         let same = sides.iter().flatten().all(|side| side.same);
         let tone = if same { Tone::Dim } else { Tone::Plain };
-        let seq =
-            |side: Option<&Side>| Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim);
-        let change = |side: Option<&Side>| Cell::new(side.map_or("-", |side| &side.change)).tone(tone);
+        let seq = |side: Option<&ComparedEvent>| {
+            Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim)
+        };
+        let change = |side: Option<&ComparedEvent>| Cell::new(side.map_or("-", |side| &side.change)).tone(tone);
         let mark = Cell::new(if same { "" } else { "≠" }).tone(Tone::Warn);
         table.row([mark, seq(sides[0]), change(sides[0]), seq(sides[1]), change(sides[1])]);
     }
