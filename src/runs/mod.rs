@@ -2,9 +2,9 @@
 //! and on Redis, and programs of `durable-python` that resume from a saved call stack.
 //!
 //! [`Runs`] is a store of them: it lists, [looks](Runs::look) at many, [follows](Runs::follow) the history of one event by event,
-//! and delivers what somebody outside has to say ([`client`]). Nothing here runs a workflow.
+//! and delivers what somebody outside has to say ([`RunClient`]). Nothing here runs a workflow.
 
-pub mod client;
+mod client;
 mod compare;
 mod detect;
 mod durable_python;
@@ -16,6 +16,7 @@ mod value;
 
 use std::sync::Arc;
 
+pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
 pub use compare::{ComparedEvent, RunDifference, compare_runs};
 pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};

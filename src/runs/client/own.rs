@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
+use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex};
 use crate::runs::event::NativeEvent;
 use crate::runs::run::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
@@ -23,11 +23,11 @@ const FRONT_BYTES: usize = 1 << 20;
 const WATCH_MAX: Duration = Duration::from_millis(500);
 
 pub(super) async fn send(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
-    message: Message<'_>,
-) -> Result<Delivered, ClientError> {
+    message: OutgoingMessage<'_>,
+) -> Result<Delivery, ClientError> {
     let id = message.key.map_or_else(|| format!("m-{}{}", hex(client.random), hex(client.random)), str::to_owned);
     let body = InboxBody::Message(workflow::Message {
         id: Cow::Owned(id),
@@ -40,13 +40,13 @@ pub(super) async fn send(
 }
 
 pub(super) async fn cancel(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     reason: Option<&str>,
     key: Option<&str>,
     from: Option<&str>,
-) -> Result<Delivered, ClientError> {
+) -> Result<Delivery, ClientError> {
     let id = key.map_or_else(|| format!("c-{}{}", hex(client.random), hex(client.random)), str::to_owned);
     let request = Request { id: Cow::Owned(id), reason: reason.map(Cow::Borrowed), from: from.map(Cow::Borrowed) };
     deliver(client, store, run, InboxBody::Cancel(request), key).await
@@ -54,17 +54,17 @@ pub(super) async fn cancel(
 
 /// Puts a line into the inbox of a run that has not ended.
 async fn deliver(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     body: InboxBody<'_>,
     key: Option<&str>,
-) -> Result<Delivered, ClientError> {
+) -> Result<Delivery, ClientError> {
     refuse_empty(key)?;
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     let log = run_log(run).map_err(|_| no_run())?;
     let id = body.id().map(str::to_owned);
-    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivered {
+    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivery {
         run: run.to_owned(),
         id: id.clone(),
         deduplicated,
@@ -206,7 +206,11 @@ async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<
     Ok(found)
 }
 
-pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'_>) -> Result<Delivered, ClientError> {
+pub(super) async fn start(
+    client: &RunClient<'_>,
+    store: &dyn Store,
+    start: StartRequest<'_>,
+) -> Result<Delivery, ClientError> {
     if start.workflow.is_empty() {
         return Err(Error::invalid("workflow", "its name is empty").into());
     }
@@ -223,7 +227,7 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
         };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let batch = batches::start(&mut fold, stamp, line, None)?;
-        let delivered = |deduplicated| Delivered {
+        let delivered = |deduplicated| Delivery {
             run: run.clone(),
             id: start.key.map(str::to_owned),
             deduplicated,
@@ -248,11 +252,11 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
 
 /// Looks whether the run that is there is the one that was asked for, and sees to it that something leads to it.
 async fn started_before(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     key: &str,
-    start: &Start<'_>,
+    start: &StartRequest<'_>,
 ) -> Result<(), ClientError> {
     let log = run_log(run)?;
     let page = store.read(&log, 0, 1).await?;

@@ -14,8 +14,7 @@ use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::RunFormat;
-use temporal_code::runs::client::Client;
+use temporal_code::runs::{RunClient, RunFormat};
 use temporal_code::workflow::Status;
 
 /// Ask that a workflow run be cancelled
@@ -46,7 +45,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     args.waiting.check()?;
     let places = Places::open(context, 1)?;
     let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
     let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();
     // What cannot be is refused without asking.

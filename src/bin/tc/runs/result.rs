@@ -18,8 +18,7 @@ use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::client::Client;
-use temporal_code::runs::{Run, RunValue};
+use temporal_code::runs::{Run, RunClient, RunValue};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -58,7 +57,7 @@ pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     args.waiting.check()?;
     let places = Places::open(context, 1)?;
     let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let ended = match args.waiting.wait {
         true => args.waiting.wait_for(&places, client.end(&run))?,
         false => None,

@@ -15,8 +15,7 @@ use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::Runs;
-use temporal_code::runs::client::{Client, Delivered, Message};
+use temporal_code::runs::{Delivery, OutgoingMessage, RunClient, Runs};
 use temporal_code::workflow::Status;
 
 /// Send an event to a workflow run
@@ -53,10 +52,10 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     let value = input::value(args.value.as_deref(), args.text)?;
     let places = Places::open(context, 1)?;
     let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =
-        Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
+        OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
     let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
     let waited = match args.waiting.wait {
         false => None,
@@ -79,7 +78,7 @@ fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
     if !matches!(runs, Runs::Substantial(..)) {
         return Vec::new();
     }
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
     let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
     let event = outcome.event.clone().unwrap_or_default();
     let mut warnings = Vec::new();
@@ -97,7 +96,7 @@ fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
 pub(crate) struct Outcome {
     pub(crate) run: String,
     pub(crate) event: Option<String>,
-    pub(crate) delivered: Delivered,
+    pub(crate) delivered: Delivery,
     /// What waiting for it came to, if it was waited for.
     pub(crate) waited: Option<Waited>,
 }

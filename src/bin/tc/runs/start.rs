@@ -14,8 +14,7 @@ use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::client::{Client, Start};
-use temporal_code::runs::{RunFormat, Runs};
+use temporal_code::runs::{RunClient, RunFormat, Runs, StartRequest};
 use temporal_code::workflow::Json;
 
 /// Start a workflow run
@@ -59,8 +58,8 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         (None, RunFormat::Substantial) => Json::parse("{}")?,
         (input, _) => input::value(input.as_deref(), args.text)?,
     };
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
-    let start = Start {
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
+    let start = StartRequest {
         workflow: &args.workflow,
         input: &input,
         queue: &args.queue,

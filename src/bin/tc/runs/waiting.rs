@@ -8,7 +8,7 @@ use clap::Args;
 use crate::error::Failure;
 use crate::runs::places::Places;
 use crate::zone::span_micros;
-use temporal_code::runs::client::ClientError;
+use temporal_code::runs::ClientError;
 
 /// Whether to wait, and how long.
 #[derive(Debug, Args)]
