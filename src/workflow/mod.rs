@@ -3,7 +3,7 @@
 //! A *history* is a log of events, of which only the worker that holds the run appends; its *inbox* is a log to which anybody
 //! may. The [`Fold`] makes of a history the [`RunState`]: it is pure, so whoever reads the same lines knows the same of the
 //! run, and it tells a sound history from a corrupt one and names the place. [`batches`] has every change that the protocol
-//! makes, in an order of which each prefix is safe; [`fsck`](fsck::fsck) looks whether all of that holds in a store. The
+//! makes, in an order of which each prefix is safe; [`fsck()`] looks whether all of that holds in a store. The
 //! formats are written down in `docs/format.md`.
 //!
 //! ```
@@ -23,12 +23,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod fsck;
+mod fsck;
 mod history;
 mod protocol;
 mod state;
 mod value;
 
+pub use fsck::{FsckOptions, FsckProgress, FsckSummary, fsck};
 pub use history::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use expect_test::expect;
 use tempfile::TempDir;
 use temporal_code::store::{FileOptions, FileStore, Name, Store, Token};
+use temporal_code::workflow::FsckSummary;
 use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::fsck::Summary;
 use temporal_code::workflow::{Event, Fold, INBOX, Json, RUNS, Start, inbox_log, run_log};
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
@@ -64,7 +64,7 @@ impl Ground {
     }
 
     /// What is found, with or without repair, and the text of it without what is of this machine.
-    async fn look(&self, repair: bool) -> (String, Summary) {
+    async fn look(&self, repair: bool) -> (String, FsckSummary) {
         let (findings, summary) = look(&*self.open().await, repair, at(30)).await;
         let mut said = text(&findings);
         match self {

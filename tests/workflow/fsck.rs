@@ -7,8 +7,8 @@ use expect_test::expect;
 use temporal_code::store::{
     Batch, Due, FileOptions, FileStore, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token,
 };
+use temporal_code::workflow::FsckOptions;
 use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::fsck::Options;
 use temporal_code::workflow::{
     Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, inbox_end, inbox_log, run_log,
 };
@@ -224,7 +224,7 @@ async fn stretches_meet() {
     let mut told = Vec::new();
     for runs_at_a_time in [1, 2, 3, 7, 19, 20, 21, 1_000] {
         for reads_at_a_time in [1, 8] {
-            let options = Options { runs_at_a_time, reads_at_a_time, pause_ms: 0, ..Options::new(at(30)) };
+            let options = FsckOptions { runs_at_a_time, reads_at_a_time, pause_ms: 0, ..FsckOptions::new(at(30)) };
             let (mut findings, summary) = look_with(&*damaged.store, &options).await;
             assert_eq!((summary.runs, summary.findings), (20, 10 + 10 + 10 + 2));
             findings.sort_by(|a, b| (&a.place, &a.problem).cmp(&(&b.place, &b.problem)));
@@ -248,7 +248,7 @@ async fn a_store_at_work_is_not_suspected() {
         .collect();
     let mut looks = 0;
     // Longer than anybody stands between two parts of a batch, on a machine that has other things to do.
-    let options = Options { pause_ms: 500, ..Options::new(at(0)) };
+    let options = FsckOptions { pause_ms: 500, ..FsckOptions::new(at(0)) };
     while working.iter().any(|work| !work.is_finished()) {
         let (findings, _) = look_with(&*store, &options).await;
         assert_eq!(text(&findings), "");

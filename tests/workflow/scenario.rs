@@ -4,11 +4,11 @@ use temporal_code::random::SeededRandom;
 use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
-use temporal_code::workflow::fsck::{News, Options, Summary, fsck};
 use temporal_code::workflow::{
     Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, fold_history,
     inbox_due, inbox_end, inbox_log, read_inbox, run_log,
 };
+use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
 
 use crate::support::at;
 
@@ -198,18 +198,18 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
 }
 
 /// What `fsck` finds, as text, and its summary.
-pub(crate) async fn look(store: &dyn Store, repair: bool, now: Timestamp) -> (Vec<Finding>, Summary) {
-    look_with(store, &Options { repair, pause_ms: 0, ..Options::new(now) }).await
+pub(crate) async fn look(store: &dyn Store, repair: bool, now: Timestamp) -> (Vec<Finding>, FsckSummary) {
+    look_with(store, &FsckOptions { repair, pause_ms: 0, ..FsckOptions::new(now) }).await
 }
 
 /// The same with other options.
-pub(crate) async fn look_with(store: &dyn Store, options: &Options) -> (Vec<Finding>, Summary) {
+pub(crate) async fn look_with(store: &dyn Store, options: &FsckOptions) -> (Vec<Finding>, FsckSummary) {
     let mut findings = Vec::new();
     let random = SeededRandom::new(7);
     let mut runs = 0;
-    let mut report = |news: News| match news {
-        News::Found(finding) => findings.push(finding),
-        News::Run => runs += 1,
+    let mut report = |progress: FsckProgress| match progress {
+        FsckProgress::Found(finding) => findings.push(finding),
+        FsckProgress::Run => runs += 1,
     };
     let summary = fsck(store, options, &random, &mut report).await.expect("a search");
     assert_eq!((summary.findings, summary.runs), (findings.len() as u64, runs));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::index::leads_to;
-use super::{Options, Suspect, token};
+use super::{FsckOptions, Suspect, token};
 use crate::random::Random;
 use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
@@ -35,7 +35,7 @@ impl Checked {
 /// What is needed to look at a run.
 struct Look<'a> {
     store: &'a dyn Store,
-    options: &'a Options,
+    options: &'a FsckOptions,
     random: &'a dyn Random,
     state: &'a RunState,
     begun: &'a Begun,
@@ -56,7 +56,7 @@ struct Unread {
 /// Looks at the run whose history's first generation is `name`.
 pub(super) async fn check_run(
     store: &dyn Store,
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     name: &Name,
     dues: &[Due],
@@ -82,7 +82,7 @@ pub(super) fn unless_damaged<T>(said: Result<T, Error>) -> Result<Option<T>, Err
 
 async fn look_at(
     store: &dyn Store,
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     name: &Name,
     dues: &[Due],
@@ -222,7 +222,7 @@ async fn ended(store: &dyn Store, random: &dyn Random, state: &RunState, dues: &
 }
 
 fn tell(
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     run: &str,
     call: Call<'_>,
