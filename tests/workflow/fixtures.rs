@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use temporal_code::store::{Batch, Due, FileOptions, FileStore, Queue, Store, Token};
-use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
+use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
 use temporal_code::workflow::{
     Call, Ending, Event, Fold, InboxBody, Message, Outcome, PutOff, RUNS, Request, Start, Status, fold_history,
     inbox_end, inbox_log, latest_generation, run_log,
@@ -92,7 +92,7 @@ impl Maker {
 
     async fn claim(&mut self, fold: &mut Fold) {
         let stamp = self.stamp();
-        let hold = Hold { worker: "host-7/4711/3f9a", until: stamp.now.offset_micros(30_000_000) };
+        let hold = WorkerLease { worker: "host-7/4711/3f9a", until: stamp.now.offset_micros(30_000_000) };
         self.apply(batches::claim(fold, stamp, hold).expect("a batch")).await;
     }
 
@@ -112,9 +112,9 @@ impl Maker {
         self.apply(batch).await;
     }
 
-    async fn inbox(&self, run: &str) -> Inbox {
+    async fn inbox(&self, run: &str) -> InboxEnd {
         let (log, end) = inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
-        Inbox { queue: Queue::default(), log, end: end.last }
+        InboxEnd { queue: Queue::default(), log, end: end.last }
     }
 
     async fn send(&mut self, run: &str, body: InboxBody<'static>) {

@@ -7,7 +7,7 @@ use temporal_code::random::{SeededRandom, ThreadRandom};
 use temporal_code::runs::{ClientError, OutgoingMessage, RunClient, RunEvent, Runs, StartRequest, compare_runs};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Stamp};
+use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
 use temporal_code::workflow::{Call, Ending, Event, Json, Status, fold_history, inbox_log, run_log};
 
 fn recorded() -> Runs {
@@ -36,7 +36,7 @@ fn message<'a>(event: &'a str, value: &'a Json<'a>, key: Option<&'a str>) -> Out
 async fn work(store: &dyn Store, run: &str, events: Vec<Event<'_>>, ending: Option<Ending<'_>>) {
     let stamp = || Stamp { token: temporal_code::store::Token::new(&ThreadRandom), now: Timestamp::now() };
     let mut fold = fold_history(store, &run_log(run).unwrap()).await.unwrap();
-    let hold = Hold { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
+    let hold = WorkerLease { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
     store.apply(&batches::claim(&mut fold, stamp(), hold).unwrap()).await.unwrap();
     let batch = match ending {
         None => batches::release(&mut fold, stamp(), events, None, &[]),

@@ -3,7 +3,7 @@
 use temporal_code::random::SeededRandom;
 use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
+use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
 use temporal_code::workflow::{
     Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, fold_history,
     inbox_due, inbox_end, inbox_log, read_inbox, run_log,
@@ -35,8 +35,8 @@ impl Scenario {
         Stamp { token: Token::from_bits(self.tokens), now: at(0).offset_micros(ticks) }
     }
 
-    fn hold(&self) -> Hold<'static> {
-        Hold { worker: "w1", until: at(3_600) }
+    fn hold(&self) -> WorkerLease<'static> {
+        WorkerLease { worker: "w1", until: at(3_600) }
     }
 
     async fn apply(&mut self, name: &'static str, batch: Batch) {
@@ -50,9 +50,9 @@ impl Scenario {
         due.into_iter().filter(|due| due.run.id() == run).collect()
     }
 
-    async fn inbox(&self, run: &str) -> Inbox {
+    async fn inbox(&self, run: &str) -> InboxEnd {
         let (log, end) = inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
-        Inbox { queue: Queue::default(), log, end: end.last }
+        InboxEnd { queue: Queue::default(), log, end: end.last }
     }
 
     async fn send(&mut self, name: &'static str, run: &str, body: InboxBody<'static>) {
@@ -245,6 +245,6 @@ pub(crate) fn entry(run: &str, seq: u64, sent_at: Timestamp) -> Due {
 }
 
 /// An inbox that has no line yet.
-pub(crate) fn empty_inbox(run: &str) -> Inbox {
-    Inbox { queue: Queue::default(), log: inbox_log(run).expect("a name"), end: Position::START }
+pub(crate) fn empty_inbox(run: &str) -> InboxEnd {
+    InboxEnd { queue: Queue::default(), log: inbox_log(run).expect("a name"), end: Position::START }
 }

@@ -7,7 +7,7 @@ use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartReq
 use crate::runs::event::NativeEvent;
 use crate::runs::run::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
-use crate::workflow::batches::{self, Inbox, Stamp};
+use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
     self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
     inbox_log, latest_generation, read_inbox, run_log,
@@ -84,7 +84,7 @@ async fn deliver(
             return Ok(delivered(there, true));
         }
         let queue = refuse_ended(store, run, &last, end).await?;
-        let inbox = Inbox { queue, log, end: inbox_end.last };
+        let inbox = InboxEnd { queue, log, end: inbox_end.last };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let number = inbox.end.number() + 1;
         match store.apply(&batches::send(stamp, &inbox, body.clone())?).await {

@@ -7,7 +7,7 @@ use super::{FsckOptions, Suspect, token};
 use crate::random::Random;
 use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
-use crate::workflow::batches::{self, DraftError, Inbox, Stamp};
+use crate::workflow::batches::{self, DraftError, InboxEnd, Stamp};
 use crate::workflow::{
     Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, Problem, ProblemKind,
     RUNS, RunState, Step, fold_history, inbox_due, latest_generation, read_inbox, run_log,
@@ -227,7 +227,7 @@ fn tell(
     run: &str,
     call: Call<'_>,
     ending: Ending<'_>,
-    inbox: &Inbox,
+    inbox: &InboxEnd,
 ) -> Result<Batch, DraftError> {
     let stamp = Stamp { token: token(random), now: options.now };
     batches::tell_parent(stamp, run, call, ending, inbox)
@@ -248,8 +248,8 @@ async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) ->
     Ok(unread.reader.problem().is_some() || unread.children.contains(child))
 }
 
-fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
-    Inbox { queue: queue.clone(), log: reader.log().clone(), end: reader.end().last }
+fn end_of(reader: &InboxFold, queue: &Queue) -> InboxEnd {
+    InboxEnd { queue: queue.clone(), log: reader.log().clone(), end: reader.end().last }
 }
 
 /// How a run has ended, if it has: read from its last line alone.

@@ -43,7 +43,7 @@ pub struct Stamp {
 
 /// Who takes a run, and until when.
 #[derive(Clone, Copy, Debug)]
-pub struct Hold<'a> {
+pub struct WorkerLease<'a> {
     /// The worker.
     pub worker: &'a str,
     /// Until when no other may take the run.
@@ -52,7 +52,7 @@ pub struct Hold<'a> {
 
 /// The inbox of a run as a sender knows it.
 #[derive(Clone, Debug)]
-pub struct Inbox {
+pub struct InboxEnd {
     /// The queue of the run.
     pub queue: Queue,
     /// The inbox, in the generation that takes lines.
@@ -133,7 +133,7 @@ impl<'f> Draft<'f> {
         self.add(claim, events)
     }
 
-    fn claim(&mut self, hold: Hold<'_>) -> Result<(), DraftError> {
+    fn claim(&mut self, hold: WorkerLease<'_>) -> Result<(), DraftError> {
         let number = self.state().claims().saturating_add(1);
         self.add(Some(number), vec![Event::Claim { worker: hold.worker.into(), until: hold.until }])
     }
@@ -161,8 +161,8 @@ fn serve(batch: Batch, key: &str, next: Option<&Due>, needless: impl IntoIterato
 
 /// What a worker that lets go of a run drops: what led it there, and what would have led others.
 fn needless(state: &RunState, served: &[Due]) -> Vec<Due> {
-    let standing = state.standing_due().filter(|due| !served.contains(due));
-    served.iter().cloned().chain(standing).collect()
+    let release = state.release_due().filter(|due| !served.contains(due));
+    served.iter().cloned().chain(release).collect()
 }
 
 /// Begins the children that `events` tell of.
@@ -196,7 +196,12 @@ fn begin(batch: Batch, run: &str, start: &Json<'_>) -> Result<Batch, DraftError>
 ///
 /// # Errors
 /// [`DraftError`], also if the fold has seen lines.
-pub fn start(fold: &mut Fold, stamp: Stamp, start: Start<'_>, hold: Option<Hold<'_>>) -> Result<Batch, DraftError> {
+pub fn start(
+    fold: &mut Fold,
+    stamp: Stamp,
+    start: Start<'_>,
+    hold: Option<WorkerLease<'_>>,
+) -> Result<Batch, DraftError> {
     let mut draft = Draft::new(fold, stamp);
     draft.add(None, vec![Event::Start(Box::new(start))])?;
     let due = draft.state().due();
@@ -222,11 +227,11 @@ pub fn wake(token: Token, due: Due) -> Batch {
 ///
 /// # Errors
 /// [`DraftError::Store`] if the line is too long or too deep.
-pub fn send(stamp: Stamp, inbox: &Inbox, body: InboxBody<'_>) -> Result<Batch, DraftError> {
+pub fn send(stamp: Stamp, inbox: &InboxEnd, body: InboxBody<'_>) -> Result<Batch, DraftError> {
     Ok(tell(Batch::new(stamp.token), stamp.now, inbox, body)?)
 }
 
-fn tell(batch: Batch, at: Timestamp, inbox: &Inbox, body: InboxBody<'_>) -> Result<Batch, Error> {
+fn tell(batch: Batch, at: Timestamp, inbox: &InboxEnd, body: InboxBody<'_>) -> Result<Batch, Error> {
     let line = InboxEntry { at, body }.line()?;
     let due = inbox_due(&inbox.queue, &inbox.log, inbox.end.number().saturating_add(1), at);
     Ok(batch.append(&inbox.log, inbox.end, vec![line]).put_due(due))
@@ -239,7 +244,7 @@ fn tell(batch: Batch, at: Timestamp, inbox: &Inbox, body: InboxBody<'_>) -> Resu
 ///
 /// # Errors
 /// None but what a line can have.
-pub fn turn(stamp: Stamp, inbox: &Inbox) -> Result<Batch, DraftError> {
+pub fn turn(stamp: Stamp, inbox: &InboxEnd) -> Result<Batch, DraftError> {
     let line = InboxEntry { at: stamp.now, body: InboxBody::Turn }.line()?;
     Ok(Batch::new(stamp.token).seal(&inbox.log, inbox.end, vec![line]))
 }
@@ -250,7 +255,7 @@ pub fn turn(stamp: Stamp, inbox: &Inbox) -> Result<Batch, DraftError> {
 ///
 /// # Errors
 /// [`DraftError`].
-pub fn claim(fold: &mut Fold, stamp: Stamp, hold: Hold<'_>) -> Result<Batch, DraftError> {
+pub fn claim(fold: &mut Fold, stamp: Stamp, hold: WorkerLease<'_>) -> Result<Batch, DraftError> {
     let mut draft = Draft::new(fold, stamp);
     draft.claim(hold)?;
     Ok(draft.append(Batch::new(stamp.token)))
@@ -349,7 +354,7 @@ pub fn stop<'a>(
     stamp: Stamp,
     mut events: Vec<Event<'a>>,
     ending: Ending<'a>,
-    parent: Option<&Inbox>,
+    parent: Option<&InboxEnd>,
     served: &[Due],
 ) -> Result<Batch, DraftError> {
     let needless = needless(fold.state(), served);
@@ -396,7 +401,7 @@ pub fn tell_parent(
     run: &str,
     call: Call<'_>,
     ending: Ending<'_>,
-    parent: &Inbox,
+    parent: &InboxEnd,
 ) -> Result<Batch, DraftError> {
     send(stamp, parent, child_end(run, call, ending))
 }
@@ -429,7 +434,7 @@ pub fn continue_using(
     stamp: Stamp,
     events: Vec<Event<'_>>,
     (workflow, input): (&str, Json<'_>),
-    hold: Option<Hold<'_>>,
+    hold: Option<WorkerLease<'_>>,
     served: &[Due],
 ) -> Result<(Batch, Fold), DraftError> {
     go_on(fold, stamp, events, Some((workflow, input)), hold, served)
@@ -443,7 +448,7 @@ pub fn continue_using(
 pub fn compact(
     fold: &mut Fold,
     stamp: Stamp,
-    hold: Option<Hold<'_>>,
+    hold: Option<WorkerLease<'_>>,
     served: &[Due],
 ) -> Result<(Batch, Fold), DraftError> {
     go_on(fold, stamp, Vec::new(), None, hold, served)
@@ -454,7 +459,7 @@ fn go_on(
     stamp: Stamp,
     events: Vec<Event<'_>>,
     anew: Option<(&str, Json<'_>)>,
-    hold: Option<Hold<'_>>,
+    hold: Option<WorkerLease<'_>>,
     served: &[Due],
 ) -> Result<(Batch, Fold), DraftError> {
     let needless = needless(fold.state(), served);

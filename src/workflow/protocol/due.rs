@@ -36,12 +36,12 @@ impl RunState {
     /// The entry of the due index that belongs to the last line with which nobody held the run. It leads to the run while
     /// nobody does, and is dropped by who next lets go of it. None if only a message leads there, and if the run has ended.
     pub fn due(&self) -> Option<Due> {
-        if self.problem().is_some() || self.is_ended() { None } else { self.standing_due() }
+        if self.problem().is_some() || self.is_ended() { None } else { self.release_due() }
     }
 
     /// The same, also when the run has ended: what is to be dropped.
-    pub(super) fn standing_due(&self) -> Option<Due> {
-        let (seq, at) = self.standing?;
+    pub(super) fn release_due(&self) -> Option<Due> {
+        let (seq, at) = self.last_release?;
         Some(run_due(&self.begun()?.queue, self.log(), seq, at))
     }
 }

@@ -163,7 +163,7 @@ pub struct RunState {
     pub(super) ending: Option<Ending<'static>>,
     pub(super) next: Option<Json<'static>>,
     /// The last line with which nobody held the run, and when the run was to be looked at then.
-    pub(in crate::workflow) standing: Option<(u64, Timestamp)>,
+    pub(in crate::workflow) last_release: Option<(u64, Timestamp)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) warnings_count: u64,
     pub(super) problem: Option<Box<Problem>>,
@@ -252,7 +252,7 @@ impl RunState {
             logs: 0,
             ending: None,
             next: None,
-            standing: None,
+            last_release: None,
             warnings: Vec::new(),
             warnings_count: 0,
             problem: None,
@@ -529,7 +529,7 @@ impl RunState {
 
     /// Remembers that nobody holds the run since line `seq`.
     pub(super) fn let_go(&mut self, seq: u64, at: Timestamp) {
-        self.standing = self.wake().map(|wake| (seq, wake.max(at)));
+        self.last_release = self.wake().map(|wake| (seq, wake.max(at)));
     }
 
     /// Whether a worker has use for this event from the inbox at once: the run waits for it.
