@@ -9,21 +9,26 @@ mod compare;
 mod detect;
 mod durable_python;
 mod event;
+mod find;
+mod list;
 mod own;
 mod run;
 mod substantial;
+mod timeline;
 mod value;
 
 use std::sync::Arc;
 
 pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
 pub use compare::{ComparedEvent, RunDifference, compare_runs};
-pub use detect::{at_path, at_site};
 pub use event::{NativeEvent, RunEvent};
+pub use find::find_runs;
+pub use list::{ListCounts, ListItem, RunList, RunOrder, RunQuery};
 pub use run::{
     InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView,
     UnnamedMessage, Waiting,
 };
+pub use timeline::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
 pub use value::RunValue;
 
 use crate::compat::durable_python::StateFolder;
@@ -54,12 +59,18 @@ pub struct RunIds {
 }
 
 /// What is seen of some runs.
-#[derive(Debug, Default)]
-pub struct RunBatch {
-    /// Each run that was there, or why it cannot be told of, in the order that was asked for.
-    pub runs: Vec<(String, Result<Run, Error>)>,
+#[derive(Debug)]
+pub struct RunBatch<T = Run> {
+    /// Each run that was there, or what was made of it, or why it cannot be told of, in the order that was asked for.
+    pub runs: Vec<(String, Result<T, Error>)>,
     /// What could not be read, with its place.
     pub warnings: Vec<String>,
+}
+
+impl<T> Default for RunBatch<T> {
+    fn default() -> Self {
+        RunBatch { runs: Vec::new(), warnings: Vec::new() }
+    }
 }
 
 impl Runs {

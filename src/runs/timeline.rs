@@ -1,12 +1,11 @@
-//! The lanes of a run's timeline, collected while its history is followed.
+//! The life of a run as bars over time, collected while its history is followed.
 
 use std::collections::HashMap;
 
-use crate::output::table::Tone;
-use crate::runs::timeline::{Bar, Fill, LANES_MAX, Lane};
-use temporal_code::runs::{InboxMessage, NativeEvent, RunDetails, RunEvent};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Call, Ending, Entry, Event, Outcome};
+use super::event::{NativeEvent, RunEvent};
+use super::run::{InboxMessage, RunDetails, StepView};
+use crate::time::Timestamp;
+use crate::workflow::{Call, Ending, Entry, Event, Outcome};
 
 /// Most tracks of steps, bars of one, and claims that are remembered; the first that are over are let go of.
 const TRACKS_MAX: usize = 4_096;
@@ -14,25 +13,89 @@ const BARS_MAX: usize = 512;
 const CLAIMS_MAX: usize = 8_192;
 
 /// How a step stands of which nothing came before the run ended.
-pub(super) const GIVEN_UP: &str = "given up";
+pub const STEP_GIVEN_UP: &str = "given up";
 
-/// The lane of a run of which no claims are recorded.
-pub(super) const WHOLE: &str = "run";
+/// What goes on during a bar. Where bars of one lane lie over each other, the later kind is the one to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BarKind {
+    /// It waits or sleeps.
+    Waiting,
+    /// Something is done.
+    Working,
+    /// A message came that no worker took yet.
+    NotTaken,
+    /// A message came, or the run began.
+    Point,
+    /// Something failed.
+    Failed,
+}
+
+/// A part of a lane; a point in time, if it begins and ends at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimelineBar {
+    /// When it begins.
+    pub from: Timestamp,
+    /// When it ends.
+    pub to: Timestamp,
+    /// What goes on meanwhile.
+    pub kind: BarKind,
+}
+
+impl TimelineBar {
+    /// A bar between two points in time, whichever is the earlier.
+    pub fn new(from: Timestamp, to: Timestamp, kind: BarKind) -> Self {
+        TimelineBar { from: from.min(to), to: to.max(from), kind }
+    }
+
+    /// A point in time.
+    pub fn point(at: Timestamp, kind: BarKind) -> Self {
+        TimelineBar { from: at, to: at, kind }
+    }
+}
+
+/// What has a life of its own in a run: its worker, a step, its messages.
+#[derive(Clone, Debug, Default)]
+pub struct TimelineLane {
+    /// What it is called.
+    pub name: String,
+    /// How it stands, as a word; empty if that says nothing.
+    pub state: &'static str,
+    /// Its bars, in no order.
+    pub bars: Vec<TimelineBar>,
+    /// Whether its last bar has not ended.
+    pub goes_on: bool,
+}
+
+/// The lanes of a run.
+#[derive(Clone, Debug)]
+pub struct TimelineLanes {
+    /// When a worker held the run; if no claims are recorded, when the run began and ended.
+    pub run: TimelineLane,
+    /// Whether claims are recorded.
+    pub has_claims: bool,
+    /// The steps, in the order in which they first appear.
+    pub steps: Vec<TimelineLane>,
+    /// How many more steps there were, before these.
+    pub steps_before: u64,
+    /// What others told the run.
+    pub messages: Vec<TimelineLane>,
+}
 
 /// A step, told from others: the life of the run, and the name.
 type Key = (u32, String);
 
 /// What is remembered of a step.
+#[derive(Debug)]
 struct Track {
     key: Key,
     begun: Timestamp,
     ended: Option<Timestamp>,
     state: &'static str,
-    tone: Tone,
-    bars: Vec<Bar>,
+    bars: Vec<TimelineBar>,
 }
 
 /// An attempt that ended, of those that were appended together.
+#[derive(Debug)]
 struct Attempt {
     key: Key,
     took: i64,
@@ -41,16 +104,16 @@ struct Attempt {
 }
 
 /// A worker's hold of the run.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Held {
     from: Timestamp,
     until: Timestamp,
 }
 
-/// What is seen of a run's life while its history goes by.
-#[derive(Default)]
-pub(super) struct Lanes {
-    claims: Vec<Bar>,
+/// What is seen of a run's life while its history goes by. Its memory does not grow with the history.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    claims: Vec<TimelineBar>,
     held: Option<Held>,
     tracks: Vec<Track>,
     places: HashMap<Key, usize>,
@@ -61,9 +124,9 @@ pub(super) struct Lanes {
     before: Option<Timestamp>,
 }
 
-impl Lanes {
+impl Timeline {
     /// Takes an event into account.
-    pub(super) fn see(&mut self, event: &RunEvent<'_>) {
+    pub fn see(&mut self, event: &RunEvent<'_>) {
         let NativeEvent::Own { entry, state, .. } = event.native else {
             if let Some(at) = event.at {
                 self.moves_to(at);
@@ -109,9 +172,9 @@ impl Lanes {
         self.settle();
         let Some(held) = self.held.take() else { return };
         let end = if lost { held.until.clamp(held.from, at.max(held.from)) } else { at };
-        self.claims.push(Bar::new(held.from, end, Fill::Work));
+        self.claims.push(TimelineBar::new(held.from, end, BarKind::Working));
         if lost {
-            self.claims.push(Bar::point(end, Fill::Failed));
+            self.claims.push(TimelineBar::point(end, BarKind::Failed));
         }
         if self.claims.len() > CLAIMS_MAX {
             coarsen(&mut self.claims);
@@ -128,24 +191,24 @@ impl Lanes {
                     Outcome::Retry { .. } => (true, None),
                     Outcome::Failed(_) => (true, Some("failed")),
                 };
-                self.track(key(call), at, "retrying", Tone::Warn);
+                self.track(key(call), at, "retrying");
                 self.batch.push(Attempt { key: key(call), took, end, failed });
             }
             Event::Compensation { call, outcome, .. } => {
-                let fill = if matches!(outcome, Outcome::Done(_)) { Fill::Work } else { Fill::Failed };
+                let kind = if matches!(outcome, Outcome::Done(_)) { BarKind::Working } else { BarKind::Failed };
                 self.settle();
                 if let Some(track) = self.known(&key(call)) {
-                    track.bar(Bar::point(at, fill));
+                    track.bar(TimelineBar::point(at, kind));
                 }
             }
-            Event::Sleep { call, .. } => _ = self.track(key(call), at, "sleeping", Tone::Plain),
+            Event::Sleep { call, .. } => _ = self.track(key(call), at, "sleeping"),
             Event::Wait { call, done, .. } => {
-                self.track(key(call), at, "waiting", Tone::Plain);
+                self.track(key(call), at, "waiting");
                 if *done {
                     self.end(&key(call), at, "done");
                 }
             }
-            Event::Child { call, .. } => _ = self.track(key(call), at, "waiting", Tone::Plain),
+            Event::Child { call, .. } => _ = self.track(key(call), at, "waiting"),
             Event::Wake { call } => {
                 let timed_out = self.known(&key(call)).is_some_and(|track| track.state == "waiting");
                 self.end(&key(call), at, if timed_out { "timed out" } else { "done" });
@@ -165,14 +228,14 @@ impl Lanes {
     }
 
     /// The track of a step, which begins now if it is not known.
-    fn track(&mut self, key: Key, at: Timestamp, state: &'static str, tone: Tone) -> &mut Track {
+    fn track(&mut self, key: Key, at: Timestamp, state: &'static str) -> &mut Track {
         if !self.places.contains_key(&key) && self.tracks.len() >= TRACKS_MAX {
             self.forget();
         }
         let next = self.tracks.len();
         let place = *self.places.entry(key.clone()).or_insert(next);
         if place == next {
-            self.tracks.push(Track { key, begun: at, ended: None, state, tone, bars: Vec::new() });
+            self.tracks.push(Track { key, begun: at, ended: None, state, bars: Vec::new() });
         }
         &mut self.tracks[place]
     }
@@ -216,9 +279,9 @@ impl Lanes {
             later = from;
             let Some(track) = self.known(&attempt.key) else { continue };
             track.begun = track.begun.min(from);
-            track.bar(Bar::new(from, to, Fill::Work));
+            track.bar(TimelineBar::new(from, to, BarKind::Working));
             if attempt.failed {
-                track.bar(Bar::point(to, Fill::Failed));
+                track.bar(TimelineBar::point(to, BarKind::Failed));
             }
             if let Some(state) = attempt.end {
                 track.end(to, state);
@@ -227,38 +290,31 @@ impl Lanes {
     }
 
     /// How long a step took from its beginning to its end, in microseconds, if both are known.
-    pub(super) fn took(&self, life: u32, step: &str) -> Option<i64> {
+    pub fn took(&self, life: u32, step: &str) -> Option<i64> {
         let track = &self.tracks[*self.places.get(&(life, step.to_owned()))?];
         Some(track.ended?.micros() - track.begun.micros()).filter(|took| *took > 0)
     }
 
     /// Whether a worker held the run somewhere between two times.
-    pub(super) fn is_held(&self, from: Timestamp, to: Timestamp) -> bool {
-        let within = |bar: &Bar| bar.fill == Fill::Work && bar.from < to && bar.to > from;
+    pub fn is_held(&self, from: Timestamp, to: Timestamp) -> bool {
+        let within = |bar: &TimelineBar| bar.kind == BarKind::Working && bar.from < to && bar.to > from;
         // Claims are in the order of time.
         let first = self.claims.partition_point(|bar| bar.to <= from);
         self.claims.get(first..).is_some_and(|claims| claims.iter().take(4).any(within))
             || self.held.is_some_and(|held| held.from < to && held.until > from)
     }
 
-    /// The lanes, and how many steps have none.
-    pub(super) fn lanes(&self, details: &RunDetails) -> (Vec<Lane>, u64) {
+    /// The lanes of the run that was followed.
+    pub fn lanes(&self, details: &RunDetails) -> TimelineLanes {
         let end = self.end_of(details);
-        let Some(start) = [details.run.started_at, Some(end)].into_iter().flatten().min() else {
-            return (Vec::new(), 0);
-        };
-        let mut lanes = vec![self.worker(details, start, end)];
-        let steps = if self.tracks.is_empty() { foreign(details, end) } else { self.steps(details, end) };
-        let shown = select(steps.len(), LANES_MAX, &|place| steps[place].goes_on);
-        let left_out = self.left_out + (steps.len() - shown.len()) as u64;
-        let mut steps: Vec<Option<Lane>> = steps.into_iter().map(Some).collect();
-        lanes.extend(shown.into_iter().filter_map(|place| steps[place].take()));
-        lanes.extend(messages(details));
-        (lanes, left_out)
+        let start = details.run.started_at.map_or(end, |start| start.min(end));
+        let (run, has_claims) = self.worker(details, start, end);
+        let steps = if self.tracks.is_empty() { untimed_steps(details, end) } else { self.steps(details, end) };
+        TimelineLanes { run, has_claims, steps, steps_before: self.left_out, messages: messages(details) }
     }
 
-    /// Everything has been seen.
-    pub(super) fn finish(&mut self) {
+    /// Every event has been seen.
+    pub fn finish(&mut self) {
         self.settle();
     }
 
@@ -270,23 +326,22 @@ impl Lanes {
         known.into_iter().chain(messages).flatten().max().unwrap_or(Timestamp::MIN)
     }
 
-    fn worker(&self, details: &RunDetails, start: Timestamp, end: Timestamp) -> Lane {
+    fn worker(&self, details: &RunDetails, start: Timestamp, end: Timestamp) -> (TimelineLane, bool) {
+        let goes_on = details.run.ended_at.is_none();
+        let held = self.held.filter(|_| goes_on).map(|held| held.from);
         let mut bars = self.claims.clone();
-        let held = self.held.map(|held| held.from);
-        let held = held.filter(|_| details.run.ended_at.is_none());
-        bars.extend(held.map(|from| Bar::new(from, end, Fill::Work)));
+        bars.extend(held.map(|from| TimelineBar::new(from, end, BarKind::Working)));
         if bars.is_empty() {
             // What is not recorded is no reason to say nothing of when the run began and ended.
-            bars = vec![Bar::new(start, details.run.ended_at.unwrap_or(end), Fill::Rest)];
-            let goes_on = details.run.ended_at.is_none();
-            return Lane { name: WHOLE.into(), bars, goes_on, ..Lane::default() };
+            let bars = vec![TimelineBar::new(start, details.run.ended_at.unwrap_or(end), BarKind::Waiting)];
+            return (TimelineLane { name: "run".into(), bars, goes_on, ..TimelineLane::default() }, false);
         }
-        bars.push(Bar::point(start, Fill::Point));
+        bars.push(TimelineBar::point(start, BarKind::Point));
         let state = if held.is_some() { "held" } else { "" };
-        Lane { name: "worker".into(), state, bars, goes_on: held.is_some(), ..Lane::default() }
+        (TimelineLane { name: "worker".into(), state, bars, goes_on: held.is_some() }, true)
     }
 
-    fn steps(&self, details: &RunDetails, end: Timestamp) -> Vec<Lane> {
+    fn steps(&self, details: &RunDetails, end: Timestamp) -> Vec<TimelineLane> {
         let lane = |track: &Track| {
             let (life, name) = &track.key;
             let name = if *life < details.state.life { format!("life {life}: {name}") } else { name.clone() };
@@ -294,19 +349,17 @@ impl Lanes {
             let goes_on = is_open && details.run.ended_at.is_none();
             let last = details.run.ended_at.unwrap_or(end);
             let until = track.ended.or(is_open.then_some(last)).unwrap_or(track.begun);
-            let mut bars = vec![Bar::new(track.begun, until, Fill::Rest)];
+            let mut bars = vec![TimelineBar::new(track.begun, until, BarKind::Waiting)];
             bars.extend(&track.bars);
-            match is_open && !goes_on {
-                true => Lane { name, state: GIVEN_UP, tone: Tone::Dim, bars, goes_on },
-                false => Lane { name, state: track.state, tone: track.tone, bars, goes_on },
-            }
+            let state = if is_open && !goes_on { STEP_GIVEN_UP } else { track.state };
+            TimelineLane { name, state, bars, goes_on }
         };
         self.tracks.iter().map(lane).collect()
     }
 }
 
 impl Track {
-    fn bar(&mut self, bar: Bar) {
+    fn bar(&mut self, bar: TimelineBar) {
         if self.bars.len() == BARS_MAX {
             self.bars.drain(..BARS_MAX / 2);
         }
@@ -316,37 +369,16 @@ impl Track {
     fn end(&mut self, at: Timestamp, state: &'static str) {
         self.ended = Some(at);
         self.state = state;
-        self.tone = tone(state);
     }
-}
-
-/// The colour of how a step stands.
-pub(super) fn tone(state: &str) -> Tone {
-    match state {
-        "done" | GIVEN_UP => Tone::Dim,
-        "failed" => Tone::Bad,
-        "retrying" | "timed out" => Tone::Warn,
-        _ => Tone::Plain,
-    }
-}
-
-/// Which of many to show: those that go on, and the last ones.
-pub(super) fn select(count: usize, max: usize, goes_on: &dyn Fn(usize) -> bool) -> Vec<usize> {
-    let mut open: Vec<usize> = (0..count).filter(|place| goes_on(*place)).collect();
-    open.drain(..open.len().saturating_sub(max));
-    let others = (0..count).rev().filter(|place| !goes_on(*place)).take(max - open.len());
-    open.extend(others.collect::<Vec<_>>());
-    open.sort_unstable();
-    open
 }
 
 /// Joins the claims between which there is least.
-fn coarsen(claims: &mut Vec<Bar>) {
-    claims.retain(|bar| bar.fill == Fill::Work);
+fn coarsen(claims: &mut Vec<TimelineBar>) {
+    claims.retain(|bar| bar.kind == BarKind::Working);
     let mut gaps: Vec<i64> = claims.windows(2).map(|pair| pair[1].from.micros() - pair[0].to.micros()).collect();
     gaps.sort_unstable();
     let Some(limit) = gaps.get(gaps.len() / 2).copied() else { return };
-    let mut joined: Vec<Bar> = Vec::new();
+    let mut joined: Vec<TimelineBar> = Vec::new();
     for bar in claims.drain(..) {
         match joined.last_mut() {
             Some(last) if bar.from.micros() - last.to.micros() <= limit => last.to = last.to.max(bar.to),
@@ -357,27 +389,27 @@ fn coarsen(claims: &mut Vec<Bar>) {
 }
 
 /// Lanes of steps of which nothing was seen on the way but the outcome.
-fn foreign(details: &RunDetails, end: Timestamp) -> Vec<Lane> {
+fn untimed_steps(details: &RunDetails, end: Timestamp) -> Vec<TimelineLane> {
     let timed = details.state.steps.iter().filter(|step| step.kind != "receive" && step.kind != "value");
-    let lane = |step: &temporal_code::runs::StepView| {
+    let lane = |step: &StepView| {
         let from = step.first_at?;
         let to = step.last_at.or(step.is_open.then_some(end)).unwrap_or(from);
-        let bars = vec![Bar::new(from, to.min(end), Fill::Rest)];
-        let (name, state) = (step.step.clone(), step.state);
-        Some(Lane { name, state, tone: tone(state), bars, goes_on: step.is_open && details.run.ended_at.is_none() })
+        let bars = vec![TimelineBar::new(from, to.min(end), BarKind::Waiting)];
+        let goes_on = step.is_open && details.run.ended_at.is_none();
+        Some(TimelineLane { name: step.step.clone(), state: step.state, bars, goes_on })
     };
     timed.filter_map(lane).collect()
 }
 
 /// What others told the run, as points.
-fn messages(details: &RunDetails) -> Vec<Lane> {
+fn messages(details: &RunDetails) -> Vec<TimelineLane> {
     let of = |name: &str, wanted: &dyn Fn(&InboxMessage) -> bool| {
         let point = |message: &InboxMessage| {
-            let fill = if message.is_taken { Fill::Point } else { Fill::Unseen };
-            Some(Bar::point(message.at?, fill))
+            let kind = if message.is_taken { BarKind::Point } else { BarKind::NotTaken };
+            Some(TimelineBar::point(message.at?, kind))
         };
-        let bars: Vec<Bar> = details.inbox.iter().filter(|message| wanted(message)).filter_map(point).collect();
-        let lane = Lane { name: name.to_owned(), bars, ..Lane::default() };
+        let bars: Vec<TimelineBar> = details.inbox.iter().filter(|message| wanted(message)).filter_map(point).collect();
+        let lane = TimelineLane { name: name.to_owned(), bars, ..TimelineLane::default() };
         Some(lane).filter(|lane| !lane.bars.is_empty())
     };
     let messages = of("messages", &|message| message.kind == "message");
