@@ -33,9 +33,6 @@ pub use fsck::{FsckOptions, FsckProgress, FsckSummary, fsck};
 pub use history::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
-pub(crate) use history::problem::quote;
-#[cfg(feature = "redis")]
-pub(crate) use history::problem::tame;
 pub use history::problem::{Problem, ProblemKind};
 pub use protocol::batches;
 pub use protocol::due::{inbox_due, run_due};

@@ -6,7 +6,7 @@ use super::root;
 
 /// Modules from the top down: each may use what stands behind it, and itself. Those in one row stand side by side: none uses
 /// another.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["runs"],
     &["compat"],
     &["rollout"],
@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 10] = [
     &["evolution", "workflow"],
     &["store"],
     &["jsonl", "json"],
+    &["text"],
     &["clock"],
     &["random"],
     &["time"],

@@ -7,11 +7,11 @@ use std::io::{self, Write as _};
 
 use serde_json::json;
 
-use crate::output::escape;
 use temporal_code::evolution::remote;
 use temporal_code::evolution::scan::ScanError;
 use temporal_code::evolution::source::ReadError;
 use temporal_code::store;
+use temporal_code::text;
 
 /// Done, or the gate passed.
 pub(crate) const DONE: u8 = 0;
@@ -125,12 +125,12 @@ fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<
     if json {
         let whole = [&[message.to_string()], causes].concat().join(": ");
         let error = json!({"error": {"code": code, "message": whole, "hint": hint}});
-        text = escape::json(&error.to_string()).into_owned() + "\n";
+        text = text::json(&error.to_string()).into_owned() + "\n";
     } else {
         let causes = causes.iter().map(|cause| ("caused by", cause.as_str()));
         let lines = [("error", message)].into_iter().chain(causes).chain(hint.map(|hint| ("hint", hint)));
         for (label, words) in lines {
-            text.push_str(&format!("{label}: {}\n", escape::text(words)));
+            text.push_str(&format!("{label}: {}\n", text::harmless(words)));
         }
     }
     // There is nobody left to tell when standard error is gone too.

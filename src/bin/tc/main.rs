@@ -12,6 +12,8 @@ mod output;
 mod overview;
 mod runs;
 mod surroundings;
+mod times;
+mod when;
 mod who;
 mod zone;
 

@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::error::{DONE, Failure};
 use crate::find::{self, Store};
 use crate::functions::status;
-use crate::output::escape;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::runs::tally::{self, Workflows};
 use crate::surroundings::Context;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary};
+use temporal_code::text;
 
 /// How many functions are listed.
 const FUNCTIONS_MAX: usize = 8;
@@ -84,7 +84,7 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
          \x20 tc --store PATH             look into a log file, a folder, or a quoted glob\n\
          \x20 export TC_STORE=PATH        do so by default\n\
          \x20 tc --help                   all commands\n\n{}\n",
-        escape::text(&error.to_string().replace("no store: ", "")),
+        text::harmless(&error.to_string().replace("no store: ", "")),
         dim("A log is what temporal-code's EvolutionTracker(\"./evolution_logs\") writes.")
     );
     crate::output::write(&text)?;
@@ -147,7 +147,7 @@ fn next_of_runs(tally: &Workflows) -> Vec<(String, &'static str)> {
 /// A name as a shell takes it.
 fn shell_word(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._-/:".contains(c);
-    let safe = escape::text(name);
+    let safe = text::harmless(name);
     if !safe.is_empty() && !safe.starts_with('-') && safe.chars().all(plain) {
         return safe.into_owned();
     }

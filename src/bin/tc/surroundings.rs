@@ -5,11 +5,12 @@ use anyhow::Result;
 use crate::args::Global;
 use crate::error::Failure;
 use crate::find::{self, Store};
+use crate::output::progress;
 use crate::output::table::Tone;
 use crate::output::warnings::{self, Warning};
-use crate::output::{escape, progress};
 use crate::zone::Zone;
 use temporal_code::evolution::scan::{Evidence, Options, ScanError};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 
 /// The options and the surroundings of one run.
@@ -26,7 +27,7 @@ impl Context {
     pub(crate) fn new(global: Global) -> Result<Self> {
         let zone = match &global.tz {
             Some(name) => Zone::named(name)?,
-            None => Zone::Local,
+            None => Zone::local()?,
         };
         let colours = global.colours();
         Ok(Context { zone, now: Timestamp::now(), colours, size: terminal_size(), global })
@@ -79,9 +80,9 @@ impl Context {
 
 fn refuse_any_fault(evidence: &[Evidence]) -> Result<()> {
     for log in evidence {
-        let name = escape::text(&log.name);
+        let name = text::harmless(&log.name);
         if let Some(place) = log.places.first() {
-            let name = place.part.as_ref().map_or(name, |part| escape::text(part));
+            let name = place.part.as_ref().map_or(name, |part| text::harmless(part));
             let at = place.line.map_or_else(|| format!("@{}", place.offset), |line| line.to_string());
             let message = format!("{name}:{at}: {}", place.fault);
             return Err(Failure::new("bad_data", message).hint("without --strict it is skipped and counted").into());

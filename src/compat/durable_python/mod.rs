@@ -20,6 +20,7 @@ pub use folder::{FolderError, Instance, InstanceFile, Instances, StateFolder};
 pub use state::{Block, Frame, Function, Seen, State, Variable};
 
 use super::pickle::{Limits, PickleErrorKind, ShowLimits};
+use crate::text::harmless;
 
 /// How much of an instance is read and shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +96,7 @@ impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // A path is as hostile as what it leads to.
         let path = self.path.to_string_lossy();
-        path.chars()
-            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") })?;
+        f.write_str(&harmless(&path))?;
         match self.at {
             Some(at) => write!(f, ": byte {at}: {}", self.what),
             None => write!(f, ": {}", self.what),

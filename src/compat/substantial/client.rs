@@ -10,8 +10,9 @@ use super::found::{Found, Listed, Listing};
 use super::records::{Body, Payload, Reading, Stop};
 use super::zone::Zone;
 use crate::store::Error;
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::{Json, quote};
+use crate::workflow::Json;
 
 /// How many microseconds behind the time that was given a schedule may come to be, because others have those before.
 const SHIFT_US_MAX: i64 = 64;

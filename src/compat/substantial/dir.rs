@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::store::Error;
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::quote;
 
 /// Longest name, in bytes: what file systems allow.
 const NAME_BYTES_MAX: usize = 255;

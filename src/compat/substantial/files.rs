@@ -15,8 +15,8 @@ use super::records::{Body, Misread, RECORDS_BYTES_MAX, Reading, read_event};
 use super::zone::{Zone, naive_text, parse_naive};
 use super::{LEASE_US, metadata, workflow_of};
 use crate::store::Error;
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::quote;
 
 /// How often a file that ends too early is read again.
 const TRIES: u32 = 6;

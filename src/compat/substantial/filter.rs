@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use super::fold::History;
 use super::records::{Payload, Records, Stop};
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::{Json, quote};
+use crate::workflow::Json;
 use evaluate::{Answer, expression};
 use value::Value;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::records::{Body, Compensation, Event, Payload, Records, Save, Send, Sleep, Stop};
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::quote;
 
 /// Most problems that are kept; the others are counted.
 pub const PROBLEMS_MAX: usize = 64;

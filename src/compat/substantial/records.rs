@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::base;
 use crate::json::{self, Raw, SyntaxError};
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::{Json, quote};
+use crate::workflow::Json;
 
 /// Largest history that is read, in bytes.
 pub const RECORDS_BYTES_MAX: usize = 64 << 20;

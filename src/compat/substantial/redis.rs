@@ -15,8 +15,8 @@ use super::zone::{Zone, naive_text, parse_naive};
 use super::{LEASE_US, workflow_of};
 use crate::store::redis::{Link, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
+use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
-use crate::workflow::{quote, tame};
 
 /// What stands between the parts of a key.
 const SEPARATOR: &str = ":/";
@@ -72,7 +72,7 @@ fn key(parts: &[&str]) -> String {
 
 /// A key as a message names it.
 fn shown(key: &str) -> String {
-    tame(key, KEY_CHARS_MAX)
+    excerpt(key, KEY_CHARS_MAX)
 }
 
 /// The parts of a key of the package.

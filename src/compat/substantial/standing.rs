@@ -215,7 +215,7 @@ impl<'a> Look<'a> {
             return standing;
         }
         if let Some(error) = self.latest().and_then(Replayed::error) {
-            let because = format!("the last replay ended with {}", crate::workflow::quote(&error.message));
+            let because = format!("the last replay ended with {}", crate::text::quote(&error.message));
             return Standing::new(Status::Retrying, self.latest_at(), because).waits_for(WaitingFor::RetryAt(next));
         }
         let retrying = life.steps.iter().find_map(|step| match step.state {
@@ -261,7 +261,7 @@ impl<'a> Look<'a> {
         let because = match event {
             Body::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
             Body::Send(send) => {
-                format!("message {} came, and no worker has taken it", crate::workflow::quote(&send.name))
+                format!("message {} came, and no worker has taken it", crate::text::quote(&send.name))
             }
             _ => "an event is planned, and no worker has taken it".to_owned(),
         };

@@ -155,8 +155,8 @@ async fn delivered_before(
                 Some(event) => format!("message {event} {}", value.unwrap_or_default()),
                 None => "a request to cancel".into(),
             };
-            let was = crate::workflow::quote(&was).to_string();
-            Err(ClientError::KeyUsed { key: crate::workflow::quote(key).to_string(), was })
+            let was = crate::text::quote(&was).to_string();
+            Err(ClientError::KeyUsed { key: crate::text::quote(key).to_string(), was })
         }
     }
 }
@@ -269,8 +269,8 @@ async fn started_before(
     let is_same = *begun.workflow == *start.workflow && begun.queue.name() == start.queue;
     if !is_same || plain(&begun.input) != plain(start.input) {
         let was = format!("{} with {} in {}", begun.workflow, begun.input, begun.queue.name());
-        let was = crate::workflow::quote(&was).to_string();
-        return Err(ClientError::KeyUsed { key: crate::workflow::quote(key).to_string(), was });
+        let was = crate::text::quote(&was).to_string();
+        return Err(ClientError::KeyUsed { key: crate::text::quote(key).to_string(), was });
     }
     // Whoever asked first may have died before its entry was put; one too many does no harm.
     if let Some(due) = state.due().filter(|_| state.position().number() == 1) {

@@ -266,7 +266,7 @@ impl Bucket {
             }
             // One such name spoils the page: it is read as a whole.
             Err(object_store::Error::InvalidPath { source }) => {
-                let said = self.client.secrets.clean(&source.to_string()).escape_default().to_string();
+                let said = self.client.secrets.clean(&source.to_string());
                 let problem = format!("there is an object with a name that no store gives: {said}");
                 Err(Error::corrupt(self.place(&query.start), problem))
             }

@@ -11,6 +11,7 @@ use super::ends::{COMMIT_BYTES_MAX, FOLDS_MAX, lines_of};
 use super::layout::{Commit, DUE, EVOLUTION, Fold, MARKER, Member, PROBES, commit_key, fold_key, log_of, member};
 use crate::store::page::split_line;
 use crate::store::{Due, Error, Finding, Header, Name, Queue};
+use crate::text::harmless;
 
 /// Most findings that are given; the last says that there are more.
 const FINDINGS_MAX: usize = 10_000;
@@ -83,7 +84,7 @@ impl Findings<'_> {
             return;
         }
         // Whoever made the object may have called it anything.
-        let place = self.shared.bucket.place(&key.escape_default().to_string());
+        let place = self.shared.bucket.place(&harmless(key));
         let (remedy, repaired) = remedy.map_or((None, false), |(remedy, done)| (Some(remedy.to_owned()), done));
         self.found.push(Finding { place, problem, remedy, repaired });
     }

@@ -14,6 +14,7 @@ use super::bucket::{Created, Query};
 use super::layout::{MARKER, PROBES};
 use crate::random::ThreadRandom;
 use crate::store::{Error, Token};
+use crate::text::quote;
 
 /// What the marker says that it is.
 const SCHEMA: &str = "tc.store/1";
@@ -70,8 +71,8 @@ impl Shared {
             return Err(self.bucket.unfit(&format!("its {MARKER} is something else")));
         };
         if marker.schema != SCHEMA {
-            let shown: String = marker.schema.chars().filter(|c| !c.is_control()).take(40).collect();
-            return Err(self.bucket.unfit(&format!("it is of the format `{shown}`, and not `{SCHEMA}`")));
+            let shown = quote(&marker.schema);
+            return Err(self.bucket.unfit(&format!("it is of the format {shown}, and not `{SCHEMA}`")));
         }
         Ok(Some(marker))
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::text::excerpt;
+
 /// So many bytes of a secret in a row give it away.
 const WINDOW: usize = 12;
 
@@ -40,12 +42,7 @@ impl Secrets {
         if self.0.iter().any(|secret| gives_away(text, secret)) {
             return "(not shown, because it repeats a secret)".to_owned();
         }
-        let mut clean: String =
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN_CHARS_MAX).collect();
-        if clean.len() < text.len() {
-            clean.push('…');
-        }
-        clean
+        excerpt(text, SHOWN_CHARS_MAX)
     }
 }
 
@@ -72,7 +69,7 @@ mod tests {
             assert!(shown.starts_with("(not shown"), "{shown}");
         }
         assert_eq!(secrets.clean("yes, in eu-central-1"), "yes, in eu-central-1");
-        assert_eq!(secrets.clean("a\n\u{1b}[31mb"), "a  [31mb");
+        assert_eq!(secrets.clean("a\n\u{1b}[31mb"), "a\\n\\u{1b}[31mb");
         assert_eq!(secrets.clean(&"é".repeat(1_000)).chars().count(), SHOWN_CHARS_MAX + 1);
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::Error;
+use crate::text;
 
 /// Most of what a server said that is passed on, in characters.
 const SAID_CHARS_MAX: usize = 300;
@@ -37,15 +38,8 @@ struct Said(String);
 
 impl Said {
     fn new(error: &RedisError) -> Self {
-        let mut text: String = error.to_string().chars().take(SAID_CHARS_MAX).collect();
-        text = text.replace(|c: char| c.is_control() || is_direction(c), "\u{fffd}");
-        Said(text)
+        Said(text::excerpt(&error.to_string(), SAID_CHARS_MAX))
     }
-}
-
-/// Characters that turn the direction of text.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for Said {

@@ -9,6 +9,7 @@ use super::{PIECE_BYTES_MAX, RANGE_MAX, RedisStore, behind, failure};
 use crate::store::name::sort_key;
 use crate::store::page::check_lines;
 use crate::store::{Due, Error, Finding, Kind, Name, Queue};
+use crate::text::excerpt;
 
 /// Most findings that are given: who has more has one problem, not many.
 const FINDINGS_MAX: usize = 1_000;
@@ -124,7 +125,7 @@ impl Inspection<'_> {
                 break;
             }
             let Some(key) = self.keys().read(name) else {
-                self.find(name.escape_default().take(300).collect(), "no store makes such a key".to_owned());
+                self.find(excerpt(name, 300), "no store makes such a key".to_owned());
                 continue;
             };
             self.has_store |= matches!(key, Key::Store);

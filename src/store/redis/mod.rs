@@ -53,6 +53,7 @@ use super::wakes::Wakes;
 use super::{
     Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched,
 };
+use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
 pub(crate) use connect::Link;
 pub(crate) use failure::explain;
@@ -223,8 +224,8 @@ impl RedisStore {
                 self.learn(&id, writes)?;
             }
             "schema" => {
-                let schema: String = answer.text().unwrap_or_default().escape_default().take(40).collect();
-                let problem = format!("what it holds is marked `{schema}`, which is not known here");
+                let schema = quote(&answer.text().unwrap_or_default());
+                let problem = format!("what it holds is marked {schema}, which is not known here");
                 return Err(Error::Unfit { place: self.inner.location.clone(), problem });
             }
             _ => {}
@@ -382,9 +383,11 @@ async fn evicts(link: &Link) -> Result<Option<String>, RedisError> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let policy = field("maxmemory_policy").filter(|policy| policy.starts_with("allkeys-"));
     let limited = field("maxmemory").is_some_and(|bytes| bytes != "0");
-    let shown = |policy: &str| policy.chars().filter(char::is_ascii_graphic).take(40).collect::<String>();
     Ok(policy.filter(|_| limited).map(|policy| {
-        format!("it throws away any keys when its memory is full (maxmemory-policy {}); set noeviction", shown(policy))
+        format!(
+            "it throws away any keys when its memory is full (maxmemory-policy {}); set noeviction",
+            excerpt(policy, 40)
+        )
     }))
 }
 

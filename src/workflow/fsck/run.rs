@@ -193,7 +193,7 @@ async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
 }
 
 fn describe(body: &InboxBody<'_>) -> String {
-    use crate::workflow::quote;
+    use crate::text::quote;
     match body {
         InboxBody::Message(message) => format!("the message {} that it waits for", quote(&message.event)),
         InboxBody::Cancel(_) => "a request to cancel".to_owned(),
@@ -319,7 +319,7 @@ impl Look<'_> {
     fn claim(&mut self) {
         let Some(claim) = self.state.claim() else { return };
         if claim.until.offset_micros(self.options.dead_after_us) < self.options.now {
-            let worker = crate::workflow::quote(&claim.worker);
+            let worker = crate::text::quote(&claim.worker);
             let problem =
                 format!("claim {} by {worker} was over at {}, and nobody took the run", claim.number, claim.until);
             self.suspect(&problem);

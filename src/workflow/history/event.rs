@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::problem::tame;
+use crate::text::excerpt;
 use crate::time::Timestamp;
 use crate::workflow::Json;
 
@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
 /// `charge#1`, harmless on a terminal.
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", tame(&self.step, 60), self.n)
+        write!(f, "{}#{}", excerpt(&self.step, 60), self.n)
     }
 }
 

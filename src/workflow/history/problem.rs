@@ -3,9 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Most characters of a text from a log that a message repeats.
-const QUOTED_MAX: usize = 60;
-
 /// Why a history or an inbox cannot be as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problem {
@@ -58,39 +55,5 @@ impl Fault {
     #[cold]
     pub(in crate::workflow) fn at(self, seq: u64) -> Problem {
         Problem { seq, kind: self.kind, what: self.what.into_owned() }
-    }
-}
-
-/// A text from a log as a message may repeat it: at most `max` characters, none of which steers a terminal.
-pub(crate) fn tame(text: &str, max: usize) -> String {
-    let mut tamed = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at == max {
-            tamed.push('…');
-            break;
-        }
-        // Letters of any script stay readable; what escape_debug changes is quotes, controls and marks without a base.
-        match c {
-            '\'' | '"' => tamed.push(c),
-            c => tamed.extend(c.escape_debug()),
-        }
-    }
-    tamed
-}
-
-/// As [`tame`], in backticks.
-pub(crate) fn quote(text: &str) -> impl fmt::Display {
-    format!("`{}`", tame(text, QUOTED_MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_cut_and_cannot_steer() {
-        assert_eq!(tame("Zoë's \"x\" \u{1b}[31m\n\u{9b}\u{202e}", 60), "Zoë's \"x\" \\u{1b}[31m\\n\\u{9b}\\u{202e}");
-        assert_eq!(tame(&"x".repeat(100), 3), "xxx…");
-        assert_eq!(quote("").to_string(), "``");
     }
 }

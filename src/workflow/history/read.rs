@@ -7,9 +7,10 @@ use serde::Deserialize;
 use super::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
-use super::problem::{Fault, quote, tame};
+use super::problem::Fault;
 use super::scan::{SyntaxError, members, number, string};
 use super::wire::{KEYS, Key};
+use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
 use crate::workflow::Json;
 
@@ -37,7 +38,7 @@ fn missing(key: Key) -> Fault {
 
 #[cold]
 fn not(key: Key, what: &str, text: &str) -> Fault {
-    Fault::corrupt(format!("its `{}` is not {what}: {}", key.as_str(), tame(text, 60)))
+    Fault::corrupt(format!("its `{}` is not {what}: {}", key.as_str(), excerpt(text, 60)))
 }
 
 #[cold]
@@ -345,7 +346,7 @@ fn parent(text: &str) -> Result<Parent<'_>, Fault> {
         n: u64,
     }
     let fields: ParentFields<'_> = serde_json::from_str(text)
-        .map_err(|error| Fault::corrupt(format!("its `parent`: {}", tame(&error.to_string(), 200))))?;
+        .map_err(|error| Fault::corrupt(format!("its `parent`: {}", excerpt(&error.to_string(), 200))))?;
     if fields.n == 0 {
         return Err(Fault::corrupt("its `parent`: calls of a step are counted from 1"));
     }

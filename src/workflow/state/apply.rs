@@ -7,11 +7,12 @@ use super::run::{Begun, Claim, Cursor, Revert, RunState};
 use super::snapshot;
 use super::steps::{Child, Compensation, StepState, Wait, WaitState};
 use crate::store::Queue;
+use crate::text::quote;
 use crate::time::Timestamp;
 use crate::workflow::history::event::{
     Call, Ending, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, own,
 };
-use crate::workflow::history::problem::{Fault, quote};
+use crate::workflow::history::problem::Fault;
 use crate::workflow::{Json, run_log};
 
 impl RunState {

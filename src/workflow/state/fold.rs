@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use super::run::{RunState, WARNINGS_MAX, Warning};
 use crate::store::{End, Header, Name, Page, Position};
+use crate::text::quote;
 use crate::time::Timestamp;
 use crate::workflow::history::event::{Entry, Event};
-use crate::workflow::history::problem::{Fault, Problem, quote};
+use crate::workflow::history::problem::{Fault, Problem};
 
 /// Folds the history of a run, of one generation, line by line.
 #[derive(Clone, Debug)]

@@ -7,10 +7,11 @@ use super::fold::At;
 use super::run::{Cursor, RunState};
 use super::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
 use crate::store::{Error, Name};
+use crate::text::excerpt;
 use crate::time::Timestamp;
 use crate::workflow::Json;
 use crate::workflow::history::event::{Entry, Event, Message, Outcome, Start};
-use crate::workflow::history::problem::{Fault, tame};
+use crate::workflow::history::problem::Fault;
 use crate::workflow::history::read::Fields;
 use crate::workflow::history::wire::Wire;
 
@@ -50,7 +51,7 @@ struct CarriedCursor {
 pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState, Fault> {
     let mut run = RunState::new(log.clone());
     let carried: Carried<'_> = serde_json::from_str(state.text())
-        .map_err(|error| Fault::corrupt(format!("its state: {}", tame(&error.to_string(), 200))))?;
+        .map_err(|error| Fault::corrupt(format!("its state: {}", excerpt(&error.to_string(), 200))))?;
     if carried.inbox.generation == 0 || carried.life == 0 {
         return Err(Fault::corrupt("its state: generations and lives are counted from 1"));
     }

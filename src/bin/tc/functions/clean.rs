@@ -14,12 +14,13 @@ use crate::find::Store;
 use crate::output::figures::{bytes, count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use crate::zone::span_micros;
+use crate::when::span;
 use temporal_code::evolution::clean::{self, Fate};
 use temporal_code::evolution::remote::{self, Site};
 use temporal_code::evolution::source::Source;
+use temporal_code::text;
 
 /// Delete logs, or their older events
 ///
@@ -139,12 +140,7 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<Plan>>
     }
     let older_than = match &args.older_than {
         None => None,
-        Some(text) => {
-            let span = span_micros(text).ok_or_else(|| {
-                Failure::new("usage", format!("--older-than `{text}` is not an age")).hint("give 12h, 30d or 8w")
-            })?;
-            Some(context.now.offset_micros(-span))
-        }
+        Some(text) => Some(context.now.offset_micros(-span("older-than", text)?)),
     };
     let mut plans = Vec::new();
     for source in &store.sources {
@@ -258,7 +254,7 @@ fn outlook(plans: &[Plan], args: &CleanArgs, did: bool) -> String {
 }
 
 fn done(archived: &[Option<PathBuf>]) -> String {
-    let files = archived.iter().flatten().map(|path| format!("  {}\n", escape::text(&path.display().to_string())));
+    let files = archived.iter().flatten().map(|path| format!("  {}\n", text::harmless(&path.display().to_string())));
     let files = files.collect::<String>();
     if files.is_empty() { "Cleaned.\n".into() } else { format!("Cleaned. What was deleted is in\n{files}") }
 }

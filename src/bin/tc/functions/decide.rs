@@ -11,7 +11,6 @@ use crate::error::{CONFLICT, DONE, Failure};
 use crate::find::{Store, Target, nearest, unknown_function};
 use crate::functions::elsewhere::Elsewhere;
 use crate::functions::status;
-use crate::output::escape;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
@@ -22,6 +21,7 @@ use temporal_code::evolution::event;
 use temporal_code::evolution::fast::FastReader;
 use temporal_code::evolution::source::{Source, each_block};
 use temporal_code::evolution::summary::{Filter, FunctionSummary};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 
 /// Options of all three.
@@ -126,7 +126,7 @@ pub(crate) fn run(
         if let Some(found) = found {
             crate::output::write(&status::table(context, &[found]).render(context.width(), context.colours))?;
         }
-        if !confirm::ask(&escape::text(&format!("{function}: {}. Decide so?", proposal.effect)))? {
+        if !confirm::ask(&text::harmless(&format!("{function}: {}. Decide so?", proposal.effect)))? {
             crate::output::write("Nothing was decided.\n")?;
             return Ok(DONE);
         }
@@ -141,9 +141,9 @@ pub(crate) fn run(
     let items = || Ok(vec![item(&line, args.dry_run)?]);
     let sections = || {
         if args.dry_run {
-            return vec![Section::text(escape::text(line.trim_end()).into_owned() + "\n")];
+            return vec![Section::text(text::harmless(line.trim_end()).into_owned() + "\n")];
         }
-        let effect = escape::text(&format!("{function}: {}.", proposal.effect)).into_owned();
+        let effect = text::harmless(&format!("{function}: {}.", proposal.effect)).into_owned();
         let outlook = match &log {
             Target::Site(site) => format!("Processes that follow the log obey within {}.", site.outlook()),
             Target::File(_) => "Processes that follow the log obey within a second.".to_string(),

@@ -14,7 +14,7 @@ use crate::functions::status::{self, RangeArgs};
 use crate::output::figures::{duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::event::{self, Event, Kind, Name};
 use temporal_code::evolution::follow::{Follower, News, Notice};
@@ -23,6 +23,7 @@ use temporal_code::evolution::source::{Source, each_block_of_piece};
 use temporal_code::evolution::summary::Filter;
 use temporal_code::evolution::tail::{self, Fit, Found, Query, Tail};
 use temporal_code::json;
+use temporal_code::text;
 
 /// Show the last events, of all functions or of one
 ///
@@ -82,7 +83,11 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         refuse_unknown_function(context, &store, &query)?;
     }
     let items = || Ok(tail.events.iter().map(|found| item(&store.sources[found.log].name(), found)).collect());
-    let sections = || sections(context, &query, &tail);
+    let empty = match tail.events.is_empty() {
+        true => status::no_events(context, &store, query.since, query.until)?,
+        false => String::new(),
+    };
+    let sections = || sections(context, &query, &tail, &empty);
     Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }
@@ -146,17 +151,18 @@ fn item(file: &str, found: &Found) -> String {
     format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
 }
 
-fn sections(context: &Context, query: &Query, tail: &Tail) -> Vec<Section> {
+/// `empty` is said if there are none.
+fn sections(context: &Context, query: &Query, tail: &Tail, empty: &str) -> Vec<Section> {
     let mut table = Table::new(columns());
     for found in &tail.events {
         let _ = event::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
     }
     if table.is_empty() {
-        return vec![Section::text("No events.\n".into())];
+        return vec![Section::text(empty.to_owned())];
     }
     let notes = match &query.function {
         Some(name) if tail.partial => {
-            format!("No function is named `{}`: these have it in their names.\n", escape::text(name))
+            format!("No function is named `{}`: these have it in their names.\n", text::harmless(name))
         }
         _ => String::new(),
     };
@@ -183,7 +189,7 @@ fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
         Kind::Promotion => Cell::new("promoted").tone(Tone::Good),
         Kind::Rollback => Cell::new("rolled back").tone(Tone::Bad),
         Kind::WeightChange => Cell::new("weight").tone(Tone::Warn),
-        Kind::Other(kind) => Cell::new(escape::shorten(kind, 40)),
+        Kind::Other(kind) => Cell::new(text::shorten(kind, 40)),
     };
     let latency = event.outcome.latency_ns.filter(|_| call).map_or(String::new(), |ns| duration_ns(ns as f64));
     let detail = detail(text, event);
@@ -388,7 +394,7 @@ impl Printer<'_> {
     fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {
         let line = match self.context.global.output() {
             OutputFormat::Table => self.row(&found.text, event),
-            _ => escape::json(&item(file, found)).into_owned() + "\n",
+            _ => text::json(&item(file, found)).into_owned() + "\n",
         };
         crate::output::write(&line)
     }

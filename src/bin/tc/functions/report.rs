@@ -11,11 +11,12 @@ use crate::functions::status::{self, RangeArgs, latency, success};
 use crate::functions::summary::fallbacks;
 use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::report::{Comparison, Decision, Report};
 use temporal_code::evolution::stats;
 use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
+use temporal_code::text;
 
 /// Compare a function's variants, and say what follows
 ///
@@ -204,8 +205,8 @@ impl SampleRatioShape {
 
 fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
     let function = report.function;
-    let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
-    let baseline = report.baseline.map(|variant| format!(", baseline `{}`", escape::text(&variant.name)));
+    let name = Tone::Strong.paint(&text::harmless(&function.name), context.colours);
+    let baseline = report.baseline.map(|variant| format!(", baseline `{}`", text::harmless(&variant.name)));
     let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
     let title = format!("{name}{}{times}\n\n", baseline.unwrap_or_default());
     let mut sections = vec![Section { title, table: Some(variants(report)), notes: fallbacks(context, function) }];
@@ -224,10 +225,10 @@ fn conclusion(context: &Context, report: &Report<'_>) -> String {
         Decision::Rollback | Decision::Invalid => Tone::Bad,
         Decision::Inconclusive => Tone::Warn,
     };
-    let variant = verdict.variant.as_ref().map(|name| format!(" {}", escape::text(name))).unwrap_or_default();
+    let variant = verdict.variant.as_ref().map(|name| format!(" {}", text::harmless(name))).unwrap_or_default();
     let decision = tone.paint(&format!("{}{variant}", verdict.decision.name()), context.colours);
-    let reason = escape::text(&verdict.reason);
-    let rule = escape::text(&report.recommendation);
+    let reason = text::harmless(&verdict.reason);
+    let rule = text::harmless(&report.recommendation);
     let verdict = context.prose(Tone::Plain, &format!("Verdict: {decision}: {reason}."));
     format!("\n{verdict}{}", context.prose(Tone::Plain, &format!("Original rule: {rule}")))
 }

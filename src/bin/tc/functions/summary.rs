@@ -8,9 +8,10 @@ use crate::functions::shape::{FunctionShape, errors_of};
 use crate::functions::status::{self, RangeArgs, latency, success};
 use crate::output::figures::{count, counted, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Tally};
+use temporal_code::text;
 
 /// Show one function's variants: calls, success, latencies, errors by message, first and last seen
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
 
 fn sections(context: &Context, function: &FunctionSummary) -> Vec<Section> {
     let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
-    let name = Tone::Strong.paint(&escape::text(&function.name), context.colours);
+    let name = Tone::Strong.paint(&text::harmless(&function.name), context.colours);
     let decisions = [
         counted(function.promotions, "promotion", "promotions"),
         counted(function.rollbacks, "rollback", "rollbacks"),
@@ -91,7 +92,7 @@ fn variants(context: &Context, function: &FunctionSummary) -> Table {
 pub(crate) fn fallbacks(context: &Context, function: &FunctionSummary) -> String {
     let mut text = String::new();
     for variant in function.variants.iter().filter(|variant| variant.fallback.calls > 0) {
-        let (name, fallback) = (escape::text(&variant.name), &variant.fallback);
+        let (name, fallback) = (text::harmless(&variant.name), &variant.fallback);
         let calls = counted(fallback.calls, "call", "calls");
         let successes = count(fallback.successes);
         let sentence = format!(

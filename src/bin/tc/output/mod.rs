@@ -1,6 +1,5 @@
 //! From answers to text: tables for people, JSON and CSV for programs, warnings for both.
 
-pub(crate) mod escape;
 pub(crate) mod figures;
 pub(crate) mod pager;
 pub(crate) mod progress;
@@ -16,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::args::OutputFormat;
 use crate::surroundings::Context;
 use table::Table;
+use temporal_code::text;
 use warnings::Warning;
 
 /// A part of an answer for people.
@@ -93,7 +93,7 @@ where
             }
         }
         let text = match format {
-            OutputFormat::Json | OutputFormat::Jsonl => escape::json(&text).into_owned(),
+            OutputFormat::Json | OutputFormat::Jsonl => text::json(&text).into_owned(),
             _ => text,
         };
         if format == OutputFormat::Table {
@@ -170,7 +170,7 @@ fn csv(items: &[String], rows_of: Option<&str>, whole_members: &[&str]) -> anyho
         }
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header.iter().map(|name| escape::text(name).into_owned()))?;
+    writer.write_record(header.iter().map(|name| text::harmless(name).into_owned()))?;
     for row in &rows {
         let cell = |name| row.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         writer.write_record(header.iter().map(cell))?;
@@ -188,8 +188,8 @@ fn flat(object: &Map<String, Value>, whole: &[&str]) -> Vec<(String, String)> {
                 cells.extend(flat(inner, whole).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
             }
             Value::Null => cells.push((key.clone(), String::new())),
-            Value::String(text) => cells.push((key.clone(), escape::text(text).into_owned())),
-            other => cells.push((key.clone(), escape::text(&other.to_string()).into_owned())),
+            Value::String(text) => cells.push((key.clone(), text::harmless(text).into_owned())),
+            other => cells.push((key.clone(), text::harmless(&other.to_string()).into_owned())),
         }
     }
     cells

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, presets};
 use owo_colors::OwoColorize as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::output::escape;
+use temporal_code::text;
 
 /// What a cell means, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: impl AsRef<str>) -> Self {
-        let text = escape::shorten(text.as_ref(), TEXT_MAX);
-        Cell { text: escape::text(&text).into_owned(), tone: Tone::Plain }
+        let text = text::shorten(text.as_ref(), TEXT_MAX);
+        Cell { text: text::harmless(&text).into_owned(), tone: Tone::Plain }
     }
 
     /// The name of a function or variant; one that would not be seen is put in quotes.

@@ -4,10 +4,10 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::output::escape;
 use crate::output::figures::counted;
 use temporal_code::evolution::event::Fault;
 use temporal_code::evolution::scan::{Evidence, Place};
+use temporal_code::text;
 
 /// Something that an answer leaves out, or that a reader should know of.
 #[derive(Clone, Debug, Serialize)]
@@ -100,12 +100,12 @@ pub(crate) fn print(warnings: &[Warning], verbose: bool) {
     let mut text = String::new();
     for warning in warnings {
         let file = warning.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
-        text += &format!("warning: {}{}\n", escape::text(&file), escape::text(&warning.message));
+        text += &format!("warning: {}{}\n", text::harmless(&file), text::harmless(&warning.message));
         let shown = if verbose { warning.places.len() } else { PLACES_SHOWN };
         for place in warning.places.iter().take(shown) {
             let at = place.line.map_or_else(|| format!("byte {}", place.offset), |line| format!("line {line}"));
-            let part = place.part.as_ref().map(|part| format!("{} ", escape::text(part))).unwrap_or_default();
-            text += &format!("  {part}{at}: {}\n", escape::text(&place.problem));
+            let part = place.part.as_ref().map(|part| format!("{} ", text::harmless(part))).unwrap_or_default();
+            text += &format!("  {part}{at}: {}\n", text::harmless(&place.problem));
         }
         let named = warning.places.len().min(shown) as u64;
         if let Some(count) = warning.count.filter(|count| named > 0 && *count > named) {

@@ -5,7 +5,6 @@ use clap::Args;
 
 use crate::confirm;
 use crate::error::{DONE, NEGATIVE, PENDING};
-use crate::output::escape;
 use crate::runs::places::Places;
 use crate::runs::send::{Outcome, Waited};
 use crate::runs::waiting::WaitArgs;
@@ -15,6 +14,7 @@ use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::{RunClient, RunFormat};
+use temporal_code::text;
 use temporal_code::workflow::Status;
 
 /// Ask that a workflow run be cancelled
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     if can_be && !args.yes {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
         let question = format!("{run} is {}: {}. Cancel it?", now.status, words::detail(context, &now));
-        if !confirm::ask(&escape::text(&question))? {
+        if !confirm::ask(&text::harmless(&question))? {
             crate::output::write("Nothing was asked for.\n")?;
             return Ok(DONE);
         }

@@ -15,11 +15,12 @@ use crate::find;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape, progress};
+use crate::output::{Answer, Section, progress};
 use crate::surroundings::Context;
 use temporal_code::random::ThreadRandom;
 use temporal_code::store::{Address, FileStore, Finding, Store};
 use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
+use temporal_code::text;
 use temporal_code::workflow::{INBOX, RUNS};
 
 /// Most findings that are kept and shown; the others are counted.
@@ -251,7 +252,7 @@ fn list(context: &Context, findings: &[(String, Finding)]) -> String {
                 .subsequent_indent(indent)
                 .word_separator(textwrap::WordSeparator::AsciiSpace)
                 .word_splitter(textwrap::WordSplitter::NoHyphenation);
-            let text = escape::text(text);
+            let text = text::harmless(text);
             let lines = textwrap::wrap(&text, wrap);
             lines.iter().map(|line| tone.paint(line, context.colours) + "\n").collect::<String>()
         };

@@ -3,12 +3,13 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::args::{OutputFormat, TimeStyle};
+use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Section, escape};
 use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, RunValue, Runs, Waiting};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -61,7 +62,7 @@ impl Facts {
 
 /// A text from a store as harmless lines of at most `width` columns.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let text = escape::text(text);
+    let text = text::harmless(text);
     // Spaces that only lay a value out.
     let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let options = textwrap::Options::new(width.max(1))
@@ -84,7 +85,7 @@ fn long(text: &str) -> String {
         return text.to_owned();
     }
     let all = count(text.chars().count() as u64);
-    format!("{} ({all} characters, all of them with -o json)", escape::shorten(text, VALUE_MAX))
+    format!("{} ({all} characters, all of them with -o json)", text::shorten(text, VALUE_MAX))
 }
 
 /// A time, and how long ago that is, as far as it was not asked for one of them.

@@ -13,7 +13,7 @@ use crate::output::figures::{count, counted};
 use crate::output::stream::{self, Stream};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
-use crate::output::{Answer, Section, escape, progress};
+use crate::output::{Answer, Section, progress};
 use crate::runs::batches::{News, each_batch};
 use crate::runs::places::Places;
 use crate::runs::shape::RunShape;
@@ -22,6 +22,7 @@ use crate::surroundings::Context;
 use temporal_code::compat::substantial::Filter;
 use temporal_code::runs::{Run, Runs};
 use temporal_code::store::Error;
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -238,7 +239,7 @@ fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize,
         each(context, places, wanted, &mut met, &mut |is_last, run| {
             tally.take(&run);
             match json {
-                true => out.line(&escape::json(&serde_json::to_string(&RunShape::from(&run))?))?,
+                true => out.line(&text::json(&serde_json::to_string(&RunShape::from(&run))?))?,
                 false => out.row(row(context, &places.stores, &run))?,
             }
             if is_last {

@@ -8,12 +8,12 @@ use tokio::runtime::Runtime;
 use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
-use crate::output::escape;
 use crate::surroundings::Context;
 use temporal_code::compat::durable_python::StateFolder;
 use temporal_code::compat::substantial::{Client as Package, Files};
 use temporal_code::runs::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, at_path, at_site};
 use temporal_code::store::{Address, Error};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -113,7 +113,7 @@ impl Places {
             let page = runs.ids(None, "", None, NEAR_MAX).await?;
             known.extend(page.ids);
         }
-        let named = escape::shorten(text, NAME_MAX);
+        let named = text::shorten(text, NAME_MAX);
         let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
         let hint = nearest(text, known.iter().map(String::as_str));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
@@ -202,7 +202,7 @@ pub(crate) fn no_runs(place: &str, format: StoreFormat) -> anyhow::Error {
 
 /// The stores of runs at one place.
 async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone());
+    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
     let wanted = match global.format {
         StoreFormat::Auto => None,
         StoreFormat::TemporalCode => return Ok(Vec::new()),
@@ -229,7 +229,7 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
 
 /// A store of which the user says what it is, though nothing in it does yet.
 async fn forced(address: &Address, format: RunFormat) -> Result<Option<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone());
+    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
     let location = address.to_string().into();
     Ok(match (format, address) {
         (RunFormat::Own, Address::Path(path)) if !path.is_dir() => None,

@@ -15,13 +15,14 @@ use crate::output::figures::counted;
 use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::places::Places;
 use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::runs::{Run, RunDetails, RunEvent, RunFormat, Runs, Seq, StatusDetail, StepView};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -262,7 +263,7 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
             (RunFormat::DurablePython, _) => String::new(),
             (_, seq) => format!("event {seq}: "),
         };
-        text += &context.prose(tone, &escape::text(&format!("{place}{}", problem.what)));
+        text += &context.prose(tone, &text::harmless(&format!("{place}{}", problem.what)));
     }
     let line = match (details.is_sound(), details.run.format, details.run.events) {
         (true, RunFormat::DurablePython, _) => {
@@ -283,11 +284,11 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
         (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
     };
     let tone = if details.is_sound() { Tone::Good } else { Tone::Bad };
-    text + &context.prose(tone, &escape::text(&line))
+    text + &context.prose(tone, &text::harmless(&line))
 }
 
 fn summary(context: &Context, run: &Run) -> String {
-    let detail = escape::shorten(&words::detail(context, run), 200).into_owned();
+    let detail = text::shorten(&words::detail(context, run), 200).into_owned();
     if detail.is_empty() { run.status.to_string() } else { format!("{}: {detail}", run.status) }
 }
 
@@ -358,7 +359,7 @@ fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Tim
 
 fn state_sections(context: &Context, details: &RunDetails, step: Option<&StepShape>) -> Vec<Section> {
     let mut head = String::new();
-    let mut line = |tone, text: &str| head += &context.prose(tone, &escape::text(text));
+    let mut line = |tone, text: &str| head += &context.prose(tone, &text::harmless(text));
     if let Some(step) = step {
         let at = context.clock(step.at);
         line(Tone::Plain, &format!("{} after event {}, {at}: {}", details.run.id, step.seq, step.change));

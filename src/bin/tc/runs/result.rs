@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::places::Places;
 use crate::runs::shape::raw;
 use crate::runs::waiting::WaitArgs;
@@ -19,6 +19,7 @@ use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::{Run, RunClient, RunValue};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -96,7 +97,7 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
         let value = run.result.clone().unwrap_or_else(|| RunValue::Text("null".into()));
         let text = match plain {
             true => raw_text(&value),
-            false => escape::json(value.text()).into_owned(),
+            false => text::json(value.text()).into_owned(),
         };
         vec![Section::text(text + "\n")]
     };
@@ -108,12 +109,12 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
 fn raw_text(value: &RunValue) -> String {
     let plain = match value {
         RunValue::Json(json) if json.text().starts_with('"') => value.plain(),
-        value => return escape::json(value.text()).into_owned(),
+        value => return text::json(value.text()).into_owned(),
     };
     if !std::io::stdout().is_terminal() {
         return plain;
     }
-    plain.split('\n').map(|line| escape::text(line).into_owned()).collect::<Vec<_>>().join("\n")
+    plain.split('\n').map(|line| text::harmless(line).into_owned()).collect::<Vec<_>>().join("\n")
 }
 
 fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::input;
 use crate::runs::places::Places;
 use crate::runs::waiting::WaitArgs;
@@ -16,6 +16,7 @@ use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::{Delivery, OutgoingMessage, RunClient, Runs};
+use temporal_code::text;
 use temporal_code::workflow::Status;
 
 /// Send an event to a workflow run
@@ -132,7 +133,7 @@ impl Outcome {
                 false => format!("{what} was sent to {run}."),
             };
             let lines =
-                [escape::text(&said).into_owned()].into_iter().chain(waited.iter().map(|waited| waited.said.clone()));
+                [text::harmless(&said).into_owned()].into_iter().chain(waited.iter().map(|waited| waited.said.clone()));
             vec![Section::text(lines.map(|line| context.prose(Tone::Plain, &line)).collect())]
         };
         Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;

@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use serde_json::{Value as Tree, json};
 
 use crate::args::OutputFormat;
+use crate::output::Section;
 use crate::output::figures::count;
 use crate::output::table::Tone;
-use crate::output::{Section, escape};
 use crate::runs::head::{heading, wrap};
 use crate::surroundings::Context;
 use temporal_code::compat::durable_python::{Frame, Instance, Seen, State, Variable};
 use temporal_code::runs::RunValue;
+use temporal_code::text;
 
 /// How many lines of code are shown on either side of the one where a call stands.
 const AROUND: usize = 3;
@@ -65,7 +66,7 @@ pub(super) fn fenced(text: &str) -> String {
 }
 
 fn cut(text: &str) -> Cow<'_, str> {
-    escape::shorten(text, VALUE_MAX)
+    text::shorten(text, VALUE_MAX)
 }
 
 /// Lines that are being written.
@@ -111,7 +112,7 @@ impl Page<'_> {
 
     fn variables(&mut self, variables: &[Variable], left_out: usize) {
         for Variable { name, value } in variables.iter().take(VARIABLES_MAX) {
-            self.line(Tone::Plain, 4, &format!("{} = {}", escape::shorten(name, 60), cut(&value.text)));
+            self.line(Tone::Plain, 4, &format!("{} = {}", text::shorten(name, 60), cut(&value.text)));
         }
         let more = left_out + variables.len().saturating_sub(VARIABLES_MAX);
         if more > 0 {
@@ -155,7 +156,7 @@ impl Page<'_> {
 
     /// A line of code, cut rather than wrapped.
     fn code_line(&mut self, tone: Tone, line: &str) {
-        let line = escape::text(&cut(line)).into_owned();
+        let line = text::harmless(&cut(line)).into_owned();
         let cell = crate::output::table::Cell::new(line).tone(tone);
         let width = cell.width().min(self.context.width().unwrap_or(usize::MAX));
         self.text += &(cell.fitted(width, self.colours) + "\n");

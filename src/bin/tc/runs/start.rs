@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::{DONE, Failure};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::input;
 use crate::runs::places::Places;
 use crate::runs::result::{self, Ended};
@@ -15,6 +15,7 @@ use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
 use temporal_code::runs::{RunClient, RunFormat, Runs, StartRequest};
+use temporal_code::text;
 use temporal_code::workflow::Json;
 
 /// Start a workflow run
@@ -94,7 +95,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         });
         Ok(vec![item.to_string()])
     };
-    let sections = || vec![Section::text(escape::text(&started.run).into_owned() + "\n")];
+    let sections = || vec![Section::text(text::harmless(&started.run).into_owned() + "\n")];
     Answer { schema: "tc.start/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }

@@ -5,14 +5,15 @@ use std::collections::VecDeque;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::args::OutputFormat;
+use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Section, escape};
 use crate::runs::head::{heading, wrap};
 use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
 use crate::runs::timeline::elapsed;
 use crate::surroundings::Context;
 use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, RunValue, Seq, StepView};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
@@ -251,7 +252,7 @@ impl Rows {
 
 /// A text in a few lines.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = wrap(&escape::shorten(text, width.saturating_mul(LINES_MAX + 1)), width);
+    let mut lines = wrap(&text::shorten(text, width.saturating_mul(LINES_MAX + 1)), width);
     if lines.len() > LINES_MAX {
         lines.truncate(LINES_MAX);
         if let Some(last) = lines.last_mut() {
@@ -322,7 +323,7 @@ fn outcome(context: &Context, step: &StepView) -> String {
 
 /// A value that need not be whole.
 fn short(value: &RunValue) -> String {
-    escape::shorten(&value.plain(), 1_000).into_owned()
+    text::shorten(&value.plain(), 1_000).into_owned()
 }
 
 /// What others told the run, and whether it took it.

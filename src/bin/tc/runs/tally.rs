@@ -6,15 +6,16 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Section, escape};
 use crate::runs::list::{Met, Wanted, each};
 use crate::runs::places::Places;
 use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::runs::{Run, RunFormat};
+use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
@@ -112,7 +113,7 @@ pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Ti
 impl Workflows {
     /// Keeps runs that make good examples: those whose names can be typed.
     fn note(&mut self, run: &Run) {
-        let is_plain = |text: &str| escape::text(text) == text && !text.contains(char::is_whitespace);
+        let is_plain = |text: &str| text::harmless(text) == text && !text.contains(char::is_whitespace);
         if !is_plain(&run.id) {
             return;
         }
@@ -161,7 +162,7 @@ impl Workflows {
     pub(crate) fn describe(&self) -> String {
         let (runs, workflows) =
             (counted(self.runs, "run", "runs"), counted(self.workflows.len() as u64, "workflow", "workflows"));
-        let places = self.places.iter().map(|(place, format)| format!("{}: {format}", escape::text(place)));
+        let places = self.places.iter().map(|(place, format)| format!("{}: {format}", text::harmless(place)));
         format!("{}, {runs} of {workflows}\n", places.collect::<Vec<_>>().join(", "))
     }
 

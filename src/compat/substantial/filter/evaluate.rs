@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use super::value::Value;
 use super::{FilterError, Outcome, Subject};
+use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::quote;
 
 /// Whether a filter holds.
 pub(super) type Answer = Result<bool, FilterError>;

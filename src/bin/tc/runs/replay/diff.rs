@@ -6,11 +6,12 @@ use serde_json::json;
 use crate::error::{DONE, Failure, NEGATIVE};
 use crate::output::figures::counted;
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Answer, Section, escape};
+use crate::output::{Answer, Section};
 use crate::runs::places::gone;
 use crate::runs::replay::Places;
 use crate::surroundings::Context;
 use temporal_code::runs::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
+use temporal_code::text;
 
 pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = places.resolve(other)?;
@@ -46,7 +47,7 @@ fn item(names: [&str; 2], difference: &RunDifference, differs: bool) -> serde_js
 
 fn section(context: &Context, names: [&str; 2], difference: &RunDifference, differs: bool) -> Section {
     let same = counted(difference.same as u64, "event", "events");
-    let say = |text: String| context.prose(Tone::Plain, &escape::text(&text));
+    let say = |text: String| context.prose(Tone::Plain, &text::harmless(&text));
     if !differs {
         return Section::text(say(format!("{} and {} did the same: {same}.", names[0], names[1])));
     }
