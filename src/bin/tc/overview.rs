@@ -66,7 +66,7 @@ fn items(store: Option<&Store>, summary: &Summary, tally: &Workflows) -> Vec<Str
         let functions = summary.functions.len();
         json!({"store": store.name, "format": "temporal-code", "logs": logs, "events": events, "functions": functions})
     });
-    let runs = tally.places.iter().map(|(place, format)| json!({"store": place, "format": format.as_str()}));
+    let runs = tally.stores.iter().map(|(store, format)| json!({"store": store, "format": format.as_str()}));
     logs.into_iter().chain(runs).map(|item| item.to_string()).collect()
 }
 

@@ -5,8 +5,8 @@ use clap::Args;
 
 use crate::confirm;
 use crate::error::{DONE, NEGATIVE, PENDING};
-use crate::runs::places::Places;
 use crate::runs::send::{Outcome, Waited};
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::runs::words;
 use crate::surroundings::Context;
@@ -43,10 +43,10 @@ pub(crate) struct CancelArgs {
 
 pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
-    let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
+    let now = stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?;
     let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();
     // What cannot be is refused without asking.
     if can_be && !args.yes {
@@ -60,10 +60,10 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let from = args.from.clone().unwrap_or_else(whoever);
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
     let asked = client.cancel(&run, reason, key, Some(&from));
-    let delivered = places.runtime.block_on(asked).map_err(|error| places.explain(error))?;
+    let delivered = stores.runtime.block_on(asked).map_err(|error| stores.explain(error))?;
     let waited = match args.waiting.wait {
         false => None,
-        true => Some(match args.waiting.wait_for(&places, client.end(&run))? {
+        true => Some(match args.waiting.wait_for(&stores, client.end(&run))? {
             None => Waited { exit: PENDING, said: "The run has not ended yet.".into() },
             Some(run) => {
                 let exit = if run.status == Status::Cancelled { DONE } else { NEGATIVE };

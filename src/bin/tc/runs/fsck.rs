@@ -19,8 +19,8 @@ use crate::output::{Answer, Section, progress};
 use crate::surroundings::Context;
 use temporal_code::random::ThreadRandom;
 use temporal_code::store::{Address, FileStore, Finding, Store};
-use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
 use temporal_code::text;
+use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
 use temporal_code::workflow::{INBOX, RUNS};
 
 /// Most findings that are kept and shown; the others are counted.

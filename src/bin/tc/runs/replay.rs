@@ -16,8 +16,8 @@ use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::places::Places;
 use crate::runs::shape::{StateShape, problem, with_members};
+use crate::runs::stores::RunStores;
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
@@ -59,12 +59,12 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
     if args.all {
         return all::run(context);
     }
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(args.run.as_deref().unwrap_or_default())?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(args.run.as_deref().unwrap_or_default())?;
     match (&args.diff, &args.at) {
-        (Some(other), _) => diff::run(context, &places, (&runs, &run), other),
-        (None, Some(at)) => at_point(context, &places, &runs, &run, at),
-        (None, None) => from_first_to_last(context, &places, &runs, &run),
+        (Some(other), _) => diff::run(context, &stores, (&runs, &run), other),
+        (None, Some(at)) => at_point(context, &stores, &runs, &run, at),
+        (None, None) => from_first_to_last(context, &stores, &runs, &run),
     }
 }
 
@@ -100,12 +100,12 @@ fn exit(details: &RunDetails) -> u8 {
 }
 
 /// Prints every event.
-fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &str) -> Result<u8> {
     if context.global.output() == OutputFormat::Table {
-        return print_each(context, places, runs, run);
+        return print_each(context, stores, runs, run);
     }
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
-    let details = places.follow(context, runs, run, &mut |event| {
+    let details = stores.follow(context, runs, run, &mut |event| {
         match steps.len() < KEPT_MAX {
             true => steps.push(StepShape::new(event)),
             false => left_out += 1,
@@ -226,10 +226,10 @@ impl<'c> Rows<'c> {
     }
 }
 
-fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+fn print_each(context: &Context, stores: &RunStores, runs: &Runs, run: &str) -> Result<u8> {
     let mut rows = Rows::new(context);
     let mut printed = Ok(());
-    let details = places.follow(context, runs, run, &mut |event| {
+    let details = stores.follow(context, runs, run, &mut |event| {
         printed = rows.event(event);
         printed.is_ok() && !rows.out.is_over()
     })?;
@@ -310,13 +310,13 @@ fn point(context: &Context, text: &str) -> Result<Point> {
 }
 
 /// Prints the state at one point.
-fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &str) -> Result<u8> {
+fn at_point(context: &Context, stores: &RunStores, runs: &Runs, run: &str, text: &str) -> Result<u8> {
     let wanted = match point(context, text)? {
         Point::Seq(seq) => seq,
-        Point::Time(time) => last_by(context, places, runs, run, time)?,
+        Point::Time(time) => last_by(context, stores, runs, run, time)?,
     };
     let (mut last, mut found) = (None, None);
-    let details = places.follow(context, runs, run, &mut |event| {
+    let details = stores.follow(context, runs, run, &mut |event| {
         last = Some(event.seq);
         if event.seq == wanted {
             found = Some(StepShape::new(event));
@@ -341,9 +341,9 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
 }
 
 /// The last event that happened by then.
-fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
+fn last_by(context: &Context, stores: &RunStores, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
     let mut last = None;
-    let details = places.follow(context, runs, run, &mut |event| {
+    let details = stores.follow(context, runs, run, &mut |event| {
         let is_before = event.at.is_none_or(|at| at <= time);
         last = if is_before { Some(event.seq) } else { last };
         is_before

@@ -11,8 +11,8 @@ use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::places::Places;
 use crate::runs::shape::raw;
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::runs::words;
 use crate::surroundings::Context;
@@ -56,17 +56,17 @@ struct Shape<'a> {
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let ended = match args.waiting.wait {
-        true => args.waiting.wait_for(&places, client.end(&run))?,
+        true => args.waiting.wait_for(&stores, client.end(&run))?,
         false => None,
     };
     let timed_out = args.waiting.wait && ended.is_none();
     let run = match ended {
         Some(run) => run,
-        None => places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?,
+        None => stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?,
     };
     print(context, &Ended { run, timed_out }, args.raw, Vec::new())
 }

@@ -13,13 +13,13 @@ use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::head;
-use crate::runs::places::Places;
 use crate::runs::shape::{InboxMessageShape, RunShape, StateShape, problem, with_members};
+use crate::runs::stack;
+use crate::runs::stores::RunStores;
 use crate::runs::story::{self, Story};
 use crate::runs::timeline;
-use crate::runs::{lanes, stack};
 use crate::surroundings::Context;
-use temporal_code::runs::{RunDetails, Runs};
+use temporal_code::runs::{RunDetails, Runs, Timeline};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -49,8 +49,8 @@ fn limit(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
-    let places = Places::open(context, 1)?;
-    let (runs, id) = places.resolve(&args.name)?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, id) = stores.resolve(&args.name)?;
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
     let mut story = Story::new(asked, !for_people);
@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
         story.see(event);
         true
     };
-    let details = places.follow(context, &runs, &id, &mut visit)?;
+    let details = stores.follow(context, &runs, &id, &mut visit)?;
     story.finish();
     let warnings = warnings(&details, &story, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
@@ -119,23 +119,24 @@ fn row(details: &RunDetails, story: &Story) -> Result<String> {
 fn sections(context: &Context, runs: &Runs, details: &RunDetails, story: &Story) -> Vec<Section> {
     let mut sections = vec![head::section(context, runs, details)];
     sections.extend(details.instance.as_ref().and_then(|instance| stack::section(context, instance)));
-    sections.extend(picture(context, details, &story.lanes));
-    sections.extend(story::steps(context, details, &story.lanes));
+    sections.extend(picture(context, details, &story.timeline));
+    sections.extend(story::steps(context, details, &story.timeline));
     sections.extend(story.section(context, details));
     sections.extend(story::inbox(context, details));
     sections
 }
 
 /// The life of the run as a timeline.
-fn picture(context: &Context, details: &RunDetails, lanes: &lanes::Lanes) -> Option<Section> {
+fn picture(context: &Context, details: &RunDetails, timeline: &Timeline) -> Option<Section> {
     if details.instance.is_some() {
         return None;
     }
-    let (drawn, left_out) = lanes.lanes(details);
+    let lanes = timeline.lanes(details);
     // When it began and ended alone is no picture.
-    if drawn.iter().all(|lane| lane.name == lanes::WHOLE) {
+    if !lanes.has_claims && lanes.steps.is_empty() && lanes.messages.is_empty() {
         return None;
     }
+    let (drawn, left_out) = timeline::lanes_of(lanes);
     let for_terminal = context.global.output() == OutputFormat::Table;
     let colours = context.colours && for_terminal;
     let width = context.width().filter(|_| for_terminal).unwrap_or(WIDTH_ELSEWHERE);

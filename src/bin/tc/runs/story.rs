@@ -9,10 +9,9 @@ use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::runs::head::{heading, wrap};
-use crate::runs::lanes::{GIVEN_UP, Lanes, select, tone};
-use crate::runs::timeline::elapsed;
+use crate::runs::timeline::{elapsed, select, tone};
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, RunValue, Seq, StepView};
+use temporal_code::runs::{InboxMessage, RunDetails, RunEvent, RunValue, STEP_GIVEN_UP, Seq, StepView, Timeline};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 
@@ -50,14 +49,14 @@ pub(super) struct Story {
     kept: VecDeque<Kept>,
     bytes: usize,
     seen: u64,
-    pub(super) lanes: Lanes,
+    pub(super) timeline: Timeline,
 }
 
 impl Story {
     /// Keeps the last `limit` events, as JSON or as sentences.
     pub(super) fn new(limit: usize, as_json: bool) -> Self {
-        let lanes = Lanes::default();
-        Story { limit: limit.min(EVENTS_MAX), as_json, kept: VecDeque::new(), bytes: 0, seen: 0, lanes }
+        let timeline = Timeline::default();
+        Story { limit: limit.min(EVENTS_MAX), as_json, kept: VecDeque::new(), bytes: 0, seen: 0, timeline }
     }
 
     pub(super) fn see(&mut self, event: &RunEvent<'_>) {
@@ -65,13 +64,13 @@ impl Story {
         if self.as_json {
             self.keep(event, event.json());
         } else {
-            self.lanes.see(event);
+            self.timeline.see(event);
             self.keep(event, event.change());
         }
     }
 
     pub(super) fn finish(&mut self) {
-        self.lanes.finish();
+        self.timeline.finish();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -124,7 +123,7 @@ impl Story {
             let new_day = if date != day && kept.at.is_some() { date.to_owned() } else { String::new() };
             let apart = last.zip(kept.at).filter(|(last, at)| at.micros() - last.micros() >= APART_US);
             let apart = apart.map(|(last, at)| {
-                let idle = if self.lanes.is_held(last, at) { "" } else { " idle" };
+                let idle = if self.timeline.is_held(last, at) { "" } else { " idle" };
                 format!("⋯ {}{idle}", elapsed(at.micros() - last.micros()))
             });
             if apart.is_some() || !new_day.is_empty() {
@@ -264,7 +263,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The steps, each with how it stands and what came of it.
-pub(super) fn steps(context: &Context, details: &RunDetails, lanes: &Lanes) -> Option<Section> {
+pub(super) fn steps(context: &Context, details: &RunDetails, timeline: &Timeline) -> Option<Section> {
     let steps = &details.state.steps;
     if steps.is_empty() {
         return None;
@@ -275,8 +274,8 @@ pub(super) fn steps(context: &Context, details: &RunDetails, lanes: &Lanes) -> O
     let mut rows = Rows::new(&columns, "value or error");
     for place in &shown {
         let step = &steps[*place];
-        let state = if step.is_open && details.run.ended_at.is_some() { GIVEN_UP } else { step.state };
-        let took = lanes.took(details.state.life, &step.step).map(elapsed);
+        let state = if step.is_open && details.run.ended_at.is_some() { STEP_GIVEN_UP } else { step.state };
+        let took = timeline.took(details.state.life, &step.step).map(elapsed);
         let attempts = step.attempts.filter(|attempts| *attempts != 1).map(count);
         let cells = vec![
             Cell::name(&step.step),

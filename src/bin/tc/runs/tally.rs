@@ -10,11 +10,11 @@ use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::runs::list::{Met, Wanted, each};
-use crate::runs::places::Places;
+use crate::runs::list::{Evidence, each};
+use crate::runs::stores::RunStores;
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Run, RunFormat};
+use temporal_code::runs::{Run, RunFormat, RunQuery};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -28,7 +28,7 @@ pub(crate) struct Workflows {
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) runs: u64,
     /// Where they are, and who writes them.
-    pub(crate) places: Vec<(String, RunFormat)>,
+    pub(crate) stores: Vec<(String, RunFormat)>,
     pub(crate) warnings: Vec<Warning>,
     /// A run that waits, with the event if that is known, and one that has failed.
     pub(crate) waiting: Option<(String, Option<String>)>,
@@ -68,22 +68,20 @@ impl Workflow {
 /// Looks at all runs of the stores that were asked for, and counts those to which something happened last within this span of
 /// time. Nothing if there are none.
 pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Workflows> {
-    let places = Places::look(context, context.threads())?;
+    let stores = RunStores::look(context, context.threads())?;
     let mut tally = Workflows::default();
-    if places.stores.is_empty() {
+    if stores.all.is_empty() {
         return Ok(tally);
     }
-    tally.places = places.stores.iter().map(|runs| (runs.location(), runs.format())).collect();
+    tally.stores = stores.all.iter().map(|runs| (runs.location(), runs.format())).collect();
     let mut by_name: BTreeMap<(Option<String>, RunFormat), Workflow> = BTreeMap::new();
-    let mut met = Met::default();
+    let mut evidence = Evidence::default();
     let is_meant = |at: Option<Timestamp>| match at {
         Some(at) => at.is_within(since, until),
         None => since.is_none() && until.is_none(),
     };
-    each(context, &places, &Wanted::default(), &mut met, &mut |_, run| {
-        if !is_meant(run.updated_at) {
-            return Ok(true);
-        }
+    each(context, &stores, &RunQuery::default(), &mut evidence, &mut |run| {
+        let Some(run) = run.filter(|run| is_meant(run.updated_at)) else { return Ok(true) };
         tally.runs += 1;
         tally.note(&run);
         let key = (run.workflow.clone(), run.format);
@@ -103,8 +101,8 @@ pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Ti
         }
         Ok(true)
     })?;
-    met.finish();
-    tally.warnings = met.warnings;
+    evidence.finish();
+    tally.warnings = evidence.warnings;
     tally.workflows = by_name.into_values().collect();
     tally.workflows.sort_by_key(|workflow| std::cmp::Reverse(workflow.last));
     Ok(tally)
@@ -133,7 +131,7 @@ impl Workflows {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.stores.is_empty()
     }
 
     /// The workflow of that name.
@@ -162,8 +160,8 @@ impl Workflows {
     pub(crate) fn describe(&self) -> String {
         let (runs, workflows) =
             (counted(self.runs, "run", "runs"), counted(self.workflows.len() as u64, "workflow", "workflows"));
-        let places = self.places.iter().map(|(place, format)| format!("{}: {format}", text::harmless(place)));
-        format!("{}, {runs} of {workflows}\n", places.collect::<Vec<_>>().join(", "))
+        let stores = self.stores.iter().map(|(place, format)| format!("{}: {format}", text::harmless(place)));
+        format!("{}, {runs} of {workflows}\n", stores.collect::<Vec<_>>().join(", "))
     }
 
     /// The workflows, all or the last active ones.

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::output::figures;
 use crate::output::table::{Cell, Tone};
+use temporal_code::runs::{BarKind, STEP_GIVEN_UP, TimelineBar, TimelineLane, TimelineLanes};
 use temporal_code::time::Timestamp;
 
 /// Most lanes that are drawn.
@@ -25,70 +26,54 @@ const TICK_EVERY: usize = 14;
 const SQUEEZED_MAX: usize = 12;
 const SQUEEZED_MIN_US: i64 = 5_000_000;
 
-/// What goes on during a bar; what comes later is drawn over what comes before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Fill {
-    /// It waits or sleeps.
-    Rest,
-    /// Something is done.
-    Work,
-    /// Something came that was not looked at yet.
-    Unseen,
-    /// Something came.
-    Point,
-    /// Something failed.
-    Failed,
-}
-
-impl Fill {
-    fn mark(self) -> char {
-        match self {
-            Fill::Rest => '░',
-            Fill::Work => '█',
-            Fill::Unseen => '○',
-            Fill::Point => '•',
-            Fill::Failed => '×',
-        }
-    }
-
-    fn meaning(self) -> &'static str {
-        match self {
-            Fill::Rest => "waits",
-            Fill::Work => "at work",
-            Fill::Unseen => "sent, not taken",
-            Fill::Point => "sent",
-            Fill::Failed => "failed",
-        }
+fn mark(kind: BarKind) -> char {
+    match kind {
+        BarKind::Waiting => '░',
+        BarKind::Working => '█',
+        BarKind::NotTaken => '○',
+        BarKind::Point => '•',
+        BarKind::Failed => '×',
     }
 }
 
-/// A part of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bar {
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
-    pub(super) fill: Fill,
-}
-
-impl Bar {
-    pub(super) fn new(from: Timestamp, to: Timestamp, fill: Fill) -> Self {
-        Bar { from: from.min(to), to: to.max(from), fill }
-    }
-
-    pub(super) fn point(at: Timestamp, fill: Fill) -> Self {
-        Bar { from: at, to: at, fill }
+fn meaning(kind: BarKind) -> &'static str {
+    match kind {
+        BarKind::Waiting => "waits",
+        BarKind::Working => "at work",
+        BarKind::NotTaken => "sent, not taken",
+        BarKind::Point => "sent",
+        BarKind::Failed => "failed",
     }
 }
 
-/// One line of the picture.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Lane {
-    pub(super) name: String,
-    pub(super) state: &'static str,
-    pub(super) tone: Tone,
-    pub(super) bars: Vec<Bar>,
-    /// Whether its last bar has not ended.
-    pub(super) goes_on: bool,
+/// The colour of how a step stands.
+pub(super) fn tone(state: &str) -> Tone {
+    match state {
+        "done" | STEP_GIVEN_UP => Tone::Dim,
+        "failed" => Tone::Bad,
+        "retrying" | "timed out" => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+/// Which of many to show: those that go on, and the last ones.
+pub(super) fn select(count: usize, max: usize, goes_on: &dyn Fn(usize) -> bool) -> Vec<usize> {
+    let mut open: Vec<usize> = (0..count).filter(|place| goes_on(*place)).collect();
+    open.drain(..open.len().saturating_sub(max));
+    let others = (0..count).rev().filter(|place| !goes_on(*place)).take(max - open.len());
+    open.extend(others.collect::<Vec<_>>());
+    open.sort_unstable();
+    open
+}
+
+/// The lanes that are drawn of a run, and how many steps have none.
+pub(super) fn lanes_of(lanes: TimelineLanes) -> (Vec<TimelineLane>, u64) {
+    let TimelineLanes { run, steps, steps_before, messages, .. } = lanes;
+    let shown = select(steps.len(), LANES_MAX, &|place| steps[place].goes_on);
+    let left_out = steps_before + (steps.len() - shown.len()) as u64;
+    let steps = steps.into_iter().enumerate().filter(|(place, _)| shown.binary_search(place).is_ok());
+    let steps = steps.map(|(_, lane)| lane);
+    (std::iter::once(run).chain(steps).chain(messages).collect(), left_out)
 }
 
 /// A stretch of the axis.
@@ -109,14 +94,14 @@ struct Axis {
 }
 
 /// The lanes as lines of at most `width` columns: the times, the axis, each lane. Nothing if there is nothing to see, or no room.
-pub(super) fn draw(lanes: &[Lane], width: usize, colours: bool) -> Vec<String> {
+pub(super) fn draw(lanes: &[TimelineLane], width: usize, colours: bool) -> Vec<String> {
     let lanes = &lanes[..lanes.len().min(LANES_MAX + 2)];
     let ends = lanes.iter().flat_map(|lane| &lane.bars).flat_map(|bar| [bar.from, bar.to]);
     let (first, last) = (ends.clone().min(), ends.max());
     if first == last {
         return Vec::new();
     }
-    let natural = |text: fn(&Lane) -> Cell| lanes.iter().map(|lane| text(lane).width()).max().unwrap_or(0);
+    let natural = |text: fn(&TimelineLane) -> Cell| lanes.iter().map(|lane| text(lane).width()).max().unwrap_or(0);
     let states = if width < STATES_FROM { 0 } else { natural(|lane| Cell::new(lane.state)) };
     let gap = |columns: usize| if columns == 0 { 0 } else { columns + 2 };
     let names = natural(|lane| Cell::name(&lane.name)).min((width / 4).max(8));
@@ -133,17 +118,18 @@ pub(super) fn draw(lanes: &[Lane], width: usize, colours: bool) -> Vec<String> {
     for lane in lanes {
         let name = Cell::name(&lane.name).fitted(names, false);
         let state = Cell::new(lane.state);
-        let state = if states == 0 { String::new() } else { state.tone(lane.tone).fitted(states, colours) + "  " };
+        let state =
+            if states == 0 { String::new() } else { state.tone(tone(lane.state)).fitted(states, colours) + "  " };
         lines.push(format!("{name}  {state}{}", axis.lane(lane)).trim_end().to_owned());
     }
     lines
 }
 
 /// What the marks mean, those that are there.
-pub(super) fn legend(lanes: &[Lane]) -> String {
-    let fills = [Fill::Work, Fill::Rest, Fill::Failed, Fill::Point, Fill::Unseen];
-    let used = fills.into_iter().filter(|fill| lanes.iter().any(|lane| lane.bars.iter().any(|bar| bar.fill == *fill)));
-    let mut parts: Vec<String> = used.map(|fill| format!("{} {}", fill.mark(), fill.meaning())).collect();
+pub(super) fn legend(lanes: &[TimelineLane]) -> String {
+    let kinds = [BarKind::Working, BarKind::Waiting, BarKind::Failed, BarKind::Point, BarKind::NotTaken];
+    let used = kinds.into_iter().filter(|kind| lanes.iter().any(|lane| lane.bars.iter().any(|bar| bar.kind == *kind)));
+    let mut parts: Vec<String> = used.map(|kind| format!("{} {}", mark(kind), meaning(kind))).collect();
     if lanes.iter().any(|lane| lane.goes_on) {
         parts.push("▸ goes on".to_owned());
     }
@@ -151,12 +137,12 @@ pub(super) fn legend(lanes: &[Lane]) -> String {
 }
 
 /// Stretches in which something happens, in order, without those that touch.
-fn active(lanes: &[Lane]) -> Vec<(i64, i64)> {
+fn active(lanes: &[TimelineLane]) -> Vec<(i64, i64)> {
     let mut stretches: Vec<(i64, i64)> = Vec::new();
     for bar in lanes.iter().flat_map(|lane| &lane.bars) {
         let (from, to) = (bar.from.micros(), bar.to.micros());
-        match bar.fill {
-            Fill::Work => stretches.push((from, to)),
+        match bar.kind {
+            BarKind::Working => stretches.push((from, to)),
             _ => stretches.extend([(from, from), (to, to)]),
         }
     }
@@ -181,7 +167,7 @@ fn scaled(length: i64, whole: i64, columns: usize) -> usize {
 }
 
 impl Axis {
-    fn new(lanes: &[Lane], columns: usize) -> Self {
+    fn new(lanes: &[TimelineLane], columns: usize) -> Self {
         let stretches = active(lanes);
         let mut squeezed = to_squeeze(&stretches, columns);
         let mut parts: Vec<Part> = Vec::new();
@@ -248,14 +234,14 @@ impl Axis {
             .collect()
     }
 
-    fn lane(&self, lane: &Lane) -> String {
+    fn lane(&self, lane: &TimelineLane) -> String {
         let mut line = vec![' '; self.columns];
-        let mut bars: Vec<&Bar> = lane.bars.iter().collect();
-        bars.sort_by_key(|bar| bar.fill);
+        let mut bars: Vec<&TimelineBar> = lane.bars.iter().collect();
+        bars.sort_by_key(|bar| bar.kind);
         for bar in bars {
             let (from, to) = (self.column(bar.from), self.column(bar.to));
             for place in line.iter_mut().take(to + 1).skip(from) {
-                *place = bar.fill.mark();
+                *place = mark(bar.kind);
             }
         }
         // What goes on in a stretch that is squeezed is seen to be squeezed.
@@ -387,42 +373,42 @@ mod tests {
         Timestamp::from_micros(1_700_000_000 * SECOND + micros)
     }
 
-    fn bar(from: i64, to: i64, fill: Fill) -> Bar {
-        Bar::new(at(from), at(to), fill)
+    fn bar(from: i64, to: i64, kind: BarKind) -> TimelineBar {
+        TimelineBar::new(at(from), at(to), kind)
     }
 
-    fn lane(name: &str, state: &'static str, bars: &[Bar]) -> Lane {
-        Lane { name: name.into(), state, bars: bars.to_vec(), ..Lane::default() }
+    fn lane(name: &str, state: &'static str, bars: &[TimelineBar]) -> TimelineLane {
+        TimelineLane { name: name.into(), state, bars: bars.to_vec(), ..TimelineLane::default() }
     }
 
-    fn check(lanes: &[Lane], width: usize, expected: Expect) {
+    fn check(lanes: &[TimelineLane], width: usize, expected: Expect) {
         let lines = draw(lanes, width, false);
         assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
         expected.assert_eq(&(lines.join("\n") + "\n"));
     }
 
-    fn order() -> Vec<Lane> {
+    fn order() -> Vec<TimelineLane> {
         let claims = [(0, 8 * SECOND), (2 * DAY, 2 * DAY + SECOND), (2 * DAY + 600 * SECOND, 2 * DAY + 603 * SECOND)];
         let attempts = [
-            bar(SECOND, 7 * SECOND, Fill::Rest),
-            bar(SECOND, 3 * SECOND, Fill::Work),
-            bar(3 * SECOND, 3 * SECOND, Fill::Failed),
-            bar(5 * SECOND, 7 * SECOND, Fill::Work),
+            bar(SECOND, 7 * SECOND, BarKind::Waiting),
+            bar(SECOND, 3 * SECOND, BarKind::Working),
+            bar(3 * SECOND, 3 * SECOND, BarKind::Failed),
+            bar(5 * SECOND, 7 * SECOND, BarKind::Working),
         ];
         vec![
-            lane("worker", "", &claims.map(|(from, to)| bar(from, to, Fill::Work))),
+            lane("worker", "", &claims.map(|(from, to)| bar(from, to, BarKind::Working))),
             lane("charge#1", "done", &attempts),
-            lane("a pause with a long name#1", "done", &[bar(8 * SECOND, 2 * DAY, Fill::Rest)]),
-            Lane {
+            lane("a pause with a long name#1", "done", &[bar(8 * SECOND, 2 * DAY, BarKind::Waiting)]),
+            TimelineLane {
                 goes_on: true,
-                ..lane("answer#1", "waiting", &[bar(2 * DAY + SECOND, 2 * DAY + 603 * SECOND, Fill::Rest)])
+                ..lane("answer#1", "waiting", &[bar(2 * DAY + SECOND, 2 * DAY + 603 * SECOND, BarKind::Waiting)])
             },
             lane(
                 "messages",
                 "",
                 &[
-                    bar(2 * DAY, 2 * DAY, Fill::Point),
-                    bar(2 * DAY + 603 * SECOND, 2 * DAY + 603 * SECOND, Fill::Unseen),
+                    bar(2 * DAY, 2 * DAY, BarKind::Point),
+                    bar(2 * DAY + 603 * SECOND, 2 * DAY + 603 * SECOND, BarKind::NotTaken),
                 ],
             ),
         ]
@@ -473,14 +459,14 @@ mod tests {
 
     #[test]
     fn one_instant_and_none() {
-        for lanes in [&[lane("worker", "", &[bar(0, 0, Fill::Work)])][..], &[lane("worker", "", &[])], &[]] {
+        for lanes in [&[lane("worker", "", &[bar(0, 0, BarKind::Working)])][..], &[lane("worker", "", &[])], &[]] {
             assert_eq!(draw(lanes, 40, false).concat(), "");
         }
     }
 
     #[test]
     fn what_is_even_is_to_scale() {
-        let even: Vec<Bar> = (0..10).map(|day| bar(day * DAY, day * DAY + SECOND, Fill::Work)).collect();
+        let even: Vec<TimelineBar> = (0..10).map(|day| bar(day * DAY, day * DAY + SECOND, BarKind::Working)).collect();
         check(
             &[lane("worker", "", &even)],
             60,
@@ -490,7 +476,7 @@ mod tests {
             worker  █    █     █    █     █    █     █    █     █    ██
         "#]],
         );
-        let busy = [bar(0, 95 * SECOND, Fill::Work)];
+        let busy = [bar(0, 95 * SECOND, BarKind::Working)];
         check(
             &[lane("worker", "", &busy)],
             100,
@@ -501,7 +487,7 @@ mod tests {
         "#]],
         );
         check(
-            &[lane("worker", "", &[bar(0, 2_500, Fill::Work)])],
+            &[lane("worker", "", &[bar(0, 2_500, BarKind::Working)])],
             60,
             expect![[r#"
                     +0s                 +1ms                +2ms
@@ -520,7 +506,7 @@ mod tests {
             (seed >> 33) % below
         };
         for _ in 0..100 {
-            let fills = [Fill::Rest, Fill::Work, Fill::Unseen, Fill::Point, Fill::Failed];
+            let fills = [BarKind::Waiting, BarKind::Working, BarKind::NotTaken, BarKind::Point, BarKind::Failed];
             let mut lanes = Vec::new();
             for number in 0..next(60) {
                 let bars = (0..next(8)).map(|_| {
@@ -528,9 +514,9 @@ mod tests {
                     let (from, length) = (next(before) as i64, next(length) as i64);
                     bar(from, from + length, fills[next(5) as usize])
                 });
-                let bars: Vec<Bar> = bars.collect();
+                let bars: Vec<TimelineBar> = bars.collect();
                 let name = "長い名前\u{1b}[31m".chars().cycle().take(next(40) as usize).collect::<String>();
-                lanes.push(Lane { goes_on: number % 3 == 0, ..lane(&name, "waiting", &bars) });
+                lanes.push(TimelineLane { goes_on: number % 3 == 0, ..lane(&name, "waiting", &bars) });
             }
             for width in [0, 1, 13, 20, 39, 40, 80, 160, 1_000] {
                 let lines = draw(&lanes, width, false);
@@ -548,8 +534,9 @@ mod tests {
 
     #[test]
     fn times_at_the_ends_of_time() {
-        let whole = Bar::new(Timestamp::MIN, Timestamp::MAX, Fill::Work);
-        let ends = [Bar::point(Timestamp::MIN, Fill::Point), Bar::point(Timestamp::MAX, Fill::Failed)];
+        let whole = TimelineBar::new(Timestamp::MIN, Timestamp::MAX, BarKind::Working);
+        let ends =
+            [TimelineBar::point(Timestamp::MIN, BarKind::Point), TimelineBar::point(Timestamp::MAX, BarKind::Failed)];
         for width in [40, 160] {
             let lines = draw(&[lane("a", "", &[whole]), lane("b", "", &ends)], width, false);
             assert!(lines.len() == 4 && lines.iter().all(|line| line.width() <= width), "{lines:?}");
@@ -559,8 +546,8 @@ mod tests {
 
     #[test]
     fn lanes_are_bounded() {
-        let many: Vec<Lane> = (0..10_000)
-            .map(|n| lane(&format!("step#{n}"), "done", &[bar(n * SECOND, n * SECOND, Fill::Work)]))
+        let many: Vec<TimelineLane> = (0..10_000)
+            .map(|n| lane(&format!("step#{n}"), "done", &[bar(n * SECOND, n * SECOND, BarKind::Working)]))
             .collect();
         assert_eq!(draw(&many, 80, false).len(), LANES_MAX + 4);
     }

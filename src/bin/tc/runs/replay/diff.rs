@@ -7,19 +7,19 @@ use crate::error::{DONE, Failure, NEGATIVE};
 use crate::output::figures::counted;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
-use crate::runs::places::gone;
-use crate::runs::replay::Places;
+use crate::runs::replay::RunStores;
+use crate::runs::stores::gone;
 use crate::surroundings::Context;
 use temporal_code::runs::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
 use temporal_code::text;
 
-pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
-    let (runs, other) = places.resolve(other)?;
+pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
+    let (runs, other) = stores.resolve(other)?;
     if [one.0, &runs].iter().any(|runs| runs.format() == RunFormat::DurablePython) {
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
-    let compared = places.runtime.block_on(compare_runs(one, (&runs, &other), context.now))?;
+    let compared = stores.runtime.block_on(compare_runs(one, (&runs, &other), context.now))?;
     let difference = compared.map_err(|run| gone(&run))?;
     let names = [one.1, &other];
     let differs = difference.sides.iter().any(|side| !side.is_empty());

@@ -9,9 +9,7 @@ use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
 use crate::surroundings::Context;
-use temporal_code::compat::durable_python::StateFolder;
-use temporal_code::compat::substantial::{Client as Package, Files};
-use temporal_code::runs::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, at_path, at_site};
+use temporal_code::runs::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, find_runs};
 use temporal_code::store::{Address, Error};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
@@ -30,9 +28,9 @@ const OPEN_MAX: usize = 1_000;
 const NAMED_MAX: usize = 5;
 
 /// The stores of workflow runs that were asked for, and what is needed to work with them.
-pub(crate) struct Places {
+pub(crate) struct RunStores {
     pub(crate) runtime: Runtime,
-    pub(crate) stores: Vec<Runs>,
+    pub(crate) all: Vec<Runs>,
     /// What was asked for, for messages.
     pub(crate) name: String,
 }
@@ -46,26 +44,26 @@ pub(crate) fn runtime(threads: usize) -> Result<Runtime> {
     built.map_err(|cause| Failure::new("io", "cannot start").cause(cause).into())
 }
 
-impl Places {
+impl RunStores {
     /// The stores that `--store` or `TC_STORE` names, else those that are near. An error if none holds runs.
-    pub(crate) fn open(context: &Context, threads: usize) -> Result<Places> {
-        let places = Places::look(context, threads)?;
-        if places.stores.is_empty() {
-            return Err(no_runs(&places.name, context.global.format));
+    pub(crate) fn open(context: &Context, threads: usize) -> Result<RunStores> {
+        let stores = RunStores::look(context, threads)?;
+        if stores.all.is_empty() {
+            return Err(no_runs(&stores.name, context.global.format));
         }
-        Ok(places)
+        Ok(stores)
     }
 
     /// The same, without an error if there are none.
-    pub(crate) fn look(context: &Context, threads: usize) -> Result<Places> {
+    pub(crate) fn look(context: &Context, threads: usize) -> Result<RunStores> {
         let runtime = runtime(threads)?;
         let asked = find::asked_for_runs(&context.global)?;
         let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
-        let mut stores = Vec::new();
+        let mut all = Vec::new();
         for text in &asked {
-            stores.extend(runtime.block_on(at(&find::address(text)?, &context.global))?);
+            all.extend(runtime.block_on(at(&find::address(text)?, &context.global))?);
         }
-        Ok(Places { runtime, stores, name })
+        Ok(RunStores { runtime, all, name })
     }
 
     /// The run that `text` names: its whole id, or a part of the front that no other has.
@@ -73,7 +71,7 @@ impl Places {
         self.runtime.block_on(self.find(text))
     }
 
-    /// Follows a run, which was there a event ago.
+    /// Follows a run, which was there a moment ago.
     pub(crate) fn follow(
         &self,
         context: &Context,
@@ -86,30 +84,18 @@ impl Places {
     }
 
     async fn find(&self, text: &str) -> Result<(Runs, String)> {
-        let mut whole = Vec::new();
-        for runs in &self.stores {
-            if !text.is_empty() && runs.has(text).await? {
-                whole.push((runs.clone(), text.to_owned()));
-            }
-        }
-        let mut fit = whole;
-        if fit.is_empty() && !text.is_empty() {
-            for runs in &self.stores {
-                let ids = runs.ids(None, text, None, NAMED_MAX + 1).await?.ids;
-                fit.extend(ids.into_iter().map(|id| (runs.clone(), id)));
-            }
-        }
-        match fit.len() {
+        let mut found = find_runs(&self.all, text, NAMED_MAX + 1).await?;
+        match found.len() {
             0 => Err(self.unknown(text).await?.into()),
-            1 => Ok(fit.remove(0)),
-            _ => Err(ambiguous(text, &fit).into()),
+            1 => Ok(found.remove(0)),
+            _ => Err(ambiguous(text, &found).into()),
         }
     }
 
     /// The error for a run that is not there, with the nearest ones.
     async fn unknown(&self, text: &str) -> Result<Failure> {
         let mut known = Vec::new();
-        for runs in &self.stores {
+        for runs in &self.all {
             let page = runs.ids(None, "", None, NEAR_MAX).await?;
             known.extend(page.ids);
         }
@@ -154,7 +140,7 @@ impl Places {
     /// The runs that have not ended and are near to one that has.
     fn open_near(&self, run: &str) -> String {
         let mut open = Vec::new();
-        for runs in &self.stores {
+        for runs in &self.all {
             let looked = self.runtime.block_on(async {
                 let ids = runs.ids(None, "", None, OPEN_MAX).await?.ids;
                 runs.look(&ids, Timestamp::now()).await
@@ -179,8 +165,8 @@ pub(crate) fn gone(run: &str) -> Failure {
 fn ambiguous(text: &str, fit: &[(Runs, String)]) -> Failure {
     let (_, first) = &fit[0];
     if fit.iter().all(|(_, id)| id == first) {
-        let places = fit.iter().map(|(runs, _)| runs.location()).collect::<Vec<_>>().join(" and ");
-        let failure = Failure::new("ambiguous", format!("`{first}` is a run in {places}"));
+        let stores = fit.iter().map(|(runs, _)| runs.location()).collect::<Vec<_>>().join(" and ");
+        let failure = Failure::new("ambiguous", format!("`{first}` is a run in {stores}"));
         return failure.hint("name one of them with --store");
     }
     let named = fit.iter().take(NAMED_MAX).map(|(_, id)| format!("`{id}`")).collect::<Vec<_>>().join(", ");
@@ -200,52 +186,21 @@ pub(crate) fn no_runs(place: &str, format: StoreFormat) -> anyhow::Error {
     Failure::new("no_runs", format!("no workflow runs{kind} in {place}")).hint(hint).into()
 }
 
-/// The stores of runs at one place.
+/// The stores of runs at one address.
 async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
-    let wanted = match global.format {
+    let format = match global.format {
         StoreFormat::Auto => None,
         StoreFormat::TemporalCode => return Ok(Vec::new()),
         StoreFormat::Tc => Some(RunFormat::Own),
         StoreFormat::Substantial => Some(RunFormat::Substantial),
         StoreFormat::DurablePython => Some(RunFormat::DurablePython),
     };
-    let mut found: Vec<Runs> = match address.path() {
-        Some(path) if path == Path::new("-") => Vec::new(),
-        Some(path) => {
-            refuse_missing(path)?;
-            at_path(path, &settings, &zone).await?.into_iter().collect()
-        }
-        None => at_site(address, &settings, &zone).await?,
-    };
-    if let Some(format) = wanted {
-        found.retain(|runs| runs.format() == format);
-        if found.is_empty() {
-            found.extend(forced(address, format).await?);
-        }
+    match address.path() {
+        Some(path) if path == Path::new("-") => return Ok(Vec::new()),
+        Some(path) => refuse_missing(path)?,
+        None => {}
     }
-    Ok(found)
-}
-
-/// A store of which the user says what it is, though nothing in it does yet.
-async fn forced(address: &Address, format: RunFormat) -> Result<Option<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
-    let location = address.to_string().into();
-    Ok(match (format, address) {
-        (RunFormat::Own, Address::Path(path)) if !path.is_dir() => None,
-        (RunFormat::Own, _) => Some(Runs::Own(address.open(&settings, false).await?)),
-        (RunFormat::Substantial, Address::Path(path)) => {
-            Some(Runs::Substantial(Package::Files(Files::open(path, zone)?.into()), location))
-        }
-        #[cfg(feature = "redis")]
-        (RunFormat::Substantial, Address::Redis(redis)) => {
-            let theirs = temporal_code::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone)?;
-            Some(Runs::Substantial(Package::Redis(theirs.into()), location))
-        }
-        (RunFormat::DurablePython, Address::Path(path)) => Some(Runs::DurablePython(StateFolder::new(path))),
-        #[cfg(any(feature = "redis", feature = "object-store"))]
-        _ => None,
-    })
+    Ok(Runs::at(address, format, &find::settings(), &crate::zone::machine_zone()?).await?)
 }
 
 /// The error for a folder that is not there.
