@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Runs;
 use super::event::{NativeEvent, RunEvent};
-use super::run::Seq;
+use super::problem::Seq;
 use crate::compat::substantial::Body;
 use crate::store::Error;
 use crate::time::Timestamp;

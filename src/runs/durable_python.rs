@@ -1,7 +1,10 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
-use super::run::{Run, RunDetails, RunFormat, RunProblem, Seq, StateView, Waiting};
+use super::details::{RunDetails, StateView};
+use super::problem::{RunProblem, Seq};
+use super::run::{Run, RunFormat};
 use super::value::RunValue;
+use super::waiting::Waiting;
 use super::{RunBatch, RunIds};
 use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
 use crate::store::Error;
@@ -108,9 +111,10 @@ pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<RunD
     let instance =
         blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &ReadLimits::default()))));
     let Some(instance) = instance.await? else { return Ok(None) };
+    let run = run_of(&instance);
     Ok(Some(RunDetails {
-        run: run_of(&instance),
-        state: StateView { life: 1, generation: 1, ..StateView::default() },
+        state: StateView::of(&run),
+        run,
         problems: damage_of(&instance).into_iter().collect(),
         inbox: Vec::new(),
         inbox_before: 0,

@@ -1,10 +1,13 @@
 //! The events of a run's history, each as its format has it, and what all of them tell.
 
-use super::run::{Seq, StatusDetail};
+use serde::Serialize;
+
+use super::problem::Seq;
+use super::run::StatusDetail;
 use super::{own, substantial};
 use crate::compat::substantial as package;
 use crate::time::Timestamp;
-use crate::workflow::{Entry, RunState};
+use crate::workflow::{Entry, RunState, Status};
 
 /// One event of a history, and what the run has come to with it.
 #[derive(Debug)]
@@ -40,7 +43,31 @@ pub enum NativeEvent<'a> {
     },
 }
 
+/// What is told of an event where many are told of.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventSummary {
+    /// Which event.
+    #[serde(flatten)]
+    pub seq: Seq,
+    /// When it happened, if that is recorded.
+    pub at: Option<Timestamp>,
+    /// The word by which the history names this kind of event.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What it changed, in a sentence.
+    #[serde(rename = "effect")]
+    pub change: String,
+    /// Where the run stood with it.
+    pub status: Status,
+}
+
 impl RunEvent<'_> {
+    /// The event in short.
+    pub fn summary(&self) -> EventSummary {
+        let (seq, at, kind) = (self.seq, self.at, self.kind());
+        EventSummary { seq, at, kind, change: self.change(), status: self.status_after().status }
+    }
+
     /// The word by which the history names this kind of event.
     pub fn kind(&self) -> &'static str {
         match self.native {

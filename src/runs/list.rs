@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::run::{Run, RunProblem};
+use super::problem::RunProblem;
+use super::run::Run;
 use super::{RunBatch, Runs};
 use crate::compat::substantial::{Filter, FilterError};
 use crate::store::{Error, LIST_PAGE};

@@ -6,30 +6,33 @@
 
 mod client;
 mod compare;
+mod details;
 mod detect;
 mod durable_python;
 mod event;
 mod find;
 mod list;
 mod own;
+mod problem;
 mod run;
 mod substantial;
 mod timeline;
 mod value;
+mod waiting;
 
 use std::sync::Arc;
 
 pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
 pub use compare::{ComparedEvent, RunDifference, compare_runs};
-pub use event::{NativeEvent, RunEvent};
+pub use details::{InboxMessage, LeaseHolder, RunDetails, StateView, StepView};
+pub use event::{EventSummary, NativeEvent, RunEvent};
 pub use find::find_runs;
 pub use list::{ListCounts, ListItem, RunList, RunOrder, RunQuery};
-pub use run::{
-    InboxMessage, LeaseHolder, Run, RunDetails, RunFormat, RunProblem, Seq, StateView, StatusDetail, StepView,
-    UnnamedMessage, Waiting,
-};
+pub use problem::{RunProblem, Seq};
+pub use run::{Run, RunFormat, StatusDetail};
 pub use timeline::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
 pub use value::RunValue;
+pub use waiting::{UnnamedMessage, Waiting};
 
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::Client;

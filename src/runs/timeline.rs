@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::details::{InboxMessage, RunDetails, StepView};
 use super::event::{NativeEvent, RunEvent};
-use super::run::{InboxMessage, RunDetails, StepView};
 use crate::time::Timestamp;
 use crate::workflow::{Call, Ending, Entry, Event, Outcome};
 

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
 use crate::compat::durable_python::Seen;
 use crate::compat::substantial::Payload;
 use crate::workflow::Json;
@@ -47,6 +50,20 @@ impl RunValue {
             return json.read::<String>().unwrap_or_else(|_| json.text().to_owned());
         }
         error_text(json).unwrap_or_else(|| compact(json.text()).into_owned())
+    }
+}
+
+/// The JSON itself.
+impl Serialize for RunValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RunValue::Text(text) => serializer.serialize_str(text),
+            RunValue::Json(json) => match serde_json::from_str::<&RawValue>(json.text()) {
+                Ok(raw) => raw.serialize(serializer),
+                // What no other reader takes for JSON must not spoil all that is around it.
+                Err(_) => serializer.serialize_unit(),
+            },
+        }
     }
 }
 

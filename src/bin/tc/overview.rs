@@ -10,7 +10,7 @@ use crate::find::{self, Store};
 use crate::functions::status;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
-use crate::runs::tally::{self, Workflows};
+use crate::runs::workflows::{self, Workflows};
 use crate::surroundings::Context;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary};
 use temporal_code::text;
@@ -19,7 +19,7 @@ use temporal_code::text;
 const FUNCTIONS_MAX: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
-    let (store, tally) = match tally::beside(context.store(), tally::read(context, None, None)) {
+    let (store, tally) = match workflows::beside(context.store(), workflows::read(context, None, None)) {
         Ok(both) => both,
         Err(error) if is_newcomer(context, &error) => return welcome(context, &error),
         Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex};
 use crate::runs::event::NativeEvent;
-use crate::runs::run::Seq;
+use crate::runs::problem::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{

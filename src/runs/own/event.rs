@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::runs::run::{Seq, StatusDetail, Waiting};
+use crate::runs::problem::Seq;
+use crate::runs::run::StatusDetail;
 use crate::runs::value::{cut, quoted, quoted_error};
+use crate::runs::waiting::Waiting;
 use crate::time::Timestamp;
 use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, PutOff, RunState, StepState, WaitState};
 

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use crate::runs::event::{NativeEvent, RunEvent};
-use crate::runs::run::Seq;
+use crate::runs::problem::Seq;
 use crate::store::{Error, Name, Page, Store};
 use crate::time::Timestamp;
 use crate::workflow::{Fold, Problem, ProblemKind};

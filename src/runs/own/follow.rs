@@ -5,8 +5,9 @@ use super::inbox::{InboxTail, read_tail};
 use super::log_of;
 use super::run::{problem_of, run_of};
 use super::state::state_of;
+use crate::runs::details::RunDetails;
 use crate::runs::event::RunEvent;
-use crate::runs::run::{RunDetails, RunProblem, Seq};
+use crate::runs::problem::{RunProblem, Seq};
 use crate::store::{End, Error, Position, Store};
 use crate::workflow::{RunState, Warning};
 
@@ -35,9 +36,10 @@ pub(in crate::runs) async fn follow(
     problems.extend(odd(state));
     let InboxTail { kept: inbox, before: inbox_before, problem: inbox_problem } =
         if reached { read_tail(store, state).await? } else { InboxTail::default() };
+    let run = run_of(&dated);
     Ok(Some(RunDetails {
-        run: run_of(&dated),
-        state: state_of(&dated),
+        state: state_of(&dated, &run),
+        run,
         problems,
         inbox: inbox.into(),
         inbox_before,

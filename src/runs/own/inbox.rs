@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::runs::run::{InboxMessage, Seq};
+use crate::runs::details::InboxMessage;
+use crate::runs::problem::Seq;
 use crate::runs::value::RunValue;
 use crate::store::{Error, Name, Store};
 use crate::time::Timestamp;

@@ -1,8 +1,10 @@
 //! A run as its history tells of it.
 
 use super::fold::Dated;
-use crate::runs::run::{Run, RunFormat, RunProblem, Seq, Waiting};
+use crate::runs::problem::{RunProblem, Seq};
+use crate::runs::run::{Run, RunFormat};
 use crate::runs::value::RunValue;
+use crate::runs::waiting::Waiting;
 use crate::time::Timestamp;
 use crate::workflow::{Compensation, Ending, Json, ProblemKind, RunState, Status, Step, StepState};
 

@@ -2,10 +2,11 @@
 
 use super::fold::Dated;
 use super::inbox::{ending_value, with_content};
-use crate::runs::run::{InboxMessage, LeaseHolder, StateView, StepView};
+use crate::runs::details::{InboxMessage, LeaseHolder, StateView, StepView};
+use crate::runs::run::Run;
 use crate::workflow::{Call, Child, Compensation, Ending, Message, Step, StepState, Wait, WaitState};
 
-pub(super) fn state_of(dated: &Dated) -> StateView {
+pub(super) fn state_of(dated: &Dated, run: &Run) -> StateView {
     let state = dated.fold.state();
     let begun = state.begun();
     StateView {
@@ -13,7 +14,6 @@ pub(super) fn state_of(dated: &Dated) -> StateView {
         queue: begun.map(|begun| begun.queue.name()),
         parent: begun.and_then(|begun| begun.parent.as_ref()).map(|parent| parent.run.to_string()),
         life: state.life(),
-        generation: state.log().generation(),
         holder: state.claim().map(|claim| LeaseHolder {
             worker: Some(claim.worker.to_string()),
             since: claim.since,
@@ -22,8 +22,10 @@ pub(super) fn state_of(dated: &Dated) -> StateView {
         claims: Some(state.claims()),
         steps: state.steps().map(|step| step_of(dated, step)).collect(),
         kept: state.kept().map(kept).collect(),
-        cancel: state.cancel().map(|request| request.reason.as_ref().map(ToString::to_string)),
+        cancel_requested: state.cancel().is_some(),
+        cancel_reason: state.cancel().and_then(|request| request.reason.as_ref()).map(ToString::to_string),
         is_reverting: state.is_reverting(),
+        ..StateView::of(run)
     }
 }
 

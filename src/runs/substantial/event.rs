@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::compat::substantial::{Body, Effect, Event, History, Payload, StepState, Stop};
-use crate::runs::run::{Seq, StatusDetail};
+use crate::runs::problem::Seq;
+use crate::runs::run::StatusDetail;
 use crate::runs::value::{RunValue, cut};
 use crate::time::Timestamp;
 use crate::workflow::Status;

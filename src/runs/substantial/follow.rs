@@ -5,8 +5,9 @@ use super::look::{Others, has, read_one};
 use super::run::{problems_of, run_of};
 use super::state::{messages, state_of};
 use crate::compat::substantial::{Client, Fold, Found};
+use crate::runs::details::RunDetails;
 use crate::runs::event::{NativeEvent, RunEvent};
-use crate::runs::run::{RunDetails, Seq};
+use crate::runs::problem::Seq;
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -50,7 +51,7 @@ pub(in crate::runs) async fn follow(
         Others::default().complete(client, &mut run, life).await?;
     }
     Ok(Some(RunDetails {
-        state: state_of(client, &found, &history),
+        state: state_of(client, &found, &history, &run),
         problems: problems_of(&found, &history),
         inbox: messages(client, &found, &history),
         inbox_before: 0,

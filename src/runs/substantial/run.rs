@@ -1,8 +1,10 @@
 //! A run of `substantial` as its history and what lies around it tell of it.
 
 use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
-use crate::runs::run::{PackageSubject, Run, RunFormat, RunProblem, Seq, UnnamedMessage, Waiting};
+use crate::runs::problem::{RunProblem, Seq};
+use crate::runs::run::{PackageSubject, Run, RunFormat};
 use crate::runs::value::RunValue;
+use crate::runs::waiting::{UnnamedMessage, Waiting};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 

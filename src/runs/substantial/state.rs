@@ -1,13 +1,15 @@
 //! What a run of `substantial` has come to: its steps, and what it was told.
 
 use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
-use crate::runs::run::{InboxMessage, LeaseHolder, Seq, StateView, StepView};
+use crate::runs::details::{InboxMessage, LeaseHolder, StateView, StepView};
+use crate::runs::problem::Seq;
+use crate::runs::run::Run;
 use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 
-pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> StateView {
+pub(super) fn state_of(client: &Client, found: &Found, history: &History, run: &Run) -> StateView {
     let Some(life) = history.life() else {
-        return StateView { life: 1, generation: 1, queue: queue_of(found), ..StateView::default() };
+        return StateView { queue: queue_of(found), ..StateView::of(run) };
     };
     let mut steps: Vec<(usize, StepView)> = Vec::new();
     for step in &life.steps {
@@ -43,11 +45,10 @@ pub(super) fn state_of(client: &Client, found: &Found, history: &History) -> Sta
         input: Some((&life.kwargs).into()),
         queue: queue_of(found),
         life: u32::try_from(history.lives.len()).unwrap_or(u32::MAX),
-        generation: 1,
         holder: found.lease.map(|lease| LeaseHolder { worker: None, since: lease.since, until: lease.until }),
         steps: steps.into_iter().map(|(_, view)| view).collect(),
         is_reverting: life.end.is_none() && !life.compensations.is_empty(),
-        ..StateView::default()
+        ..StateView::of(run)
     }
 }
 

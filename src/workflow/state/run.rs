@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
+use serde::Serialize;
+
 use super::steps::{Child, Compensation, Step, StepState, Steps, WaitState};
 use crate::store::{End, Name, Position, Queue};
 use crate::time::Timestamp;
@@ -14,7 +16,8 @@ use crate::workflow::history::problem::Problem;
 pub const WARNINGS_MAX: usize = 16;
 
 /// Where a run stands, as one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It has something to do, and nobody is at it.
     Pending,

@@ -167,8 +167,8 @@ fn facts(context: &Context, runs: &Runs, details: &RunDetails) -> Facts {
     if let Some(because) = run.because.as_ref().filter(|_| details.is_sound()) {
         facts.say("because", long(because));
     }
-    if let Some(reason) = state.cancel.as_ref().filter(|_| run.status != Status::Cancelled) {
-        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    if state.cancel_requested && run.status != Status::Cancelled {
+        let reason = state.cancel_reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
         facts.paint("cancel", long(&format!("somebody asked that it end{reason}")), Tone::Warn);
     }
     if state.is_reverting && !run.status.is_ended() {

@@ -14,7 +14,6 @@ use crate::output::stream::{self, Stream};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
-use crate::runs::shape::RunShape;
 use crate::runs::stores::RunStores;
 use crate::runs::words;
 use crate::surroundings::Context;
@@ -212,7 +211,7 @@ fn print_all(
     evidence.finish();
     refuse_losses(context, &evidence)?;
     let warnings = std::mem::take(&mut evidence.warnings);
-    let items = || found.iter().map(|run| Ok(serde_json::to_string(&RunShape::from(run))?)).collect();
+    let items = || found.iter().map(|run| Ok(serde_json::to_string(run)?)).collect();
     let sections = || {
         let mut table = table(&stores.all);
         found.iter().for_each(|run| table.row(row(context, &stores.all, run)));
@@ -238,7 +237,7 @@ fn print_each(
         each(context, stores, query, &mut evidence, &mut |run| {
             match &run {
                 None => out.flush()?,
-                Some(run) if json => out.line(&text::json(&serde_json::to_string(&RunShape::from(run))?))?,
+                Some(run) if json => out.line(&text::json(&serde_json::to_string(run)?))?,
                 Some(run) => out.row(row(context, &stores.all, run))?,
             }
             run.iter().for_each(|run| shown.add(run));

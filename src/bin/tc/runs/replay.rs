@@ -3,8 +3,6 @@
 mod all;
 mod diff;
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -16,12 +14,13 @@ use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::shape::{StateShape, problem, with_members};
 use crate::runs::stores::RunStores;
 use crate::runs::story::{with_clocks, wrapped};
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::runs::{Run, RunDetails, RunEvent, RunFormat, Runs, Seq, StatusDetail, StepView};
+use temporal_code::runs::{
+    EventSummary, Run, RunDetails, RunEvent, RunFormat, RunProblem, Runs, Seq, StateView, StatusDetail, StepView,
+};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -68,33 +67,6 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
     }
 }
 
-/// One event, as JSON.
-#[derive(Serialize)]
-pub(super) struct StepShape {
-    seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<u32>,
-    at: Option<Timestamp>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(rename = "effect")]
-    change: String,
-    status: &'static str,
-}
-
-impl StepShape {
-    fn new(event: &RunEvent<'_>) -> Self {
-        StepShape {
-            seq: event.seq.number,
-            generation: Some(event.seq.generation).filter(|generation| *generation > 1),
-            at: event.at,
-            kind: event.kind(),
-            change: event.change(),
-            status: event.status_after().status.as_str(),
-        }
-    }
-}
-
 fn exit(details: &RunDetails) -> u8 {
     if details.is_sound() { DONE } else { NEGATIVE }
 }
@@ -107,7 +79,7 @@ fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
     let details = stores.follow(context, runs, run, &mut |event| {
         match steps.len() < KEPT_MAX {
-            true => steps.push(StepShape::new(event)),
+            true => steps.push(event.summary()),
             false => left_out += 1,
         }
         true
@@ -122,7 +94,7 @@ fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &
         let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
         for step in &steps {
             let at = step.at.map(|at| at.to_string()).unwrap_or_default();
-            table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status].map(Cell::new));
+            table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status.as_str()].map(Cell::new));
         }
         vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &details) }]
     };
@@ -131,24 +103,24 @@ fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &
     Ok(exit)
 }
 
-fn item(details: &RunDetails, steps: &[StepShape]) -> Result<String> {
+fn item(details: &RunDetails, steps: &[EventSummary]) -> Result<String> {
     #[derive(Serialize)]
-    struct Shape<'a> {
+    struct Replay<'a> {
         run: &'a str,
-        format: &'static str,
+        format: RunFormat,
         sound: bool,
-        problems: Vec<serde_json::Value>,
-        steps: &'a [StepShape],
+        problems: &'a [RunProblem],
+        steps: &'a [EventSummary],
+        state: &'a StateView,
     }
-    let shape = Shape {
+    Ok(serde_json::to_string(&Replay {
         run: &details.run.id,
-        format: details.run.format.as_str(),
+        format: details.run.format,
         sound: details.is_sound(),
-        problems: details.problems.iter().map(problem).collect(),
+        problems: &details.problems,
         steps,
-    };
-    let state = serde_json::to_string(&StateShape::new(&details.run, &details.state))?;
-    Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
+        state: &details.state,
+    })?)
 }
 
 /// Columns of a terminal that texts of a replay get, and whether the kinds of events have room.
@@ -319,7 +291,7 @@ fn at_point(context: &Context, stores: &RunStores, runs: &Runs, run: &str, text:
     let details = stores.follow(context, runs, run, &mut |event| {
         last = Some(event.seq);
         if event.seq == wanted {
-            found = Some(StepShape::new(event));
+            found = Some(event.summary());
         }
         event.seq < wanted
     })?;
@@ -331,7 +303,7 @@ fn at_point(context: &Context, stores: &RunStores, runs: &Runs, run: &str, text:
         };
         return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {near}")).into());
     }
-    let steps: Vec<StepShape> = found.into_iter().collect();
+    let steps: Vec<EventSummary> = found.into_iter().collect();
     let warnings = warnings(&details);
     let items = || Ok(vec![item(&details, &steps)?]);
     let sections = || state_sections(context, &details, steps.first());
@@ -357,7 +329,7 @@ fn last_by(context: &Context, stores: &RunStores, runs: &Runs, run: &str, time: 
     })
 }
 
-fn state_sections(context: &Context, details: &RunDetails, step: Option<&StepShape>) -> Vec<Section> {
+fn state_sections(context: &Context, details: &RunDetails, step: Option<&EventSummary>) -> Vec<Section> {
     let mut head = String::new();
     let mut line = |tone, text: &str| head += &context.prose(tone, &text::harmless(text));
     if let Some(step) = step {

@@ -5,13 +5,11 @@ use std::io::IsTerminal as _;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::shape::raw;
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::runs::words;
@@ -45,12 +43,12 @@ pub(crate) struct Ended {
 
 /// One item of `tc.result/1`.
 #[derive(Serialize)]
-struct Shape<'a> {
+struct Item<'a> {
     run: &'a str,
-    workflow: Option<&'a str>,
-    status: &'static str,
-    result: Option<Box<RawValue>>,
-    error: Option<Box<RawValue>>,
+    workflow: &'a Option<String>,
+    status: Status,
+    result: &'a Option<RunValue>,
+    error: &'a Option<RunValue>,
     ended_at: Option<Timestamp>,
 }
 
@@ -83,15 +81,9 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
         return Err(why_none(context, ended, exit).into());
     }
     let items = || {
-        let shape = Shape {
-            run: &run.id,
-            workflow: run.workflow.as_deref(),
-            status: run.status.as_str(),
-            result: run.result.as_ref().and_then(raw),
-            error: run.error.as_ref().and_then(raw),
-            ended_at: run.ended_at,
-        };
-        Ok(vec![serde_json::to_string(&shape)?])
+        let Run { id, workflow, status, result, error, ended_at, .. } = run;
+        let item = Item { run: id, workflow, status: *status, result, error, ended_at: *ended_at };
+        Ok(vec![serde_json::to_string(&item)?])
     };
     let sections = || {
         let value = run.result.clone().unwrap_or_else(|| RunValue::Text("null".into()));

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value as Tree, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::error::DONE;
@@ -13,7 +14,6 @@ use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::head;
-use crate::runs::shape::{InboxMessageShape, RunShape, StateShape, problem, with_members};
 use crate::runs::stack;
 use crate::runs::stores::RunStores;
 use crate::runs::story::{self, Story};
@@ -93,25 +93,34 @@ fn warnings(details: &RunDetails, story: &Story, asked: usize, for_people: bool)
 
 /// The run with all that there is about it.
 fn item(details: &RunDetails, story: &Story) -> Result<String> {
-    let messages: Vec<InboxMessageShape<'_>> = details.inbox.iter().map(InboxMessageShape::from).collect();
-    let problems: Vec<Tree> = details.problems.iter().map(problem).collect();
     let mut members = vec![
         ("history", Cow::Owned(story.json())),
-        ("inbox", Cow::Owned(serde_json::to_string(&messages)?)),
-        ("inbox_problem", Cow::Owned(json!(details.inbox_problem).to_string())),
-        ("state", Cow::Owned(serde_json::to_string(&StateShape::new(&details.run, &details.state))?)),
-        ("problems", Cow::Owned(Tree::from(problems).to_string())),
+        ("inbox", Cow::Owned(serde_json::to_string(&details.inbox)?)),
+        ("inbox_problem", Cow::Owned(serde_json::to_string(&details.inbox_problem)?)),
+        ("state", Cow::Owned(serde_json::to_string(&details.state)?)),
+        ("problems", Cow::Owned(serde_json::to_string(&details.problems)?)),
     ];
     if let Some(Ok(state)) = details.instance.as_ref().map(|instance| &instance.state) {
         members.extend(stack::members(state));
     }
-    Ok(with_members(&RunShape::from(&details.run), &members)?)
+    Ok(with_members(&details.run, &members)?)
+}
+
+/// Members that are JSON already, put behind those of `shape`.
+fn with_members(shape: &impl Serialize, members: &[(&str, Cow<'_, str>)]) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(shape)?;
+    text.pop();
+    for (name, value) in members {
+        text.extend([",\"", name, "\":", value]);
+    }
+    text.push('}');
+    Ok(text)
 }
 
 /// For CSV, where an event is a row: each with no more of the run than its id.
 fn row(details: &RunDetails, story: &Story) -> Result<String> {
     if story.is_empty() {
-        return Ok(serde_json::to_string(&RunShape::from(&details.run))?);
+        return Ok(serde_json::to_string(&details.run)?);
     }
     Ok(with_members(&json!({"run": details.run.id}), &[("history", Cow::Owned(story.json()))])?)
 }

@@ -10,7 +10,6 @@ use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
-use crate::runs::shape::problem;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
 use temporal_code::runs::{ListItem, Run, RunList, RunProblem};
@@ -107,9 +106,8 @@ impl Found {
 
 /// A run as JSON, without its steps.
 fn item(run: &Run, problems: &[RunProblem]) -> String {
-    let problems = problems.iter().map(problem).collect::<Vec<_>>();
-    json!({"run": run.id, "format": run.format.as_str(), "sound": run.is_sound(), "events": run.events,
-           "problems": problems, "steps": [], "state": {"status": run.status.as_str()}})
+    json!({"run": run.id, "format": run.format, "sound": run.is_sound(), "events": run.events,
+           "problems": problems, "steps": [], "state": {"status": run.status}})
     .to_string()
 }
 

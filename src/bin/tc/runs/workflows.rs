@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::Failure;
 use crate::output::Section;
@@ -35,34 +35,24 @@ pub(crate) struct Workflows {
     pub(crate) failed: Option<String>,
 }
 
-/// One workflow.
-#[derive(Debug)]
+/// One workflow; an item of `workflows` in `tc.status/1`.
+#[derive(Debug, Serialize)]
 pub(crate) struct Workflow {
+    #[serde(rename = "workflow")]
     pub(crate) name: Option<String>,
     format: RunFormat,
-    statuses: BTreeMap<Status, u64>,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    /// Since when the one waits that has waited longest.
-    longest: Option<Timestamp>,
-}
-
-/// One item of `workflows` in `tc.status/1`.
-#[derive(Serialize)]
-struct Shape<'a> {
-    workflow: Option<&'a str>,
-    format: &'static str,
     runs: u64,
-    statuses: BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "in_order_of_names")]
+    statuses: BTreeMap<Status, u64>,
     first_started: Option<Timestamp>,
     last_event: Option<Timestamp>,
+    /// Since when the one waits that has waited longest.
     waiting_since: Option<Timestamp>,
 }
 
-impl Workflow {
-    fn runs(&self) -> u64 {
-        self.statuses.values().sum()
-    }
+fn in_order_of_names<S: Serializer>(statuses: &BTreeMap<Status, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    let by_name: BTreeMap<&str, u64> = statuses.iter().map(|(status, count)| (status.as_str(), *count)).collect();
+    by_name.serialize(serializer)
 }
 
 /// Looks at all runs of the stores that were asked for, and counts those to which something happened last within this span of
@@ -88,23 +78,25 @@ pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Ti
         let workflow = by_name.entry(key).or_insert_with(|| Workflow {
             name: run.workflow.clone(),
             format: run.format,
+            runs: 0,
             statuses: BTreeMap::new(),
-            first: None,
-            last: None,
-            longest: None,
+            first_started: None,
+            last_event: None,
+            waiting_since: None,
         });
+        workflow.runs += 1;
         *workflow.statuses.entry(run.status).or_default() += 1;
-        workflow.first = workflow.first.into_iter().chain(run.started_at).min();
-        workflow.last = workflow.last.max(run.updated_at);
+        workflow.first_started = workflow.first_started.into_iter().chain(run.started_at).min();
+        workflow.last_event = workflow.last_event.max(run.updated_at);
         if run.status == Status::Waiting {
-            workflow.longest = workflow.longest.into_iter().chain(run.since).min();
+            workflow.waiting_since = workflow.waiting_since.into_iter().chain(run.since).min();
         }
         Ok(true)
     })?;
     evidence.finish();
     tally.warnings = evidence.warnings;
     tally.workflows = by_name.into_values().collect();
-    tally.workflows.sort_by_key(|workflow| std::cmp::Reverse(workflow.last));
+    tally.workflows.sort_by_key(|workflow| std::cmp::Reverse(workflow.last_event));
     Ok(tally)
 }
 
@@ -141,19 +133,7 @@ impl Workflows {
 
     /// The workflows as JSON.
     pub(crate) fn json(&self) -> serde_json::Result<String> {
-        let shape = |workflow: &Workflow| {
-            serde_json::to_value(Shape {
-                workflow: workflow.name.as_deref(),
-                format: workflow.format.as_str(),
-                runs: workflow.runs(),
-                statuses: workflow.statuses.iter().map(|(status, n)| (status.as_str(), *n)).collect(),
-                first_started: workflow.first,
-                last_event: workflow.last,
-                waiting_since: workflow.longest,
-            })
-        };
-        let shapes = self.workflows.iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-        serde_json::to_string(&shapes)
+        serde_json::to_string(&self.workflows)
     }
 
     /// What kind of store it is and what is in it, a line for each.
@@ -195,13 +175,13 @@ pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
     for workflow in workflows {
         let mut cells = vec![
             Cell::name(workflow.name.as_deref().unwrap_or("-")).tone(Tone::Strong),
-            Cell::new(count(workflow.runs())),
+            Cell::new(count(workflow.runs)),
         ];
         cells.extend(statuses.iter().map(|status| match workflow.statuses.get(status) {
             None => Cell::new("-").tone(Tone::Dim),
             Some(n) => Cell::new(count(*n)).tone(words::tone(*status)),
         }));
-        cells.push(Cell::new(context.recency(workflow.last)).tone(Tone::Dim));
+        cells.push(Cell::new(context.recency(workflow.last_event)).tone(Tone::Dim));
         table.row(cells);
     }
     table
