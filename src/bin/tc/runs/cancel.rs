@@ -5,10 +5,10 @@ use clap::Args;
 
 use crate::confirm;
 use crate::error::{DONE, NEGATIVE, PENDING};
+use crate::runs::describe;
 use crate::runs::send::{Outcome, Waited};
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
-use crate::runs::words;
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
@@ -51,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     // What cannot be is refused without asking.
     if can_be && !args.yes {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
-        let question = format!("{run} is {}: {}. Cancel it?", now.status, words::detail(context, &now));
+        let question = format!("{run} is {}: {}. Cancel it?", now.status, describe::detail(context, &now));
         if !confirm::ask(&text::harmless(&question))? {
             crate::output::write("Nothing was asked for.\n")?;
             return Ok(DONE);

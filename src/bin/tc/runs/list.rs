@@ -14,8 +14,8 @@ use crate::output::stream::{self, Stream};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
+use crate::runs::describe;
 use crate::runs::stores::RunStores;
-use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::compat::substantial::Filter;
 use temporal_code::runs::{ListCounts, ListItem, Run, RunList, RunOrder, RunQuery, Runs};
@@ -310,9 +310,9 @@ fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
     let mut cells = vec![
         Cell::name(&run.id).tone(Tone::Strong),
         Cell::new(run.workflow.as_deref().unwrap_or("-")),
-        Cell::new(run.status.as_str()).tone(words::tone(run.status)),
+        Cell::new(run.status.as_str()).tone(describe::tone(run.status)),
         Cell::new(context.recency(run.since)),
-        Cell::new(words::detail(context, run)),
+        Cell::new(describe::detail(context, run)),
         dim(context.recency(run.started_at)),
         dim(run.events.map_or_else(|| "-".into(), count)),
     ];

@@ -14,9 +14,9 @@ use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
+use crate::runs::describe;
+use crate::runs::layout::{with_clocks, wrapped};
 use crate::runs::stores::RunStores;
-use crate::runs::story::{with_clocks, wrapped};
-use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::runs::{
     EventSummary, Run, RunDetails, RunEvent, RunFormat, RunProblem, Runs, Seq, StateView, StatusDetail, StepView,
@@ -191,7 +191,7 @@ impl<'c> Rows<'c> {
             let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
             let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
             let kind = if line == 0 { Cell::new(event.kind()) } else { Cell::default() };
-            let state = cell(&states).tone(words::tone(after.status));
+            let state = cell(&states).tone(describe::tone(after.status));
             self.row(dim(&event.seq.to_string()), dim(time), kind, cell(&changes), state)?;
         }
         Ok(())
@@ -216,7 +216,7 @@ fn print_each(context: &Context, stores: &RunStores, runs: &Runs, run: &str) -> 
 /// Where a run stands, in short. Which worker holds it the events tell.
 fn said(context: &Context, after: &StatusDetail) -> String {
     let waits = after.waiting_for.as_ref().filter(|_| after.worker.is_none());
-    let waits = waits.map(|waits| words::waiting(context, waits)).unwrap_or_default();
+    let waits = waits.map(|waits| describe::waiting(context, waits)).unwrap_or_default();
     if waits.is_empty() { after.status.to_string() } else { format!("{}: {waits}", after.status) }
 }
 
@@ -260,7 +260,7 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
 }
 
 fn summary(context: &Context, run: &Run) -> String {
-    let detail = text::shorten(&words::detail(context, run), 200).into_owned();
+    let detail = text::shorten(&describe::detail(context, run), 200).into_owned();
     if detail.is_empty() { run.status.to_string() } else { format!("{}: {detail}", run.status) }
 }
 
@@ -336,7 +336,7 @@ fn state_sections(context: &Context, details: &RunDetails, step: Option<&EventSu
         let at = context.clock(step.at);
         line(Tone::Plain, &format!("{} after event {}, {at}: {}", details.run.id, step.seq, step.change));
     }
-    line(words::tone(details.run.status), &summary(context, &details.run));
+    line(describe::tone(details.run.status), &summary(context, &details.run));
     if let Some(holder) = &details.state.holder {
         let worker = holder.worker.as_deref().unwrap_or("a worker");
         line(Tone::Dim, &format!("held by {worker} until {}", context.clock(Some(holder.until))));

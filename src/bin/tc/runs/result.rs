@@ -10,9 +10,9 @@ use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
+use crate::runs::describe;
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
-use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
@@ -111,7 +111,7 @@ fn raw_text(value: &RunValue) -> String {
 
 fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
     let run = &ended.run;
-    let detail = Some(words::detail(context, run)).filter(|detail| !detail.is_empty());
+    let detail = Some(describe::detail(context, run)).filter(|detail| !detail.is_empty());
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
     let (code, message) = match run.status {
         Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),

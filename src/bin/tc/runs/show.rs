@@ -1,5 +1,11 @@
 //! `tc show`: one run, where it stands and how it came there.
 
+mod header;
+mod history;
+mod stack;
+mod steps;
+mod timeline;
+
 use std::borrow::Cow;
 
 use anyhow::Result;
@@ -13,11 +19,9 @@ use crate::output::figures::{count, counted};
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::head;
-use crate::runs::stack;
+use crate::runs::layout::heading;
+use crate::runs::show::history::EventLog;
 use crate::runs::stores::RunStores;
-use crate::runs::story::{self, Story};
-use crate::runs::timeline;
 use crate::surroundings::Context;
 use temporal_code::runs::{RunDetails, Runs, Timeline};
 
@@ -53,27 +57,27 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let (runs, id) = stores.resolve(&args.name)?;
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
-    let mut story = Story::new(asked, !for_people);
+    let mut events = EventLog::new(asked, !for_people);
     let mut visit = |event: &temporal_code::runs::RunEvent<'_>| {
-        story.see(event);
+        events.see(event);
         true
     };
     let details = stores.follow(context, &runs, &id, &mut visit)?;
-    story.finish();
-    let warnings = warnings(&details, &story, asked, for_people);
+    events.finish();
+    let warnings = warnings(&details, &events, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
-    let rows_of = Some("history").filter(|_| !story.is_empty());
-    let items = || Ok(vec![if csv { row(&details, &story)? } else { item(&details, &story)? }]);
-    let sections = || sections(context, &runs, &details, &story);
+    let rows_of = Some("history").filter(|_| !events.is_empty());
+    let items = || Ok(vec![if csv { row(&details, &events)? } else { item(&details, &events)? }]);
+    let sections = || sections(context, &runs, &details, &events);
     Answer { schema: "tc.show/1", warnings, items, rows_of, sections }.print(context)?;
     Ok(DONE)
 }
 
 /// What is not shown, and what could not be read.
-fn warnings(details: &RunDetails, story: &Story, asked: usize, for_people: bool) -> Vec<Warning> {
+fn warnings(details: &RunDetails, events: &EventLog, asked: usize, for_people: bool) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = details.warnings.iter().map(Warning::lost).collect();
-    if story.is_cut(asked) {
-        let before = story.before();
+    if events.is_cut(asked) {
+        let before = events.before();
         let message = format!("the first {} left out: no more are kept", counted(before, "event is", "events are"));
         warnings.push(Warning { count: Some(before), ..Warning::lost(message) });
     }
@@ -92,9 +96,9 @@ fn warnings(details: &RunDetails, story: &Story, asked: usize, for_people: bool)
 }
 
 /// The run with all that there is about it.
-fn item(details: &RunDetails, story: &Story) -> Result<String> {
+fn item(details: &RunDetails, events: &EventLog) -> Result<String> {
     let mut members = vec![
-        ("history", Cow::Owned(story.json())),
+        ("history", Cow::Owned(events.json())),
         ("inbox", Cow::Owned(serde_json::to_string(&details.inbox)?)),
         ("inbox_problem", Cow::Owned(serde_json::to_string(&details.inbox_problem)?)),
         ("state", Cow::Owned(serde_json::to_string(&details.state)?)),
@@ -118,20 +122,20 @@ fn with_members(shape: &impl Serialize, members: &[(&str, Cow<'_, str>)]) -> ser
 }
 
 /// For CSV, where an event is a row: each with no more of the run than its id.
-fn row(details: &RunDetails, story: &Story) -> Result<String> {
-    if story.is_empty() {
+fn row(details: &RunDetails, events: &EventLog) -> Result<String> {
+    if events.is_empty() {
         return Ok(serde_json::to_string(&details.run)?);
     }
-    Ok(with_members(&json!({"run": details.run.id}), &[("history", Cow::Owned(story.json()))])?)
+    Ok(with_members(&json!({"run": details.run.id}), &[("history", Cow::Owned(events.json()))])?)
 }
 
-fn sections(context: &Context, runs: &Runs, details: &RunDetails, story: &Story) -> Vec<Section> {
-    let mut sections = vec![head::section(context, runs, details)];
+fn sections(context: &Context, runs: &Runs, details: &RunDetails, events: &EventLog) -> Vec<Section> {
+    let mut sections = vec![header::section(context, runs, details)];
     sections.extend(details.instance.as_ref().and_then(|instance| stack::section(context, instance)));
-    sections.extend(picture(context, details, &story.timeline));
-    sections.extend(story::steps(context, details, &story.timeline));
-    sections.extend(story.section(context, details));
-    sections.extend(story::inbox(context, details));
+    sections.extend(picture(context, details, &events.timeline));
+    sections.extend(steps::steps(context, details, &events.timeline));
+    sections.extend(events.section(context, details));
+    sections.extend(steps::inbox(context, details));
     sections
 }
 
@@ -160,7 +164,7 @@ fn picture(context: &Context, details: &RunDetails, timeline: &Timeline) -> Opti
     }
     notes.push(timeline::legend(&drawn));
     let notes: String = notes.iter().map(|note| context.prose(Tone::Dim, note)).collect();
-    let title = head::heading(context, "Timeline");
+    let title = heading(context, "Timeline");
     Some(match for_terminal {
         true => Section { title: title + &text, table: None, notes },
         false => Section { title: title + "\n" + &stack::fenced(&(text + &notes)), table: None, notes: String::new() },

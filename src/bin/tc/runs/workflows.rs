@@ -10,9 +10,9 @@ use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
+use crate::runs::describe;
 use crate::runs::list::{Evidence, each};
 use crate::runs::stores::RunStores;
-use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::runs::{Run, RunFormat, RunQuery};
 use temporal_code::text;
@@ -179,7 +179,7 @@ pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
         ];
         cells.extend(statuses.iter().map(|status| match workflow.statuses.get(status) {
             None => Cell::new("-").tone(Tone::Dim),
-            Some(n) => Cell::new(count(*n)).tone(words::tone(*status)),
+            Some(n) => Cell::new(count(*n)).tone(describe::tone(*status)),
         }));
         cells.push(Cell::new(context.recency(workflow.last_event)).tone(Tone::Dim));
         table.row(cells);

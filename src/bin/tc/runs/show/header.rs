@@ -6,14 +6,14 @@ use crate::args::{OutputFormat, TimeStyle};
 use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::runs::words;
+use crate::runs::describe;
+use crate::runs::layout::wrap;
+use crate::runs::show::timeline::elapsed;
 use crate::surroundings::Context;
 use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, RunValue, Runs, Waiting};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
-
-use crate::runs::timeline::elapsed;
 
 /// Most characters of a value, an error or a reason.
 const VALUE_MAX: usize = 400;
@@ -60,20 +60,6 @@ impl Facts {
     }
 }
 
-/// A text from a store as harmless lines of at most `width` columns.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let text = text::harmless(text);
-    // Spaces that only lay a value out.
-    let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    let options = textwrap::Options::new(width.max(1))
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    let mut lines: Vec<String> = textwrap::wrap(&text, options).iter().map(|line| line.trim_end().to_owned()).collect();
-    // A character of two columns fits into no line of one.
-    lines.iter_mut().filter(|line| line.width() > width).for_each(String::clear);
-    lines
-}
-
 /// A value of any length, cut, with a note how long it is.
 pub(super) fn value(value: &RunValue) -> String {
     long(&value.plain())
@@ -93,14 +79,6 @@ pub(super) fn when(context: &Context, at: Timestamp) -> String {
     match context.global.time {
         Some(TimeStyle::Iso | TimeStyle::Relative) => context.clock(Some(at)),
         None => format!("{} ({})", context.clock(Some(at)), context.recency(Some(at))),
-    }
-}
-
-/// A heading over a part.
-pub(super) fn heading(context: &Context, text: &str) -> String {
-    match context.global.output() {
-        OutputFormat::Markdown => format!("### {text}\n"),
-        _ => format!("\n{}\n", Tone::Strong.paint(text, context.colours)),
     }
 }
 
@@ -126,19 +104,19 @@ fn title(context: &Context, details: &RunDetails) -> String {
     let status = run.status.as_str();
     let width = context.width().unwrap_or(usize::MAX);
     if id.width() + 2 + status.width() + since.width() <= width {
-        let (id, status) = (paint(Tone::Strong, &id_text), paint(words::tone(run.status), status));
+        let (id, status) = (paint(Tone::Strong, &id_text), paint(describe::tone(run.status), status));
         return format!("{id}  {status}{since}\n");
     }
     let lines = wrap(&id_text, width).into_iter().map(|line| paint(Tone::Strong, &line) + "\n").collect::<String>();
     let stands = wrap(&format!("{status}{since}"), width);
-    let stands = stands.iter().map(|line| paint(words::tone(run.status), line) + "\n").collect::<String>();
+    let stands = stands.iter().map(|line| paint(describe::tone(run.status), line) + "\n").collect::<String>();
     lines + &stands
 }
 
 /// What a run waits for, any of which lets it go on.
 fn waits(context: &Context, waiting: &Waiting) -> String {
     let overdue = |at: Timestamp| if at <= context.now { ", which has passed: no worker took it yet" } else { "" };
-    let mut text = words::subjects(waiting).join(" or ");
+    let mut text = describe::subjects(waiting).join(" or ");
     for (at, lead, alone) in [
         (waiting.until, ", at most until ", "the time "),
         (waiting.retry_at, ", or an attempt at ", "the next attempt at "),

@@ -9,7 +9,7 @@ use crate::args::OutputFormat;
 use crate::output::Section;
 use crate::output::figures::count;
 use crate::output::table::Tone;
-use crate::runs::head::{heading, wrap};
+use crate::runs::layout::{heading, wrap};
 use crate::surroundings::Context;
 use temporal_code::compat::durable_python::{Frame, Instance, Seen, State, Variable};
 use temporal_code::runs::RunValue;
