@@ -91,7 +91,7 @@ pub enum ClientError {
         run: String,
     },
     /// The run has ended.
-    #[error("{run} has ended: it is {status}")]
+    #[error("{run} {} already {status}", if *status == Status::Cancelled { "was" } else { "has" })]
     Ended {
         /// The run.
         run: String,
@@ -99,7 +99,7 @@ pub enum ClientError {
         status: Status,
     },
     /// The key was used for something else.
-    #[error("the key {key} was used for another content: {was}")]
+    #[error("the key {key} was used for something else: {was}")]
     KeyUsed {
         /// The key.
         key: String,
@@ -107,7 +107,7 @@ pub enum ClientError {
         was: String,
     },
     /// There is a run with this id.
-    #[error("there is a run `{run}` already")]
+    #[error("there is already a run `{run}`")]
     Exists {
         /// The run.
         run: String,

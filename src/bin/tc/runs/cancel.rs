@@ -19,22 +19,22 @@ use temporal_code::workflow::Status;
 
 /// Ask that a workflow run be cancelled
 ///
-/// The request is kept until a worker takes it; it is for the run's code to end then, and to compensate what it did. With --wait it is
-/// waited until the run has ended.
+/// The request is kept until a worker takes it. The code of the run then ends it, and compensates what it did. With --wait, tc
+/// waits until the run has ended.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The run: its id, or the front of it
+    /// The run: its id, or the beginning of it
     run: String,
-    /// Why: the run is told
+    /// Why; the run is told the reason
     #[arg(short, long, value_name = "TEXT")]
     reason: Option<String>,
     /// Who asks [default: $TC_BY, else user@host]
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
-    /// What tells this request from others: made again, nothing is sent
+    /// A key of your choice: a request with a key that was used before is not sent again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
         let question = format!("{run} is {}: {}. Cancel it?", now.status, describe::detail(context, &now));
         if !confirm::ask(&text::harmless(&question))? {
-            crate::output::write("Nothing was asked for.\n")?;
+            crate::output::write("The request was not sent.\n")?;
             return Ok(DONE);
         }
     }
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
             None => Waited { exit: PENDING, said: "The run has not ended yet.".into() },
             Some(run) => {
                 let exit = if run.status == Status::Cancelled { DONE } else { NEGATIVE };
-                Waited { exit, said: format!("The run has ended: it is {}.", run.status) }
+                Waited { exit, said: format!("The run has ended; it is {}.", run.status) }
             }
         }),
     };

@@ -56,7 +56,7 @@ pub(crate) fn waiting(context: &Context, waiting: &Waiting) -> String {
     if let Some(until) = waiting.until {
         let words = match (parts.is_empty(), is_past(until)) {
             (true, false) => "wakes",
-            (true, true) => "was to wake",
+            (true, true) => "should have woken",
             (false, false) => "deadline",
             (false, true) => "deadline was",
         };

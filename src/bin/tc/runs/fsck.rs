@@ -26,17 +26,17 @@ use temporal_code::workflow::{INBOX, RUNS};
 /// Most findings that are kept and shown; the others are counted.
 const FINDINGS_MAX: usize = 10_000;
 
-/// Look whether workflow runs are sound, and repair what loses nothing
+/// Check whether workflow runs are sound, and repair what can be repaired without losing anything
 ///
-/// Looks through a folder, a Redis (redis://HOST) or a bucket (s3://BUCKET/PREFIX) for damage: numbers that are missing, torn
-/// ends, histories that cannot be, runs that have not ended and that nothing will wake, claims of workers long dead, inboxes
-/// and due entries without a run. Workers may go on meanwhile. Exit code 1 if something is wrong and was not repaired.
+/// Looks through a folder, a Redis (redis://HOST) or a bucket (s3://BUCKET/PREFIX) for damage: missing numbers, torn ends, corrupt
+/// histories, runs that have not ended and that nothing will wake, leases of workers long dead, inboxes and due entries without a
+/// run. Workers may go on meanwhile. Exit code 1 if something is wrong and was not repaired.
 #[derive(Debug, Args)]
 pub(crate) struct FsckArgs {
     /// Repair what can be repaired without losing anything, after showing it
     #[arg(long)]
     repair: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long, requires = "repair")]
     yes: bool,
 }

@@ -24,13 +24,13 @@ use temporal_code::workflow::Status;
 
 /// List workflow runs: where each stands, what it waits for, and since when
 ///
-/// Reads stores of tc, of substantial (files and Redis) and of durable-python; which it is is found out. Runs come in the order of
-/// their ids, the first ones at once, however many there are.
+/// Reads stores of tc, of substantial (files and Redis) and of durable-python; which of them it is, is detected. Runs come in the
+/// order of their ids, the first ones at once, however many there are.
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     /// Only runs of this workflow
     workflow: Option<String>,
-    /// Only runs that stand so; several with commas
+    /// Only runs with this status; separate several by commas
     #[arg(long, value_parser = status_parser(), value_delimiter = ',', value_name = "STATUS")]
     status: Vec<Status>,
     /// Only runs to which something has happened since: 2h, 7d, yesterday, 2026-06-05, RFC 3339
@@ -45,7 +45,7 @@ pub(crate) struct RunsArgs {
     /// The order; all but `id` read every run before the first is shown
     #[arg(long, value_enum, value_name = "ORDER", default_value = "id")]
     sort: Order,
-    /// Show so many at most
+    /// Show at most this many
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -65,7 +65,7 @@ enum Order {
     Started,
     /// The last to which something happened first
     Updated,
-    /// Those that have stood as they do for longest first
+    /// Those that have had their status for longest first
     Since,
 }
 
@@ -155,7 +155,7 @@ fn refuse_losses(context: &Context, evidence: &Evidence) -> Result<()> {
     let lost = evidence.warnings.iter().find(|warning| warning.loses).filter(|_| context.global.strict);
     lost.map_or(Ok(()), |lost| {
         let failure = Failure::new("bad_data", lost.message.clone());
-        Err(failure.hint("without --strict it is skipped and told of").into())
+        Err(failure.hint("without --strict it is skipped, and a warning says so").into())
     })
 }
 
@@ -329,8 +329,7 @@ fn summary(shown: &Shown, counts: ListCounts) -> String {
         return "No runs were asked for.\n".into();
     }
     if all == 0 {
-        let of = counted(counts.read, "run", "runs");
-        return format!("No runs to show, of {of} looked at.\n");
+        return format!("No runs to show; {} looked at.\n", counted(counts.read, "run was", "runs were"));
     }
     let parts = shown.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
     let of = match all == counts.read {

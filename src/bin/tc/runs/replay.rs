@@ -36,20 +36,20 @@ const STEPS_MAX: usize = 100;
 
 /// Fold a run's history offline, event by event
 ///
-/// Prints what each event changed and where the run stood with it. Tells a corrupt history from a sound one, with the place; exit code 1
-/// then. Never runs a workflow's code, never writes.
+/// Prints what each event changed and the state of the run after it. Says whether the history is sound, and if not, where it is
+/// corrupt; exit code 1 then. Never runs the code of a workflow, and never writes.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The run: its id, or the front of it
+    /// The run: its id, or the beginning of it
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     run: Option<String>,
     /// Show the state after this event, or at this time: 7, 2.7 for a second generation, 2h, RFC 3339
     #[arg(long, value_name = "SEQ|TIME", conflicts_with_all = ["all", "diff"])]
     at: Option<String>,
-    /// Show where another run went another way; exit code 1 if it did
+    /// Show where this run and another one differ; exit code 1 if they do
     #[arg(long, value_name = "OTHER", conflicts_with = "all")]
     diff: Option<String>,
-    /// Fold every run there is, and say which are corrupt
+    /// Fold every run of the store, and say which are corrupt
     #[arg(long)]
     all: bool,
 }
@@ -86,12 +86,12 @@ fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &
     })?;
     let mut warnings = warnings(&details);
     if left_out > 0 {
-        let message = format!("{} more are not listed", counted(left_out, "event", "events"));
+        let message = format!("{} more are not shown", counted(left_out, "event", "events"));
         warnings.push(Warning { count: Some(left_out), ..Warning::lost(message) });
     }
     let items = || Ok(vec![item(&details, &steps)?]);
     let sections = || {
-        let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
+        let mut table = Table::new(["seq", "time", "type", "change", "state"].map(Column::text));
         for step in &steps {
             let at = step.at.map(|at| at.to_string()).unwrap_or_default();
             table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status.as_str()].map(Cell::new));
@@ -159,7 +159,7 @@ impl<'c> Rows<'c> {
         if room.as_ref().is_none_or(|room| room.kind) {
             columns.push(Column::text("type"));
         }
-        columns.extend([Column::text("what it changes").cut_to(20), Column::text("and it is").cut_to(12)]);
+        columns.extend([Column::text("change").cut_to(20), Column::text("state").cut_to(12)]);
         Rows { context, out: Stream::new(context, Table::new(columns)), room, day: String::new(), said: String::new() }
     }
 
@@ -248,10 +248,13 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
         }
         (false, _, Some(events)) if details.run.status != Status::Corrupt => {
             let events = counted(events, "event", "events");
-            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &details.run))
+            format!(
+                "Not sound: {events}, and the run is {}; its workers go on all the same.",
+                summary(context, &details.run)
+            )
         }
         (false, _, Some(events)) => {
-            format!("Corrupt: no worker can go on. {} fold up to there.", counted(events, "event", "events"))
+            format!("Corrupt: no worker can go on. {} could be folded up to there.", counted(events, "event", "events"))
         }
         (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
     };
@@ -321,7 +324,7 @@ fn last_by(context: &Context, stores: &RunStores, runs: &Runs, run: &str, time: 
         is_before
     })?;
     last.ok_or_else(|| {
-        let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
+        let failure = Failure::new("no_event", format!("{run} had no event by then"));
         match details.run.started_at {
             Some(at) => failure.hint(format!("it began at {at}")).into(),
             None => failure.into(),
@@ -370,7 +373,7 @@ fn state_sections(context: &Context, details: &RunDetails, step: Option<&EventSu
     if !table.is_empty() {
         let notes = match left_out {
             0 => String::new(),
-            more => format!("and {} before; -o json has all\n", counted(more as u64, "step", "steps")),
+            more => format!("{} come before these; -o json shows all of them\n", counted(more as u64, "step", "steps")),
         };
         sections.push(Section { title: "\n".into(), table: Some(table), notes });
     }

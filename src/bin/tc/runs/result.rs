@@ -26,7 +26,7 @@ use temporal_code::workflow::Status;
 /// The result goes to standard output as it is recorded. Exit code 1 if the run failed or was cancelled, 8 if it has not ended.
 #[derive(Debug, Args)]
 pub(crate) struct ResultArgs {
-    /// The run: its id, or the front of it
+    /// The run: its id, or the beginning of it
     run: String,
     #[command(flatten)]
     waiting: WaitArgs,
@@ -117,13 +117,13 @@ fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
         Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),
         Status::Cancelled => ("run_cancelled", format!("{} was cancelled{detail}", run.id)),
         Status::Corrupt => ("corrupt", format!("{} is corrupt{detail}", run.id)),
-        status if ended.timed_out => ("timeout", format!("{} has not ended yet, it is {status}{detail}", run.id)),
-        status => ("pending", format!("{} has not ended, it is {status}{detail}", run.id)),
+        status if ended.timed_out => ("timeout", format!("{} has not ended yet; it is {status}{detail}", run.id)),
+        status => ("pending", format!("{} has not ended; it is {status}{detail}", run.id)),
     };
     let failure = Failure { exit, ..Failure::new(code, message) };
     match run.status {
         Status::Failed | Status::Corrupt | Status::Cancelled => failure.hint("see what happened: tc show"),
         _ if ended.timed_out => failure,
-        _ => failure.hint("--wait waits for it"),
+        _ => failure.hint("use --wait to wait until it has ended"),
     }
 }

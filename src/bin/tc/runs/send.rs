@@ -21,21 +21,21 @@ use temporal_code::workflow::Status;
 
 /// Send an event to a workflow run
 ///
-/// The run need not be waiting for it, and no worker need be running: it is kept. On a store of substantial it is written as its own
-/// client writes it.
+/// The event is kept until the run waits for it, and no worker needs to be running. In a store of substantial it is written as the
+/// package's own client writes it.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The run: its id, or the front of it
+    /// The run: its id, or the beginning of it
     run: String,
     /// The name of the event
     event: String,
-    /// What it says: JSON, or text, or @FILE, or - for standard input [default: null]
+    /// Its value: JSON, or text, or @FILE, or - for standard input [default: null]
     #[arg(allow_hyphen_values = true)]
     value: Option<String>,
     /// The value is text, whatever it looks like
     #[arg(long, requires = "value")]
     text: bool,
-    /// What tells this event from others: sent again with the same content, nothing is sent
+    /// A key of your choice: the same event with a key that was used before is not sent again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Who sends it [default: $TC_BY, else user@host]
@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
             Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
             Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
             None => {
-                let said = "The run has not taken it yet; it stays where the run finds it.".into();
+                let said = "The run has not taken it yet. It is kept until the run does.".into();
                 Waited { exit: PENDING, said }
             }
         }),
@@ -84,7 +84,7 @@ fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> 
     let event = outcome.event.clone().unwrap_or_default();
     let mut warnings = Vec::new();
     if outcome.delivered.repeats {
-        let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
+        let message = format!("{event} was sent before: a workflow of substantial sees only the first event of a name");
         warnings.push(Warning::new(message));
     }
     if let (Status::Corrupt, Some(because)) = (run.status, &run.because) {
@@ -129,7 +129,7 @@ impl Outcome {
         };
         let sections = || {
             let said = match delivered.deduplicated {
-                true => format!("{what} was sent to {run} before with this key: nothing was sent."),
+                true => format!("{what} was sent to {run} before with this key. Nothing was sent now."),
                 false => format!("{what} was sent to {run}."),
             };
             let lines =

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::error::DONE;
-use crate::output::figures::{count, counted};
+use crate::output::figures::counted;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
@@ -31,12 +31,12 @@ const EVENTS_SHOWN: usize = 50;
 /// Width of a timeline where no terminal says how wide it may be.
 const WIDTH_ELSEWHERE: usize = 100;
 
-/// Show one workflow run: where it stands and why, its life as a timeline, its steps, its history, what it was told
+/// Show one workflow run: its status and the reason, a timeline, its steps, its history, its inbox
 ///
 /// Reads runs of tc, of substantial (files and Redis) and of durable-python, of which it shows the saved call stack.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The run, or enough of the front of its id
+    /// The run: its id, or the beginning of it
     #[arg(value_name = "RUN")]
     name: String,
     /// Show the last N events of the history, or `all` [default: 50, in JSON and CSV all]
@@ -78,7 +78,7 @@ fn warnings(details: &RunDetails, events: &EventLog, asked: usize, for_people: b
     let mut warnings: Vec<Warning> = details.warnings.iter().map(Warning::lost).collect();
     if events.is_cut(asked) {
         let before = events.before();
-        let message = format!("the first {} left out: no more are kept", counted(before, "event is", "events are"));
+        let message = format!("the first {} left out, to save memory", counted(before, "event is", "events are"));
         warnings.push(Warning { count: Some(before), ..Warning::lost(message) });
     }
     // To people it is told with the run.
@@ -89,7 +89,7 @@ fn warnings(details: &RunDetails, events: &EventLog, asked: usize, for_people: b
         warnings.push(Warning::lost(format!("the inbox is corrupt: {problem}")));
     }
     if details.inbox_before > 0 && !for_people {
-        let message = format!("{} of the inbox before these", counted(details.inbox_before, "line", "lines"));
+        let message = format!("the first {} left out", counted(details.inbox_before, "message is", "messages are"));
         warnings.push(Warning { count: Some(details.inbox_before), ..Warning::lost(message) });
     }
     warnings
@@ -160,7 +160,7 @@ fn picture(context: &Context, details: &RunDetails, timeline: &Timeline) -> Opti
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     let mut notes = Vec::new();
     if left_out > 0 {
-        notes.push(format!("{} more not drawn", count(left_out)));
+        notes.push(format!("{} not drawn", counted(left_out, "more step is", "more steps are")));
     }
     notes.push(timeline::legend(&drawn));
     let notes: String = notes.iter().map(|note| context.prose(Tone::Dim, note)).collect();

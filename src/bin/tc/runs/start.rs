@@ -20,13 +20,13 @@ use temporal_code::workflow::Json;
 
 /// Start a workflow run
 ///
-/// A worker of its queue takes it, now or when there is one. Prints the id of the run; with --wait its result, as `tc result --wait`. On a
-/// store of substantial it is written as its own client writes it, and INPUT is an object of the arguments by name.
+/// A worker of its queue takes it as soon as there is one. Prints the id of the run; with --wait its result, as `tc result --wait`
+/// does. In a store of substantial it is written as the package's own client writes it, and INPUT is an object of arguments by name.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The workflow
     workflow: String,
-    /// What it is given: JSON, or text, or @FILE, or - for standard input [default: null]
+    /// Its input: JSON, or text, or @FILE, or - for standard input [default: null]
     #[arg(allow_hyphen_values = true)]
     input: Option<String>,
     /// The input is text, whatever it looks like
@@ -38,9 +38,9 @@ pub(crate) struct StartArgs {
     /// The queue whose workers run it
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     queue: String,
-    /// What tells this request from others of its workflow: made again with the same input, nothing begins
+    /// A key of your choice: with a key that was used before for the same workflow and input, no second run is started
     ///
-    /// The run's id is made of it, unless --id gives one; then the key holds for that id.
+    /// The id of the run is made of the key, unless --id gives one; the key is then that of this id alone.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -70,7 +70,8 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     let started = stores.runtime.block_on(client.start(start)).map_err(|error| stores.explain(error))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
-        warnings.push(Warning::new(format!("{} was started before with this key: nothing was started", started.run)));
+        warnings
+            .push(Warning::new(format!("{} was started before with this key; no second run was started", started.run)));
     }
     if args.waiting.wait {
         if !context.global.wants_json() && !context.global.quiet {
@@ -106,7 +107,7 @@ fn the_one(stores: &RunStores) -> Result<&Runs> {
         [one] => Ok(one),
         several => {
             let named = several.iter().map(|runs| format!("{} ({})", runs.location(), runs.format()));
-            let message = format!("in which store? there are {}", named.collect::<Vec<_>>().join(" and "));
+            let message = format!("several stores can take the run: {}", named.collect::<Vec<_>>().join(" and "));
             Err(Failure::new("usage", message).hint("name one with --store, or its kind with --format").into())
         }
     }

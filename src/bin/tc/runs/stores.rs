@@ -119,10 +119,10 @@ impl RunStores {
             },
             ClientError::Ended { run, .. } => Failure::new("run_ended", message).hint(self.open_near(&run)).into(),
             ClientError::KeyUsed { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
-                .hint("one key is for one content: use another key")
+                .hint("a key belongs to one content: use another key")
                 .into(),
             ClientError::Exists { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
-                .hint("give another id, or --idempotency-key if it may be the same request")
+                .hint("give another id; if this may be the same request made again, use --idempotency-key")
                 .into(),
             ClientError::Unsupported { instead, .. } => Failure::new("unsupported", message).hint(instead).into(),
             ClientError::Corrupt { problem, .. } => {
@@ -130,7 +130,7 @@ impl RunStores {
             }
             ClientError::Draft(error) => anyhow::Error::from(error),
             ClientError::Store(error @ (Error::Corrupt { .. } | Error::Lost { .. })) => {
-                let failure = Failure::new("corrupt", "what the store has of it is damaged");
+                let failure = Failure::new("corrupt", "the part of the store that holds the run is damaged");
                 Failure { exit: NEGATIVE, ..failure }.cause(error).into()
             }
             ClientError::Store(error) => anyhow::Error::from(error),
@@ -151,7 +151,7 @@ impl RunStores {
             open.extend(found.into_iter().filter(|(_, run)| run.as_ref().is_ok_and(goes_on)).map(|(id, _)| id));
         }
         match nearest(run, open.iter().map(String::as_str)) {
-            Some(hint) => format!("of those that go on, {hint}"),
+            Some(hint) => format!("of the runs that have not ended, {hint}"),
             None => "`tc runs --status waiting` lists those that wait for something".into(),
         }
     }
@@ -159,7 +159,7 @@ impl RunStores {
 
 /// The error for a run that went away.
 pub(crate) fn gone(run: &str) -> Failure {
-    Failure::new("unknown_run", format!("{run} is not there any more"))
+    Failure::new("unknown_run", format!("{run} is no longer there"))
 }
 
 fn ambiguous(text: &str, fit: &[(Runs, String)]) -> Failure {

@@ -15,7 +15,7 @@ pub(crate) struct WaitArgs {
     /// Wait for it
     #[arg(short, long)]
     pub(crate) wait: bool,
-    /// Wait so long at most, as 30s or 5m; exit code 8 then
+    /// Wait at most this long, such as 30s or 5m; exit code 8 when the time is over
     #[arg(long, value_name = "SPAN", requires = "wait")]
     timeout: Option<String>,
 }

@@ -150,7 +150,7 @@ impl Workflows {
         let shown: Vec<&Workflow> = self.workflows.iter().take(most).collect();
         let notes = match self.workflows.len() - shown.len() {
             0 => String::new(),
-            more => format!("and {more} more, the last active ones first\n"),
+            more => format!("and {more} more; the last active ones come first\n"),
         };
         Section { title: String::new(), table: Some(table(context, &shown)), notes }
     }

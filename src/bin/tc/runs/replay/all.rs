@@ -114,7 +114,7 @@ fn item(run: &Run, problems: &[RunProblem]) -> String {
 fn section(found: &Found) -> Section {
     let mut table = Table::new([
         Column::text("run").cut_to(24),
-        Column::text("is").expendable(2),
+        Column::text("state").expendable(2),
         Column::number("event"),
         Column::text("problem").cut_to(30),
         Column::text("format").expendable(1),
@@ -137,10 +137,13 @@ fn section(found: &Found) -> Section {
         odd => format!("{} not sound, ", count(odd)),
     };
     let verdict = match found.unsound {
-        0 if found.unread > 0 => format!("those are sound, {} could not be read", count(found.unread)),
-        0 => "all sound".to_owned(),
+        0 if found.unread > 0 => format!("these are sound, {} could not be read", count(found.unread)),
+        0 => "all are sound".to_owned(),
         unsound => format!("{} corrupt, {odd}{} sound", count(found.corrupt), count(found.runs - unsound)),
     };
-    let notes = format!("{more}{runs} with {events} folded, {} ended: {verdict}.\n", count(found.ended));
+    let notes = format!(
+        "{more}{runs} with {events} folded, of which {} ended: {verdict}.\n",
+        counted(found.ended, "has", "have")
+    );
     Section { title: String::new(), table: Some(table).filter(|table| !table.is_empty()), notes }
 }

@@ -49,18 +49,18 @@ fn section(context: &Context, names: [&str; 2], difference: &RunDifference, diff
     let same = counted(difference.same as u64, "event", "events");
     let say = |text: String| context.prose(Tone::Plain, &text::harmless(&text));
     if !differs {
-        return Section::text(say(format!("{} and {} did the same: {same}.", names[0], names[1])));
+        return Section::text(say(format!("{} and {} do not differ: {same} are the same.", names[0], names[1])));
     }
     let title = match difference.same {
         0 => say(format!("{} and {} differ from the first event on.", names[0], names[1])),
-        _ => say(format!("{} and {} did the same for {same}, and differ from there on.", names[0], names[1])),
+        _ => say(format!("{} and {} differ after {same} that are the same.", names[0], names[1])),
     };
     let mut table = Table::new([
         Column::text(""),
         Column::number("seq"),
-        Column::text("the one").cut_to(20),
+        Column::text("one run").cut_to(20),
         Column::number("seq"),
-        Column::text("the other").cut_to(20),
+        Column::text("other run").cut_to(20),
     ]);
     let [left, right] = &difference.sides;
     for place in 0..left.len().max(right.len()) {

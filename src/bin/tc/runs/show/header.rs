@@ -54,7 +54,7 @@ impl Facts {
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new([Column::text("what"), Column::text("is")]);
+        let mut table = Table::new([Column::text("fact"), Column::text("value")]);
         self.facts.iter().for_each(|(name, value, _)| table.row([Cell::new(name), Cell::new(value)]));
         table
     }
@@ -71,7 +71,7 @@ fn long(text: &str) -> String {
         return text.to_owned();
     }
     let all = count(text.chars().count() as u64);
-    format!("{} ({all} characters, all of them with -o json)", text::shorten(text, VALUE_MAX))
+    format!("{} ({all} characters; -o json shows all of them)", text::shorten(text, VALUE_MAX))
 }
 
 /// A time, and how long ago that is, as far as it was not asked for one of them.
@@ -115,7 +115,8 @@ fn title(context: &Context, details: &RunDetails) -> String {
 
 /// What a run waits for, any of which lets it go on.
 fn waits(context: &Context, waiting: &Waiting) -> String {
-    let overdue = |at: Timestamp| if at <= context.now { ", which has passed: no worker took it yet" } else { "" };
+    let overdue =
+        |at: Timestamp| if at <= context.now { ", which has passed, but no worker has taken the run yet" } else { "" };
     let mut text = describe::subjects(waiting).join(" or ");
     for (at, lead, alone) in [
         (waiting.until, ", at most until ", "the time "),
@@ -147,7 +148,7 @@ fn facts(context: &Context, runs: &Runs, details: &RunDetails) -> Facts {
     }
     if state.cancel_requested && run.status != Status::Cancelled {
         let reason = state.cancel_reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-        facts.paint("cancel", long(&format!("somebody asked that it end{reason}")), Tone::Warn);
+        facts.paint("cancel", long(&format!("somebody asked to cancel it{reason}")), Tone::Warn);
     }
     if state.is_reverting && !run.status.is_ended() {
         facts.paint("reverting", "what was done is being compensated", Tone::Warn);
@@ -204,19 +205,23 @@ fn untaken(facts: &mut Facts, context: &Context, details: &RunDetails) {
         more => format!(" and {} more", count(more as u64)),
     };
     names.truncate(NAMES_MAX);
-    facts.paint("inbox", long(&format!("{}{more}: sent, and no worker took it yet", names.join(", "))), Tone::Warn);
+    facts.paint(
+        "inbox",
+        long(&format!("{}{more}: sent, but no worker has taken it yet", names.join(", "))),
+        Tone::Warn,
+    );
 }
 
 fn held(context: &Context, holder: &LeaseHolder) -> String {
     let worker = holder.worker.as_deref().unwrap_or("a worker");
     let (since, until) = (context.clock(Some(holder.since)), context.clock(Some(holder.until)));
-    let over = if holder.until <= context.now { ", which is over: the next worker may take it" } else { "" };
+    let over = if holder.until <= context.now { ", which has passed: any worker may take the run" } else { "" };
     long(&format!("{worker} since {since}, until {until}{over}"))
 }
 
 fn workflow(details: &RunDetails) -> String {
     let (run, state) = (&details.run, &details.state);
-    let mut parts = vec![run.workflow.clone().unwrap_or_else(|| "not known".into())];
+    let mut parts = vec![run.workflow.clone().unwrap_or_else(|| "unknown".into())];
     parts.extend(state.queue.as_ref().map(|queue| format!("queue {queue}")));
     parts.extend(state.parent.as_ref().map(|parent| format!("child of {parent}")));
     long(&parts.join(", "))
@@ -244,7 +249,7 @@ fn counts(facts: &mut Facts, details: &RunDetails) {
     let mut parts = Vec::new();
     parts.extend(run.events.map(|events| counted(events, "event", "events")));
     parts.extend(state.claims.and_then(|claims| match claims {
-        0 if run.status == Status::Pending => Some("no worker has taken it".to_owned()),
+        0 if run.status == Status::Pending => Some("no worker has taken it yet".to_owned()),
         // Of a history of which only the end is left that is not known.
         0 => None,
         1 => Some("taken once by a worker".to_owned()),

@@ -99,7 +99,7 @@ impl EventLog {
                 &context.prose(Tone::Dim, &format!("{before} before these: -n N shows the last N, -n all shows all"));
         }
         let mut rows =
-            Rows::new(&[("seq", true, 0), ("time", false, 1), ("elapsed", true, 2), ("type", false, 3)], "what");
+            Rows::new(&[("seq", true, 0), ("time", false, 1), ("elapsed", true, 2), ("type", false, 3)], "change");
         let start = details.run.started_at.or(self.kept.iter().find_map(|kept| kept.at));
         let (mut day, mut last) = (String::new(), None::<Timestamp>);
         for kept in &self.kept {

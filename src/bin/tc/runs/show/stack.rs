@@ -7,7 +7,7 @@ use serde_json::{Value as Tree, json};
 
 use crate::args::OutputFormat;
 use crate::output::Section;
-use crate::output::figures::count;
+use crate::output::figures::{count, counted};
 use crate::output::table::Tone;
 use crate::runs::layout::{heading, wrap};
 use crate::surroundings::Context;
@@ -33,7 +33,14 @@ pub(super) fn section(context: &Context, instance: &Instance) -> Option<Section>
     let shown = &state.frames[state.frames.len().saturating_sub(FRAMES_MAX)..];
     let left_out = state.frames_left_out + state.frames.len() - shown.len();
     if left_out > 0 {
-        page.line(Tone::Dim, 0, &format!("{} calls around these, all of them with -o json", count(left_out as u64)));
+        page.line(
+            Tone::Dim,
+            0,
+            &format!(
+                "{} not shown; -o json shows all of them",
+                counted(left_out as u64, "outer call is", "outer calls are")
+            ),
+        );
     }
     for (number, frame) in shown.iter().enumerate() {
         page.frame(frame, number + 1 == shown.len());
@@ -124,7 +131,7 @@ impl Page<'_> {
     fn code(&mut self, frame: &Frame, innermost: bool) {
         let Some(stop) = &frame.stop else {
             if let Some(checkpoint) = frame.checkpoint {
-                self.line(Tone::Dim, 2, &format!("stands at checkpoint {checkpoint}, which its code does not tell"));
+                self.line(Tone::Dim, 2, &format!("stands at checkpoint {checkpoint}, which is not found in its code"));
             }
             return;
         };

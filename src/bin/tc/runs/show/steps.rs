@@ -40,8 +40,10 @@ pub(super) fn steps(context: &Context, details: &RunDetails, timeline: &Timeline
     }
     let notes = match steps.len() - shown.len() {
         0 => String::new(),
-        more => context
-            .prose(Tone::Dim, &format!("{} more, all of them with -o json", counted(more as u64, "step", "steps"))),
+        more => context.prose(
+            Tone::Dim,
+            &format!("{} not shown; -o json shows all of them", counted(more as u64, "more step is", "more steps are")),
+        ),
     };
     Some(Section { title: heading(context, "Steps"), table: Some(rows.without_empty().table(context)), notes })
 }
@@ -112,11 +114,12 @@ pub(super) fn inbox(context: &Context, details: &RunDetails) -> Option<Section> 
     let mut notes = String::new();
     let before = details.inbox_before + messages.len().saturating_sub(MESSAGES_MAX) as u64;
     if before > 0 {
-        notes += &context.prose(Tone::Dim, &format!("{} before these", count(before)));
+        notes +=
+            &context.prose(Tone::Dim, &format!("{} before these", counted(before, "message comes", "messages come")));
     }
     if !kept.is_empty() {
         let kept = counted(kept.len() as u64, "message is", "messages are");
-        notes += &context.prose(Tone::Dim, &format!("{kept} kept: nobody waits for such a message yet."));
+        notes += &context.prose(Tone::Dim, &format!("{kept} kept: the run does not wait for such a message yet."));
     }
     Some(Section { title: heading(context, "Inbox"), table: Some(rows.without_empty().table(context)), notes })
 }
