@@ -19,7 +19,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "STORE")]
     pub(crate) store: Vec<OsString>,
 
-    /// What kind of store it is, instead of finding out
+    /// What kind of store it is, instead of detecting it
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "auto", hide_default_value = true)]
     pub(crate) format: StoreFormat,
 

@@ -9,34 +9,33 @@ use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
-use crate::runs::places::Places;
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::chance::ThreadRandom;
 use temporal_code::clock::SystemClock;
-use temporal_code::runs::Runs;
-use temporal_code::runs::client::{Client, Delivered, Message};
+use temporal_code::runs::{Delivery, OutgoingMessage, RunClient, Runs};
 use temporal_code::text;
 use temporal_code::workflow::Status;
 
 /// Send an event to a workflow run
 ///
-/// The run need not be waiting for it, and no worker need be running: it is kept. On a store of substantial it is written as its own
-/// client writes it.
+/// The event is kept until the run waits for it, and no worker needs to be running. In a store of substantial it is written as the
+/// package's own client writes it.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The run: its id, or the front of it
+    /// The run: its id, or the beginning of it
     run: String,
     /// The name of the event
     event: String,
-    /// What it says: JSON, or text, or @FILE, or - for standard input [default: null]
+    /// Its value: JSON, or text, or @FILE, or - for standard input [default: null]
     #[arg(allow_hyphen_values = true)]
     value: Option<String>,
     /// The value is text, whatever it looks like
     #[arg(long, requires = "value")]
     text: bool,
-    /// What tells this event from others: sent again with the same content, nothing is sent
+    /// A key of your choice: the same event with a key that was used before is not sent again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Who sends it [default: $TC_BY, else user@host]
@@ -52,40 +51,40 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
         return Err(Failure::new("usage", "the name of the event is empty").into());
     }
     let value = input::value(args.value.as_deref(), args.text)?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =
-        Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
-    let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
+        OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
+    let delivered = stores.runtime.block_on(client.send(&run, message)).map_err(|error| stores.explain(error))?;
     let waited = match args.waiting.wait {
         false => None,
-        true => Some(match args.waiting.wait_for(&places, client.taken(&delivered))? {
+        true => Some(match args.waiting.wait_for(&stores, client.taken(&delivered))? {
             Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
             Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
             None => {
-                let said = "The run has not taken it yet; it stays where the run finds it.".into();
+                let said = "The run has not taken it yet. It is kept until the run does.".into();
                 Waited { exit: PENDING, said }
             }
         }),
     };
     let outcome = Outcome { run, event: Some(args.event.clone()), delivered, waited };
-    let warnings = oddities(&places, &runs, &outcome);
+    let warnings = oddities(&stores, &runs, &outcome);
     outcome.print(context, "tc.send/1", &args.event, warnings)
 }
 
 /// What should be known of a message to a run of substantial.
-fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
+fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
     if !matches!(runs, Runs::Substantial(..)) {
         return Vec::new();
     }
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
-    let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
+    let Ok(run) = stores.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
     let event = outcome.event.clone().unwrap_or_default();
     let mut warnings = Vec::new();
     if outcome.delivered.repeats {
-        let message = format!("{event} came before: a workflow of substantial sees the first of a name alone");
+        let message = format!("{event} was sent before: a workflow of substantial sees only the first event of a name");
         warnings.push(Warning::new(message));
     }
     if let (Status::Corrupt, Some(because)) = (run.status, &run.because) {
@@ -98,7 +97,7 @@ fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
 pub(crate) struct Outcome {
     pub(crate) run: String,
     pub(crate) event: Option<String>,
-    pub(crate) delivered: Delivered,
+    pub(crate) delivered: Delivery,
     /// What waiting for it came to, if it was waited for.
     pub(crate) waited: Option<Waited>,
 }
@@ -130,7 +129,7 @@ impl Outcome {
         };
         let sections = || {
             let said = match delivered.deduplicated {
-                true => format!("{what} was sent to {run} before with this key: nothing was sent."),
+                true => format!("{what} was sent to {run} before with this key. Nothing was sent now."),
                 false => format!("{what} was sent to {run}."),
             };
             let lines =

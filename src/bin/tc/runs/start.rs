@@ -8,26 +8,25 @@ use crate::error::{DONE, Failure};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
-use crate::runs::places::Places;
 use crate::runs::result::{self, Ended};
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use temporal_code::chance::ThreadRandom;
 use temporal_code::clock::SystemClock;
-use temporal_code::runs::client::{Client, Start};
-use temporal_code::runs::{Format, Runs};
+use temporal_code::runs::{RunClient, RunFormat, Runs, StartRequest};
 use temporal_code::text;
 use temporal_code::workflow::Json;
 
 /// Start a workflow run
 ///
-/// A worker of its queue takes it, now or when there is one. Prints the id of the run; with --wait its result, as `tc result --wait`. On a
-/// store of substantial it is written as its own client writes it, and INPUT is an object of the arguments by name.
+/// A worker of its queue takes it as soon as there is one. Prints the id of the run; with --wait its result, as `tc result --wait`
+/// does. In a store of substantial it is written as the package's own client writes it, and INPUT is an object of arguments by name.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The workflow
     workflow: String,
-    /// What it is given: JSON, or text, or @FILE, or - for standard input [default: null]
+    /// Its input: JSON, or text, or @FILE, or - for standard input [default: null]
     #[arg(allow_hyphen_values = true)]
     input: Option<String>,
     /// The input is text, whatever it looks like
@@ -39,9 +38,9 @@ pub(crate) struct StartArgs {
     /// The queue whose workers run it
     #[arg(long, value_name = "QUEUE", default_value = "default")]
     queue: String,
-    /// What tells this request from others of its workflow: made again with the same input, nothing begins
+    /// A key of your choice: with a key that was used before for the same workflow and input, no second run is started
     ///
-    /// The run's id is made of it, unless --id gives one; then the key holds for that id.
+    /// The id of the run is made of the key, unless --id gives one; the key is then that of this id alone.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -53,25 +52,26 @@ pub(crate) struct StartArgs {
 
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let runs = the_one(&places)?;
+    let stores = RunStores::open(context, 1)?;
+    let runs = the_one(&stores)?;
     let input = match (&args.input, runs.format()) {
         // Its workflows take arguments by name.
-        (None, Format::Substantial) => Json::parse("{}")?,
+        (None, RunFormat::Substantial) => Json::parse("{}")?,
         (input, _) => input::value(input.as_deref(), args.text)?,
     };
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
-    let start = Start {
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
+    let start = StartRequest {
         workflow: &args.workflow,
         input: &input,
         queue: &args.queue,
         run: args.id.as_deref(),
         key: args.idempotency_key.as_deref(),
     };
-    let started = places.runtime.block_on(client.start(start)).map_err(|error| places.explain(error))?;
+    let started = stores.runtime.block_on(client.start(start)).map_err(|error| stores.explain(error))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
-        warnings.push(Warning::new(format!("{} was started before with this key: nothing was started", started.run)));
+        warnings
+            .push(Warning::new(format!("{} was started before with this key; no second run was started", started.run)));
     }
     if args.waiting.wait {
         if !context.global.wants_json() && !context.global.quiet {
@@ -79,12 +79,12 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
             crate::output::warnings::print(&warnings, context.global.verbose);
             warnings.clear();
         }
-        let ended = args.waiting.wait_for(&places, client.end(&started.run))?;
+        let ended = args.waiting.wait_for(&stores, client.end(&started.run))?;
         let ended = match ended {
             Some(run) => Ended { run, timed_out: false },
             None => {
-                let looked = places.runtime.block_on(client.look(&started.run));
-                Ended { run: looked.map_err(|error| places.explain(error))?, timed_out: true }
+                let looked = stores.runtime.block_on(client.look(&started.run));
+                Ended { run: looked.map_err(|error| stores.explain(error))?, timed_out: true }
             }
         };
         return result::print(context, &ended, args.raw, warnings);
@@ -102,12 +102,12 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
 }
 
 /// The store in which a run is to begin.
-fn the_one(places: &Places) -> Result<&Runs> {
-    match places.stores.as_slice() {
+fn the_one(stores: &RunStores) -> Result<&Runs> {
+    match stores.all.as_slice() {
         [one] => Ok(one),
         several => {
             let named = several.iter().map(|runs| format!("{} ({})", runs.location(), runs.format()));
-            let message = format!("in which store? there are {}", named.collect::<Vec<_>>().join(" and "));
+            let message = format!("several stores can take the run: {}", named.collect::<Vec<_>>().join(" and "));
             Err(Failure::new("usage", message).hint("name one with --store, or its kind with --format").into())
         }
     }
