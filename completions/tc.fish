@@ -25,7 +25,7 @@ function __fish_tc_using_subcommand
 end
 
 complete -c tc -n "__fish_tc_needs_command" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_needs_command" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_needs_command" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -58,20 +58,20 @@ complete -c tc -n "__fish_tc_needs_command" -f -a "promote" -d 'Give a variant a
 complete -c tc -n "__fish_tc_needs_command" -f -a "rollback" -d 'Take a variant\'s traffic away'
 complete -c tc -n "__fish_tc_needs_command" -f -a "weight" -d 'Set a variant\'s share of traffic'
 complete -c tc -n "__fish_tc_needs_command" -f -a "runs" -d 'List workflow runs: where each stands, what it waits for, and since when'
-complete -c tc -n "__fish_tc_needs_command" -f -a "show" -d 'Show one workflow run: where it stands and why, its life as a timeline, its steps, its history, what it was told'
+complete -c tc -n "__fish_tc_needs_command" -f -a "show" -d 'Show one workflow run: its status and the reason, a timeline, its steps, its history, its inbox'
 complete -c tc -n "__fish_tc_needs_command" -f -a "replay" -d 'Fold a run\'s history offline, event by event'
 complete -c tc -n "__fish_tc_needs_command" -f -a "send" -d 'Send an event to a workflow run'
 complete -c tc -n "__fish_tc_needs_command" -f -a "start" -d 'Start a workflow run'
 complete -c tc -n "__fish_tc_needs_command" -f -a "result" -d 'Print what a workflow run ended with'
 complete -c tc -n "__fish_tc_needs_command" -f -a "cancel" -d 'Ask that a workflow run be cancelled'
 complete -c tc -n "__fish_tc_needs_command" -f -a "clean" -d 'Delete logs, or their older events'
-complete -c tc -n "__fish_tc_needs_command" -f -a "fsck" -d 'Look whether workflow runs are sound, and repair what loses nothing'
+complete -c tc -n "__fish_tc_needs_command" -f -a "fsck" -d 'Check whether workflow runs are sound, and repair what can be repaired without losing anything'
 complete -c tc -n "__fish_tc_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c tc -n "__fish_tc_needs_command" -f -a "man" -d 'Print a manual page: of tc, or of one of its commands'
 complete -c tc -n "__fish_tc_using_subcommand status" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand status" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand status" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand status" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -100,7 +100,7 @@ complete -c tc -n "__fish_tc_using_subcommand history" -l variant -d 'Only event
 complete -c tc -n "__fish_tc_using_subcommand history" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand history" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand history" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -128,7 +128,7 @@ complete -c tc -n "__fish_tc_using_subcommand history" -s h -l help -d 'Print he
 complete -c tc -n "__fish_tc_using_subcommand events" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand events" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand events" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand events" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -154,7 +154,7 @@ complete -c tc -n "__fish_tc_using_subcommand events" -s h -l help -d 'Print hel
 complete -c tc -n "__fish_tc_using_subcommand summary" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand summary" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand summary" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand summary" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -181,7 +181,7 @@ complete -c tc -n "__fish_tc_using_subcommand report" -l baseline -d 'The varian
 complete -c tc -n "__fish_tc_using_subcommand report" -l since -d 'Only events at or after this time: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -l until -d 'Only events before this time' -r
 complete -c tc -n "__fish_tc_using_subcommand report" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand report" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand report" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -208,7 +208,7 @@ complete -c tc -n "__fish_tc_using_subcommand promote" -s r -l reason -d 'Why: i
 complete -c tc -n "__fish_tc_using_subcommand promote" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand promote" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand promote" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand promote" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -240,7 +240,7 @@ complete -c tc -n "__fish_tc_using_subcommand rollback" -s r -l reason -d 'Why: 
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand rollback" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand rollback" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand rollback" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -271,7 +271,7 @@ complete -c tc -n "__fish_tc_using_subcommand weight" -s r -l reason -d 'Why: it
 complete -c tc -n "__fish_tc_using_subcommand weight" -l by -d 'Who decided [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -l if-last -d 'Only if nothing happened to the function since: the time of its last event or its line, as `tc history` shows them' -r
 complete -c tc -n "__fish_tc_using_subcommand weight" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand weight" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand weight" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -299,7 +299,7 @@ complete -c tc -n "__fish_tc_using_subcommand weight" -l strict -d 'Fail on the 
 complete -c tc -n "__fish_tc_using_subcommand weight" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand weight" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand weight" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand runs" -l status -d 'Only runs that stand so; several with commas' -r -f -a "pending\t''
+complete -c tc -n "__fish_tc_using_subcommand runs" -l status -d 'Only runs with this status; separate several by commas' -r -f -a "pending\t''
 running\t''
 sleeping\t''
 waiting\t''
@@ -313,10 +313,10 @@ complete -c tc -n "__fish_tc_using_subcommand runs" -l where -d 'Only runs for w
 complete -c tc -n "__fish_tc_using_subcommand runs" -l sort -d 'The order; all but `id` read every run before the first is shown' -r -f -a "id\t'By id'
 started\t'The last to begin first'
 updated\t'The last to which something happened first'
-since\t'Those that have stood as they do for longest first'"
-complete -c tc -n "__fish_tc_using_subcommand runs" -s n -l limit -d 'Show so many at most' -r
+since\t'Those that have had their status for longest first'"
+complete -c tc -n "__fish_tc_using_subcommand runs" -s n -l limit -d 'Show at most this many' -r
 complete -c tc -n "__fish_tc_using_subcommand runs" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand runs" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand runs" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -341,7 +341,7 @@ complete -c tc -n "__fish_tc_using_subcommand runs" -s q -l quiet -d 'No progres
 complete -c tc -n "__fish_tc_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand show" -s n -l limit -d 'Show the last N events of the history, or `all` [default: 50, in JSON and CSV all]' -r
 complete -c tc -n "__fish_tc_using_subcommand show" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand show" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand show" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -365,9 +365,9 @@ complete -c tc -n "__fish_tc_using_subcommand show" -s v -l verbose -d 'Say more
 complete -c tc -n "__fish_tc_using_subcommand show" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand replay" -l at -d 'Show the state after this event, or at this time: 7, 2.7 for a second generation, 2h, RFC 3339' -r
-complete -c tc -n "__fish_tc_using_subcommand replay" -l diff -d 'Show where another run went another way; exit code 1 if it did' -r
+complete -c tc -n "__fish_tc_using_subcommand replay" -l diff -d 'Show where this run and another one differ; exit code 1 if they do' -r
 complete -c tc -n "__fish_tc_using_subcommand replay" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand replay" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -384,18 +384,18 @@ complete -c tc -n "__fish_tc_using_subcommand replay" -l tz -d 'Time zone of wha
 complete -c tc -n "__fish_tc_using_subcommand replay" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand replay" -l threads -d 'Threads that read [default: one a core]' -r
-complete -c tc -n "__fish_tc_using_subcommand replay" -l all -d 'Fold every run there is, and say which are corrupt'
+complete -c tc -n "__fish_tc_using_subcommand replay" -l all -d 'Fold every run of the store, and say which are corrupt'
 complete -c tc -n "__fish_tc_using_subcommand replay" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand replay" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand replay" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
 complete -c tc -n "__fish_tc_using_subcommand replay" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand replay" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand send" -l idempotency-key -d 'What tells this event from others: sent again with the same content, nothing is sent' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l idempotency-key -d 'A key of your choice: the same event with a key that was used before is not sent again' -r
 complete -c tc -n "__fish_tc_using_subcommand send" -l from -d 'Who sends it [default: $TC_BY, else user@host]' -r
-complete -c tc -n "__fish_tc_using_subcommand send" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand send" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand send" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand send" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -422,10 +422,10 @@ complete -c tc -n "__fish_tc_using_subcommand send" -s q -l quiet -d 'No progres
 complete -c tc -n "__fish_tc_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand start" -l id -d 'The id of the run [default: the workflow\'s name and something random]' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l queue -d 'The queue whose workers run it' -r
-complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'What tells this request from others of its workflow: made again with the same input, nothing begins' -r
-complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'A key of your choice: with a key that was used before for the same workflow and input, no second run is started' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand start" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand start" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -451,9 +451,9 @@ complete -c tc -n "__fish_tc_using_subcommand start" -l strict -d 'Fail on the f
 complete -c tc -n "__fish_tc_using_subcommand start" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand start" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand result" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand result" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand result" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand result" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -478,12 +478,12 @@ complete -c tc -n "__fish_tc_using_subcommand result" -l strict -d 'Fail on the 
 complete -c tc -n "__fish_tc_using_subcommand result" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand result" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand result" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand cancel" -s r -l reason -d 'Why: the run is told' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s r -l reason -d 'Why; the run is told the reason' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l from -d 'Who asks [default: $TC_BY, else user@host]' -r
-complete -c tc -n "__fish_tc_using_subcommand cancel" -l idempotency-key -d 'What tells this request from others: made again, nothing is sent' -r
-complete -c tc -n "__fish_tc_using_subcommand cancel" -l timeout -d 'Wait so long at most, as 30s or 5m; exit code 8 then' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l idempotency-key -d 'A key of your choice: a request with a key that was used before is not sent again' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand cancel" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -500,7 +500,7 @@ complete -c tc -n "__fish_tc_using_subcommand cancel" -l tz -d 'Time zone of wha
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l threads -d 'Threads that read [default: one a core]' -r
-complete -c tc -n "__fish_tc_using_subcommand cancel" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand cancel" -s y -l yes -d 'Do not ask for confirmation'
 complete -c tc -n "__fish_tc_using_subcommand cancel" -s w -l wait -d 'Wait for it'
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l no-pager -d 'Do not page long output'
@@ -511,7 +511,7 @@ complete -c tc -n "__fish_tc_using_subcommand cancel" -s h -l help -d 'Print hel
 complete -c tc -n "__fish_tc_using_subcommand clean" -l older-than -d 'Only events older than this: 12h, 30d, 8w' -r
 complete -c tc -n "__fish_tc_using_subcommand clean" -l archive -d 'Keep what is deleted, compressed, in this folder [default: archive, beside the log, if that is a file]' -r -F
 complete -c tc -n "__fish_tc_using_subcommand clean" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand clean" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand clean" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -537,7 +537,7 @@ complete -c tc -n "__fish_tc_using_subcommand clean" -s v -l verbose -d 'Say mor
 complete -c tc -n "__fish_tc_using_subcommand clean" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand fsck" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -555,7 +555,7 @@ complete -c tc -n "__fish_tc_using_subcommand fsck" -l time -d 'How to print tim
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l threads -d 'Threads that read [default: one a core]' -r
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l repair -d 'Repair what can be repaired without losing anything, after showing it'
-complete -c tc -n "__fish_tc_using_subcommand fsck" -s y -l yes -d 'Do not ask'
+complete -c tc -n "__fish_tc_using_subcommand fsck" -s y -l yes -d 'Do not ask for confirmation'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
@@ -563,7 +563,7 @@ complete -c tc -n "__fish_tc_using_subcommand fsck" -s v -l verbose -d 'Say more
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand completions" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand completions" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'
@@ -588,7 +588,7 @@ complete -c tc -n "__fish_tc_using_subcommand completions" -s q -l quiet -d 'No 
 complete -c tc -n "__fish_tc_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand man" -l dir -d 'Write all pages into this folder instead' -r -F
 complete -c tc -n "__fish_tc_using_subcommand man" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
-complete -c tc -n "__fish_tc_using_subcommand man" -l format -d 'What kind of store it is, instead of finding out' -r -f -a "auto\t'Look and see'
+complete -c tc -n "__fish_tc_using_subcommand man" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
 tc\t'Workflow runs of tc'
 substantial\t'Workflow runs of the Python package substantial'

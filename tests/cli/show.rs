@@ -66,7 +66,7 @@ fn a_run_that_is_completed() {
         handover#1  wait   done                 5m  {"by":"Ada"}
 
         History
-        SEQ  TIME                          ELAPSED  TYPE       WHAT
+        SEQ  TIME                          ELAPSED  TYPE       CHANGE
           1  2026-11-20T05:00:00.119380Z       +0s  start      order starts with
                                                                {"item":"book","pieces":1,"amount":12.5}
           2  2026-11-20T05:00:00.218740Z     +99ms  claim      shop-1/4711 takes the run until
@@ -121,7 +121,7 @@ fn a_run_on_a_narrow_terminal() {
         expect![[r#"
         refund-1  retrying since 2026-11-22T03:58:45.958405Z
         waits for  the next attempt at 2026-11-22T04:07:00Z, which
-                   has passed: no worker took it yet
+                   has passed, but no worker has taken the run yet
         after      HttpError: 503 Service Unavailable
         workflow   refund, queue default
         input      {"receipt":"R-1040"}
@@ -143,7 +143,7 @@ fn a_run_on_a_narrow_terminal() {
                               HttpError: 503 Service Unavailable
 
         History
-        SEQ  WHAT
+        SEQ  CHANGE
           1  refund starts with {"receipt":"R-1040"}
           2  shop-1/4711 takes the run until
              2026-11-22T03:59:00.281199Z
@@ -191,7 +191,7 @@ fn a_run_that_is_cancelled() {
         delivery date#1  wait  given up         for date
 
         History
-        SEQ  TIME                         ELAPSED  TYPE          WHAT
+        SEQ  TIME                         ELAPSED  TYPE          CHANGE
           1  2026-11-21T08:00:00.011547Z      +0s  start         order starts with {"item":"sofa","amount":900}
           2  2026-11-21T08:00:00.200529Z   +188ms  claim         shop-1/4711 takes the run until 2026-11-21T08:00:30.011547Z
           3  2026-11-21T08:00:00.330255Z   +318ms  save          reserve#1 is done: {"shelf":"A9"} (14 ms)
@@ -244,7 +244,7 @@ fn a_run_that_waits_and_goes_on_in_another_generation() {
         delivery#1  wait  waiting  for delivered
 
         History
-        SEQ  TIME                         ELAPSED  TYPE     WHAT
+        SEQ  TIME                         ELAPSED  TYPE     CHANGE
           8  2026-11-21T00:00:01.254109Z    +1.2s  compact  what led here is put together
         2.1  2026-11-21T00:00:01.254109Z    +1.2s  start    the run goes on in generation 2
         2.2  2026-11-21T00:00:01.254109Z    +1.2s  claim    shop-1/4711 takes the run until
@@ -256,7 +256,7 @@ fn a_run_that_waits_and_goes_on_in_another_generation() {
         SEQ  SENT                         TYPE     NAME     FROM    TAKEN  VALUE
           1  2026-11-21T00:00:00.276761Z  message  counted  till-2  taken  11
         2.1  2026-11-21T00:00:00.824418Z  message  counted  till-1  taken  12
-        1 message is kept: nobody waits for such a message yet.
+        1 message is kept: the run does not wait for such a message yet.
     "#]],
     );
 }
@@ -280,7 +280,7 @@ fn attempts_are_within_claims() {
 #[test]
 fn a_message_that_no_worker_took() {
     let text = seen(&run(show("fixtures/runs", "order-8", &[]).env("COLUMNS", "80")));
-    assert!(text.contains("inbox      paid: sent, and no worker took it yet\n"), "{text}");
+    assert!(text.contains("inbox      paid: sent, but no worker has taken it yet\n"), "{text}");
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn hostile_texts() {
                   There is no end to it. There is no end to it. There is no end to it. There is no
                   end to it. There is no end to it. There is no end to it. There is no end to it.
                   There is no end to it. There is no end to it. There is no end to it. There is no
-                  end to it. There… (3,499 characters, all of them with -o json)
+                  end to it. There… (3,499 characters; -o json shows all of them)
         workflow  order, queue default
         input     null
         started   2026-11-22T02:00:00.305824Z
@@ -320,7 +320,7 @@ fn hostile_texts() {
                                        it. There is no end to it. There is no end to it. There is…
 
         History
-        SEQ  TIME                         ELAPSED  TYPE   WHAT
+        SEQ  TIME                         ELAPSED  TYPE   CHANGE
           1  2026-11-22T02:00:00.305824Z      +0s  start  order starts with null
           2  2026-11-22T02:00:00.629903Z   +324ms  claim  shop-1/4711 takes the run until
                                                           2026-11-22T02:00:30.305824Z
@@ -347,8 +347,8 @@ fn a_corrupt_history() {
         expect![[r#"
             wake-of-no-sleep  corrupt since 2026-11-22T04:00:05Z
             corrupt   event 8: it wakes pause#1, which does not sleep
-            held by   host-7/4711/3f9a since 2026-11-22T04:00:03.750000Z, until 2026-11-22T04:02:00Z, which is
-                      over: the next worker may take it
+            held by   host-7/4711/3f9a since 2026-11-22T04:00:03.750000Z, until 2026-11-22T04:02:00Z, which has
+                      passed: any worker may take the run
             workflow  greet, queue default
             input     {"name":"Zoë","amount":12.50}
             started   2026-11-22T04:00:02.500000Z
@@ -370,7 +370,7 @@ fn a_corrupt_history() {
             greet#1   save   done   48ms  Hello, Zoë
 
             History
-            SEQ  TIME                         ELAPSED  TYPE   WHAT
+            SEQ  TIME                         ELAPSED  TYPE   CHANGE
               1  2026-11-22T04:00:02.500000Z      +0s  start  greet starts with {"name":"Zoë","amount":12.50}
               2  2026-11-22T04:00:03.750000Z    +1.2s  claim  host-7/4711/3f9a takes the run until
                                                               2026-11-22T04:00:33.750000Z
@@ -419,7 +419,7 @@ fn a_run_of_substantial() {
             message cancel  receive  done   null
 
             History
-            SEQ  TIME                         ELAPSED  TYPE   WHAT
+            SEQ  TIME                         ELAPSED  TYPE   CHANGE
               1  2026-11-21T21:49:22.854594Z      +0s  start  the run starts with {"name":"Ada","factor":0.25}
               2                                        save   step 1 is done: 100
               3                                        sleep  sleep 2 lasts until 2026-11-21T21:49:24.049608Z
@@ -524,7 +524,7 @@ fn markdown_and_csv() {
     expect![[r###"
         ## `greet-1`: waiting since 2026-11-22T02:30:00.385503Z
 
-        | what | is |
+        | fact | value |
         | --- | --- |
         | waits for | allow |
         | workflow | greet, queue default |
@@ -554,7 +554,7 @@ fn markdown_and_csv() {
 
         ### History
 
-        | seq | time | elapsed | type | what |
+        | seq | time | elapsed | type | change |
         | ---: | --- | ---: | --- | --- |
         | 1 | 2026-11-22T02:30:00.228159Z | +0s | start | greet starts with "Ada" |
         | 2 | 2026-11-22T02:30:00.287039Z | +58ms | claim | shop-1/4711 takes the run until 2026-11-22T02:30:30.228159Z |

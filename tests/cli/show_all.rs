@@ -77,7 +77,7 @@ fn the_last_events() {
     let (end, _) = end.split_once("\nInbox").expect("an inbox");
     expect![[r#"
         20 events come before these: -n N shows the last N, -n all shows all
-        SEQ  TIME                         ELAPSED  TYPE  WHAT
+        SEQ  TIME                         ELAPSED  TYPE  CHANGE
          21  2026-11-20T07:00:11.194027Z      +2h  log   info: delivered
          22  2026-11-20T07:00:11.194027Z      +2h  stop  the run completes: {"receipt":"R-1041","shipped":true}
     "#]]
@@ -178,7 +178,7 @@ fn a_worker_that_died() {
         c#1   wait  waiting        for x or y, until 2026-01-02 00:00:00
 
         History
-        SEQ  TIME        ELAPSED  TYPE     WHAT
+        SEQ  TIME        ELAPSED  TYPE     CHANGE
              2026-01-01
           1  00:00:00        +0s  start    w starts with null
           2  00:00:01        +1s  claim    one takes the run until 00:00:31
@@ -229,7 +229,7 @@ fn many_steps() {
     let text = seen(&run(show(store, "many", &[]).env("COLUMNS", "80")));
     assert!(text.lines().all(|line| line.width() <= 80), "{text}");
     assert!(text.lines().count() < 250, "{text}");
-    assert!(text.contains("961 more not drawn") && text.contains("901 steps more"), "{text}");
+    assert!(text.contains("961 more steps are not drawn") && text.contains("901 more steps are not shown"), "{text}");
     assert!(text.contains("953 events come before these"), "{text}");
     // What it waits for is among what is shown, though it came first.
     assert_eq!(text.matches("first#1").count(), 2, "{text}");

@@ -206,7 +206,7 @@ fn the_replay_of_a_run_that_is_undone() {
         120,
         &["replay", "order-9", "-s", SHOP, "--tz", "utc", "--time", "iso"],
         expect![[r#"
-            SEQ  TIME                         TYPE          WHAT IT CHANGES                                   AND IT IS
+            SEQ  TIME                         TYPE          CHANGE                                            STATE
               1  2026-11-22T03:53:20.359495Z  start         order starts with {"item":"clock","amount":75}    pending
               2  2026-11-22T03:53:20.528865Z  claim         shop-1/4711 takes the run until                   running
                                                             2026-11-22T03:53:50.359495Z
@@ -228,13 +228,13 @@ fn the_replay_of_a_corrupt_run() {
         120,
         &["replay", "import-13", "-s", SHOP, "--tz", "utc", "--time", "iso"],
         expect![[r#"
-            SEQ  TIME                         TYPE   WHAT IT CHANGES                          AND IT IS
+            SEQ  TIME                         TYPE   CHANGE                                   STATE
               1  2026-11-21T13:00:00.261712Z  start  import starts with {"file":"stock.csv"}  pending
               2  2026-11-21T13:00:00.508712Z  claim  shop-1/4711 takes the run until          running
                                                      2026-11-21T13:00:30.261712Z
               3  2026-11-21T13:00:03.895949Z  save   read#1 is done: {"rows":4100} (3.1 s)
             event 4: the run starts a second time
-            Corrupt: no worker can go on. 3 events fold up to there.
+            Corrupt: no worker can go on. 3 events could be folded up to there.
             [exit 1]
         "#]],
     );
@@ -273,7 +273,7 @@ fn a_replay_is_of_all_events_or_up_to_one() {
 #[test]
 fn where_two_runs_went_different_ways() {
     let itself = on(SHOP, &["replay", "order-9", "--diff", "order-9"]);
-    says(&itself, 0, &["did the same"]);
+    says(&itself, 0, &["do not differ"]);
     let other = on(SHOP, &["replay", "order-9", "--diff", "order-3"]);
     says(&other, 1, &["order-9", "order-3", "differ", "clock", "desk"]);
     let item = &items(SHOP, &["replay", "order-9", "--diff", "order-3"])[0];

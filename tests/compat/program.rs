@@ -217,7 +217,7 @@ fn what_is_refused(place: &Place) {
     let item = failed.json()["items"][0].clone();
     assert_eq!((&item["status"], &item["result"]), (&json!("failed"), &Value::Null));
     assert!(item["error"].to_string().contains("card declined"), "{item}");
-    place.tc(&["send", &run, "go"]).refused(2, &["has ended", "failed", "hint: "]);
+    place.tc(&["send", &run, "go"]).refused(2, &["has already failed", "hint: "]);
     place.tc(&["replay", &run]).done();
 
     let mut near = run.clone();
@@ -427,5 +427,5 @@ fn states_of_every_kind_and_protocol() {
         assert_eq!((&item["status"], &item["waiting_for"]), (&json!("waiting"), &json!({"event": "allow"})), "{item}");
     }
     let all = tc(store, &["replay", "--all"]).done().out;
-    assert!(all.contains("all sound"), "{all}");
+    assert!(all.contains("all are sound"), "{all}");
 }

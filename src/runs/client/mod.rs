@@ -99,7 +99,7 @@ pub enum ClientError {
         status: Status,
     },
     /// The key was used for something else.
-    #[error("the key {key} was used for something else: {was}")]
+    #[error("the key {key} was used for another content: {was}")]
     KeyUsed {
         /// The key.
         key: String,
@@ -107,7 +107,7 @@ pub enum ClientError {
         was: String,
     },
     /// There is a run with this id.
-    #[error("there is already a run `{run}`")]
+    #[error("there is a run `{run}` already")]
     Exists {
         /// The run.
         run: String,

@@ -60,7 +60,7 @@ fn a_history_cut_at_any_byte_is_its_whole_appends() {
     for item in listed {
         assert_eq!(item["status"], status(item["events"].as_u64().expect("a number")), "{item}");
     }
-    says(&on(&path, &["replay", "--all"]), 0, &["all sound"]);
+    says(&on(&path, &["replay", "--all"]), 0, &["all are sound"]);
     assert_eq!(items(&path, &["replay", "--all"]).len(), found.len());
 }
 

@@ -31,7 +31,7 @@ fn a_key_sends_once() {
     let value = json!({"a": 1, "b": [2]});
     assert_eq!((&line[0]["event"], &line[0]["id"], &line[0]["from"]), (&json!("allow"), &json!("k-1"), &json!("Ada")));
     assert_eq!(line[0]["value"], value);
-    says(&send(r#"{"b":[2],"a":1}"#), 0, &["was sent to greet-1 before with this key: nothing was sent"]);
+    says(&send(r#"{"b":[2],"a":1}"#), 0, &["was sent to greet-1 before with this key. Nothing was sent now"]);
     says(&send(r#"{"a": 2}"#), 5, &["k-1", "another content", "hint: use another key"][..2]);
     let other = on(&store, &["send", "greet-1", "deny", "null", "--idempotency-key", "k-1"]);
     says(&other, 5, &["k-1", "another content"]);
@@ -98,9 +98,11 @@ fn values_are_json_or_text() {
 #[test]
 fn what_has_ended_takes_nothing() {
     let (_keep, store) = copy_of(SHOP);
-    for id in ["greet-2", "order-5", "order-10"] {
-        says(&on(&store, &["send", id, "allow"]), 2, &[id, "has ended", "hint: "]);
-        says(&on(&store, &["cancel", id, "--yes"]), 2, &[id, "has ended"]);
+    let ended = ["greet-2 has already completed", "order-5 has already failed", "order-10 was already cancelled"];
+    for told in ended {
+        let id = told.split(' ').next().expect("an id");
+        says(&on(&store, &["send", id, "allow"]), 2, &[told, "hint: "]);
+        says(&on(&store, &["cancel", id, "--yes"]), 2, &[told]);
     }
     says(&on(&store, &["send", "greet-9", "allow"]), 2, &["no run `greet-9`", "did you mean", "greet-1"]);
     says(&on(&store, &["cancel", "greet-1"]), 2, &["--yes"]);
@@ -155,7 +157,7 @@ fn a_run_begins_once() {
     says(&other, 5, &["of-monday", "another content"]);
     let mine = ["--id", "mine", "--idempotency-key", "of-me"];
     says(&start(&mine), 0, &["mine\n"]);
-    says(&start(&mine), 0, &["mine\n", "nothing was started"]);
+    says(&start(&mine), 0, &["mine\n", "no second run was started"]);
     says(&start(&["--id", "mine"]), 5, &["there is a run `mine` already"]);
 
     let spawn = |_| {
