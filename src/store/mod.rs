@@ -48,13 +48,14 @@ pub(crate) mod object;
 #[cfg(not(feature = "object-store"))]
 #[path = "absent/object.rs"]
 pub(crate) mod object;
+mod open;
 mod page;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(not(feature = "redis"))]
 #[path = "absent/redis.rs"]
 pub(crate) mod redis;
-mod retry;
+mod retrying;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod wakes;
@@ -78,7 +79,7 @@ pub use object::{BucketStore, Requests};
 pub use page::{End, Lines, Page};
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
-pub use retry::RetryingStore;
+pub use retrying::RetryingStore;
 
 pub use crate::retry::RetryPolicy;
 use crate::time::Timestamp;

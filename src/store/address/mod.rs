@@ -5,13 +5,12 @@ pub(super) mod redis;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use bucket::{BucketAddress, BucketOptions, Provider};
 pub use redis::{RedisAddress, RedisOptions};
 
-use super::{Error, FileOptions, FileStore, RetryPolicy, RetryingStore, Store, object, redis as on_redis};
-use crate::chance::ThreadRandom;
+use super::{Error, FileOptions};
+use crate::retry::RetryPolicy;
 
 /// Where a store or an evolution log is. It prints without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,20 +110,6 @@ impl Address {
             Address::Path(path) => Some(path),
             Address::Redis(_) | Address::Bucket(_) => None,
         }
-    }
-
-    /// Opens the store. A folder must be one already, unless `create`; elsewhere a store begins with its first batch.
-    ///
-    /// # Errors
-    /// What the medium says, see `open` of each store; [`Error::Invalid`] for a medium that this build was made without.
-    pub async fn open(&self, settings: &Settings, create: bool) -> Result<Arc<dyn Store>, Error> {
-        let store: Arc<dyn Store> = match self {
-            Address::Path(path) if create => Arc::new(FileStore::create(path, settings.files)?),
-            Address::Path(path) => Arc::new(FileStore::open(path, settings.files)?),
-            Address::Redis(address) => on_redis::open(address, settings).await?,
-            Address::Bucket(address) => object::open(address, settings)?,
-        };
-        Ok(Arc::new(RetryingStore::new(store, settings.retry, Arc::new(ThreadRandom))))
     }
 }
 
