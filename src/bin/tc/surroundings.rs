@@ -27,7 +27,7 @@ impl Context {
     pub(crate) fn new(global: Global) -> Result<Self> {
         let zone = match &global.tz {
             Some(name) => Zone::named(name)?,
-            None => Zone::Local,
+            None => Zone::local()?,
         };
         let colours = global.colours();
         Ok(Context { zone, now: Timestamp::now(), colours, size: terminal_size(), global })

@@ -14,7 +14,7 @@ use object_store::{
 
 use super::address::BucketAddress;
 use super::connect::Client;
-use super::wire::{Answer, Requests, Ticket};
+use super::wire::{Answer, Requests, Strangers, Ticket};
 use crate::store::Error;
 
 /// Most objects that one page of a list has, in every protocol.
@@ -247,7 +247,8 @@ impl Bucket {
 
     /// One page of a list. `next` is where the page before said that it goes on.
     pub(crate) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
-        let ticket = if query.with_odd { Ticket::sifting(PAGE_BYTES_MAX) } else { Ticket::new(PAGE_BYTES_MAX) };
+        let strangers = if query.with_odd { Strangers::Go } else { Strangers::Stay };
+        let ticket = Ticket::for_list(PAGE_BYTES_MAX, strangers);
         let prefix = format!("{}{}", self.root, query.start);
         let options = PaginatedListOptions {
             offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),

@@ -35,9 +35,9 @@ mod names;
 mod probe;
 mod read;
 mod secrets;
-mod sift;
 mod watch;
 mod wire;
+mod xml;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

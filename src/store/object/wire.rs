@@ -20,7 +20,7 @@ use object_store::client::{
     HttpService,
 };
 
-use super::sift::sift;
+use super::xml::{self, NotAList};
 
 /// Longest answer to a request that is not for an object or a list.
 const SMALL_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -145,23 +145,32 @@ pub(super) struct Answer {
     pub(super) odd: Vec<String>,
 }
 
+/// What becomes of names in a list that cannot be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strangers {
+    /// They are left in it, and it cannot be read.
+    Stay,
+    /// They are taken out of it.
+    Go,
+}
+
 /// Goes along with a request, and comes back with its [`Answer`].
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     bytes_max: usize,
-    sifts: bool,
+    list: Option<Strangers>,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Ticket {
     /// For a request whose answer may be this long.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Ticket { bytes_max, sifts: false, answer: Arc::default() }
+        Ticket { bytes_max, list: None, answer: Arc::default() }
     }
 
-    /// For a list: names that cannot be asked for are taken out of it.
-    pub(super) fn sifting(bytes_max: usize) -> Self {
-        Ticket { sifts: true, ..Ticket::new(bytes_max) }
+    /// For a page of a list, and nothing else.
+    pub(super) fn for_list(bytes_max: usize, strangers: Strangers) -> Self {
+        Ticket { list: Some(strangers), ..Ticket::new(bytes_max) }
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -246,15 +255,12 @@ impl HttpService for Wire {
         if !status.is_success() {
             // The status decides. What else is said is read as far as it comes.
             let text = read_failure(body).await;
-            ticket.note(|answer| {
-                answer.code = element(&text, "Code").filter(|code| is_word(code)).unwrap_or_default().to_owned();
-                answer.message = element(&text, "Message").unwrap_or_default().to_owned();
-            });
+            ticket.note(|answer| (answer.code, answer.message) = xml::failure(&text));
             return Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(text)));
         }
         match read_body(body, ticket.bytes_max).await {
             Ok(Some(bytes)) => {
-                let body = if ticket.sifts { sifted(&ticket, bytes) } else { bytes };
+                let body = checked(&ticket, bytes).map_err(|error| HttpError::new(HttpErrorKind::Decode, error))?;
                 Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(body)))
             }
             Ok(None) => {
@@ -266,15 +272,17 @@ impl HttpService for Wire {
     }
 }
 
-/// A page of a list without names that cannot be asked for, which are noted.
-fn sifted(ticket: &Ticket, page: Bytes) -> Bytes {
-    let Ok(text) = std::str::from_utf8(&page) else { return page };
-    let (kept, odd) = sift(text);
-    if odd.is_empty() {
-        return page;
+/// What was asked for: of a list, perhaps without names that cannot be asked for, which are noted.
+fn checked(ticket: &Ticket, body: Bytes) -> Result<Bytes, NotAList> {
+    match ticket.list {
+        None => Ok(body),
+        Some(Strangers::Stay) => xml::check_list(&body).map(|()| body),
+        Some(Strangers::Go) => {
+            let (kept, odd) = xml::sift(&body)?;
+            ticket.note(|answer| answer.odd = odd);
+            Ok(kept.into())
+        }
     }
-    ticket.note(|answer| answer.odd = odd);
-    kept.into()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -300,7 +308,7 @@ async fn read_body(body: HttpResponseBody, bytes_max: usize) -> Result<Option<By
 }
 
 /// What an answer says that tells of a failure: its beginning, if it is cut off or too long.
-async fn read_failure(body: HttpResponseBody) -> String {
+async fn read_failure(body: HttpResponseBody) -> Vec<u8> {
     let mut stream = body.bytes_stream();
     let mut text = Vec::new();
     while let Some(Ok(part)) = stream.next().await {
@@ -309,31 +317,12 @@ async fn read_failure(body: HttpResponseBody) -> String {
             break;
         }
     }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// What stands between `<name>` and `</name>`, the first time.
-fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    Some(rest.split_once(&format!("</{name}>"))?.0)
-}
-
-fn is_word(code: &str) -> bool {
-    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_code_of_a_failure_is_read_from_what_the_server_says() {
-        let xml = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>No\u{1b} x</Message></Error>";
-        assert_eq!(element(xml, "Code"), Some("NoSuchBucket"));
-        assert_eq!(element(xml, "Message"), Some("No\u{1b} x"));
-        assert_eq!(element("<Code>x", "Code"), None);
-        assert!(is_word("NoSuchKey") && !is_word("") && !is_word("a b") && !is_word(&"x".repeat(65)));
-    }
 
     #[tokio::test]
     async fn an_answer_is_read_to_its_bound() {

@@ -172,6 +172,16 @@ async fn reading_that_fails_has_its_kind_and_succeeds_when_it_is_made_again() {
         assert_eq!(store.end(&a).await.unwrap().last, end);
         assert_eq!(store.due(&due.queue, due.at, 9).await.unwrap(), std::slice::from_ref(&due));
     }
+    // A page for people is no list, and least of all an empty one.
+    let store = place.through(proxy.port).open_with(&[], TIMEOUT);
+    for fault in [Fault::Html, Fault::Answer(200, "SlowDown"), Fault::Answer(200, "")] {
+        proxy.plan(move |seen| if seen.is_list() { fault } else { Fault::None });
+        assert_eq!(code(store.read(&a, 0, 1 << 20).await), "unavailable", "{fault:?}");
+        assert_eq!(code(store.list(super::RUNS, "", None, 9).await), "unavailable", "{fault:?}");
+        assert_eq!(code(store.due(&due.queue, due.at, 9).await), "unavailable", "{fault:?}");
+        assert_eq!(code(store.queues().await), "unavailable", "{fault:?}");
+        assert_eq!(code(store.inspect(false).await), "unavailable", "{fault:?}");
+    }
     // What has no end is not read to its end.
     let store = place.through(proxy.port).open_with(&[], TIMEOUT);
     proxy.once(Fault::Endless, Seen::is_list);

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Redirect(u16),
     /// An answer without an end.
     Endless,
+    /// The answer is a page for people, and says that all is well.
+    Html,
     /// The answer has no `ETag`.
     Nameless,
     /// What forbids to overwrite is left out.
@@ -141,6 +143,7 @@ async fn serve(mut client: TcpStream, upstream: u16, state: &Mutex<State>) -> st
         Fault::Answer(status, code) => {
             return client.write_all(&failure(status, code, &seen.method)).await;
         }
+        Fault::Html => return client.write_all(&answer("200 OK", HTML)).await,
         Fault::Redirect(status) => {
             let there = format!(
                 "HTTP/1.1 {status} Elsewhere\r\nLocation: http://127.0.0.1:{upstream}/elsewhere\r\nContent-Length: 0\r\n\
@@ -272,8 +275,15 @@ fn failure(status: u16, code: &str, method: &str) -> Vec<u8> {
         ("", _) | (_, "HEAD") => String::new(),
         _ => format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>On purpose.</Message></Error>"),
     };
+    answer(&format!("{status} Failure"), &body)
+}
+
+/// What a login of a network shows, or a server whose web pages are at the endpoint.
+const HTML: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><p>Please.</p></body></html>\n";
+
+fn answer(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status} Failure\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
 }
 
 /// Goes on until the client has enough.

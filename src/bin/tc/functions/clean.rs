@@ -15,7 +15,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use crate::zone::span_micros;
+use crate::when::span;
 use temporal_code::evolution::clean::{CleanPlan, Fate};
 use temporal_code::evolution::source::Source;
 use temporal_code::text;
@@ -92,12 +92,7 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<CleanP
     }
     let older_than = match &args.older_than {
         None => None,
-        Some(text) => {
-            let span = span_micros(text).ok_or_else(|| {
-                Failure::new("usage", format!("--older-than `{text}` is not an age")).hint("give 12h, 30d or 8w")
-            })?;
-            Some(context.now.offset_micros(-span))
-        }
+        Some(text) => Some(context.now.offset_micros(-span("older-than", text)?)),
     };
     let mut plans = Vec::new();
     for source in &store.sources {

@@ -31,17 +31,22 @@ pub(crate) struct EventsArgs {
 
 pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
     let store = context.store()?;
-    let (summary, warnings) = status::read(context, &store, &args.range.filter(context)?)?;
+    let filter = args.range.filter(context)?;
+    let (summary, warnings) = status::read(context, &store, &filter)?;
     let (name, mut counts) = match &args.kind {
         None => ("event", summary.kinds().into_iter().collect::<Vec<_>>()),
         Some(kind) => ("function", of_kind(&summary, kind)?),
     };
     counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let empty = match (&args.kind, counts.is_empty()) {
+        (Some(kind), _) => format!("No events of type {}.\n", text::harmless(kind)),
+        (None, true) => status::no_events(context, &store, filter.since, filter.until)?,
+        (None, false) => String::new(),
+    };
     let items = || Ok(counts.iter().map(|(key, count)| json!({name: key, "count": count}).to_string()).collect());
     let sections = || {
         if counts.is_empty() {
-            let of_kind = args.kind.as_ref().map_or(String::new(), |kind| format!(" of type {}", text::harmless(kind)));
-            return vec![Section::text(format!("No events{of_kind}.\n"))];
+            return vec![Section::text(empty.clone())];
         }
         let mut table = Table::new([Column::text(name).cut_to(16), Column::number("count")]);
         counts.iter().for_each(|(key, n)| table.row([Cell::name(key), Cell::new(count(*n))]));

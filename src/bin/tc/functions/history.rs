@@ -83,7 +83,11 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         refuse_unknown_function(context, &store, &query)?;
     }
     let items = || Ok(tail.events.iter().map(|found| item(&store.sources[found.log].name(), found)).collect());
-    let sections = || sections(context, &query, &tail);
+    let empty = match tail.events.is_empty() {
+        true => status::no_events(context, &store, query.since, query.until)?,
+        false => String::new(),
+    };
+    let sections = || sections(context, &query, &tail, &empty);
     Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }
@@ -147,13 +151,14 @@ fn item(file: &str, found: &Found) -> String {
     format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
 }
 
-fn sections(context: &Context, query: &Query, tail: &Tail) -> Vec<Section> {
+/// `empty` is said if there are none.
+fn sections(context: &Context, query: &Query, tail: &Tail, empty: &str) -> Vec<Section> {
     let mut table = Table::new(columns());
     for found in &tail.events {
         let _ = event::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
     }
     if table.is_empty() {
-        return vec![Section::text("No events.\n".into())];
+        return vec![Section::text(empty.to_owned())];
     }
     let notes = match &query.function {
         Some(name) if tail.partial => {

@@ -15,6 +15,7 @@ use crate::surroundings::Context;
 use temporal_code::evolution::source::Source;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
 use temporal_code::text;
+use temporal_code::time::Timestamp;
 
 /// Show every function: calls, variants with share, success and latency, decisions; and every workflow
 ///
@@ -43,7 +44,9 @@ impl RangeArgs {
     /// The filter for this span of time.
     pub(crate) fn filter(&self, context: &Context) -> Result<Filter> {
         let when = |flag, text: &Option<String>| text.as_ref().map(|text| context.when(flag, text)).transpose();
-        Ok(Filter { since: when("since", &self.since)?, until: when("until", &self.until)?, ..Filter::default() })
+        let (since, until) = (when("since", &self.since)?, when("until", &self.until)?);
+        context.check_range(since, until)?;
+        Ok(Filter { since, until, ..Filter::default() })
     }
 }
 
@@ -73,6 +76,8 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
         let shapes = functions.iter().map(|function| FunctionShape::new(function, false));
         shapes.map(|shape| Ok(serde_json::to_string(&shape)?)).collect()
     };
+    let empty =
+        if functions.is_empty() { no_events(context, &store, filter.since, filter.until)? } else { String::new() };
     let shows_workflows = !tally.is_empty() && args.function.is_none();
     let sections = || {
         let mut sections = Vec::new();
@@ -80,7 +85,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
             sections.push(Section::text(describe(&store, &summary)));
         }
         sections.push(if functions.is_empty() {
-            Section::text("No events.\n".into())
+            Section::text(empty.clone())
         } else {
             Section { notes: forced(context, &functions), ..Section::table(table(context, &functions)) }
         });
@@ -161,11 +166,30 @@ pub(crate) fn function<'a>(
         all = Some(read(context, store, &Filter::default())?.0);
     }
     let all = all.as_ref().unwrap_or(summary);
-    if all.function(name).is_some() {
-        let message = format!("`{name}` has no events in this span of time");
-        return Err(Failure { exit: PENDING, ..Failure::new("no_events", message) }.into());
+    if let Some(function) = all.function(name) {
+        let failure = Failure::new("no_events", format!("`{name}` has no events in this span of time"));
+        let hint = format!("its last event was at {}", context.clock(function.span().last()));
+        return Err(Failure { exit: PENDING, ..failure.hint(hint) }.into());
     }
     Err(unknown_function(name, store, all.functions.iter().map(|function| &*function.name)))
+}
+
+/// What is said where there are no events: of a span of time also when the last one was.
+pub(crate) fn no_events(
+    context: &Context,
+    store: &Store,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<String> {
+    if since.or(until).is_none() || store.sources.contains(&Source::Stdin) {
+        return Ok("No events.\n".into());
+    }
+    let (all, _) = read(context, store, &Filter::default())?;
+    let last = all.functions.iter().filter_map(|function| function.span().last()).max();
+    Ok(match last {
+        Some(last) => format!("No events in this span of time. The last event was at {}.\n", context.clock(Some(last))),
+        None => "No events.\n".into(),
+    })
 }
 
 /// What kind of store it is and what is in it.

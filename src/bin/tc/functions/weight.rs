@@ -54,7 +54,8 @@ fn parse_share(text: &str) -> Result<f64> {
         Failure::new("usage", message).hint("give 25% or 0.25; all of it is 100% or 1.0")
     };
     let share = match text.trim().strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0,
+        // As text: dividing the float would make 0.33299999999999996 of 33.3.
+        Some(percent) => format!("{}e-2", percent.trim()).parse::<f64>().map_err(|_| wrong())?,
         // 25 is more likely to be meant as a percentage than not, and 1 as well as not.
         None if text.trim().bytes().all(|byte| byte.is_ascii_digit()) && text.trim() != "0" => {
             return Err(wrong().into());
@@ -80,11 +81,18 @@ mod tests {
 
     #[test]
     fn shares_are_read_in_both_ways() {
-        for (text, share) in [("25%", 0.25), ("0.25", 0.25), ("0", 0.0), ("100 %", 1.0), ("1.0", 1.0), ("12.5%", 0.125)]
-        {
+        for (text, share) in [
+            ("25%", 0.25),
+            ("0.25", 0.25),
+            ("0", 0.0),
+            ("100 %", 1.0),
+            ("1.0", 1.0),
+            ("12.5%", 0.125),
+            ("33.3%", 0.333),
+        ] {
             assert_eq!(parse_share(text).expect("a share"), share, "{text}");
         }
-        for text in ["", "%", "25", "1", "-1%", "101%", "1.1", "NaN", "inf", "0x1", "25%%", "½"] {
+        for text in ["", "%", "25", "1", "-1%", "101%", "1.1", "NaN", "inf", "0x1", "25%%", "½", "1e1%"] {
             assert!(parse_share(text).is_err(), "{text}");
         }
     }

@@ -203,7 +203,7 @@ pub(crate) fn no_runs(place: &str, format: StoreFormat) -> anyhow::Error {
 
 /// The stores of runs at one place.
 async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone());
+    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
     let wanted = match global.format {
         StoreFormat::Auto => None,
         StoreFormat::TemporalCode => return Ok(Vec::new()),
@@ -230,7 +230,7 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
 
 /// A store of which the user says what it is, though nothing in it does yet.
 async fn forced(address: &Address, format: Format) -> Result<Option<Runs>> {
-    let (settings, zone) = (find::settings(), crate::zone::machine_zone());
+    let (settings, zone) = (find::settings(), crate::zone::machine_zone()?);
     let location = address.to_string().into();
     Ok(match (format, address) {
         (Format::Own, Address::Path(path)) if !path.is_dir() => None,

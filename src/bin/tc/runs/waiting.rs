@@ -5,9 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::error::Failure;
 use crate::runs::places::Places;
-use crate::zone::span_micros;
+use crate::when::span;
 use temporal_code::runs::client::ClientError;
 
 /// Whether to wait, and how long.
@@ -24,14 +23,7 @@ pub(crate) struct WaitArgs {
 impl WaitArgs {
     fn timeout(&self) -> Result<Option<Duration>> {
         let Some(text) = &self.timeout else { return Ok(None) };
-        let thousandths = text.trim().strip_suffix("ms").and_then(|number| number.trim().parse::<u64>().ok());
-        let micros = match thousandths {
-            _ if text.trim() == "0" => Some(0),
-            Some(thousandths) => thousandths.checked_mul(1_000),
-            None => span_micros(text).and_then(|micros| u64::try_from(micros).ok()),
-        };
-        let failure = || Failure::new("usage", format!("--timeout `{text}` is not a span of time"));
-        Ok(Some(Duration::from_micros(micros.ok_or_else(|| failure().hint("give 30s, 5m, 1h30m"))?)))
+        Ok(Some(Duration::from_micros(span("timeout", text)?.unsigned_abs())))
     }
 
     /// Refuses what is no span of time, before anything is done.
