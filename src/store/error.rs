@@ -1,6 +1,6 @@
 //! What can go wrong with a store: few kinds, each with one right answer.
 
-use super::Name;
+use super::{InvalidName, Name};
 
 /// What lies beneath an error of a store.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -122,5 +122,11 @@ impl Error {
 
     pub(crate) fn invalid(what: impl Into<String>, problem: impl Into<String>) -> Self {
         Error::Invalid { what: what.into(), problem: problem.into() }
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(invalid: InvalidName) -> Self {
+        Error::Invalid { what: invalid.what, problem: invalid.problem }
     }
 }

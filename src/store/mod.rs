@@ -73,7 +73,7 @@ pub use files::{FileOptions, FileStore};
 pub(crate) use line::depth;
 pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
-pub use name::{KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
+pub use name::{InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
 pub use object::{BucketStore, Requests};
 pub use page::{End, Lines, Page};

@@ -7,8 +7,6 @@
 
 use std::fmt;
 
-use super::Error;
-
 /// Longest key, in bytes: with its ending it has to be a file name.
 pub const KEY_BYTES_MAX: usize = 192;
 
@@ -94,8 +92,8 @@ impl Name {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `id` is empty or its key is longer than [`KEY_BYTES_MAX`].
-    pub fn new(kind: Kind, id: &str) -> Result<Self, Error> {
+    /// [`InvalidName`] if `id` is empty or its key is longer than [`KEY_BYTES_MAX`].
+    pub fn new(kind: Kind, id: &str) -> Result<Self, InvalidName> {
         Ok(Name { kind, key: encode_checked(kind.as_str(), id)?, generation: 1 })
     }
 
@@ -204,8 +202,8 @@ impl Queue {
     /// The queue that is called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `name` is empty or its key is longer than [`KEY_BYTES_MAX`].
-    pub fn new(name: &str) -> Result<Self, Error> {
+    /// [`InvalidName`] if `name` is empty or its key is longer than [`KEY_BYTES_MAX`].
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
         Ok(Queue(encode_checked("queue", name)?))
     }
 
@@ -261,8 +259,18 @@ pub(crate) fn encode(id: &str) -> String {
     key
 }
 
-fn encode_checked(what: &str, id: &str) -> Result<Box<str>, Error> {
-    let invalid = |problem: String| Err(Error::Invalid { what: format!("{what} id"), problem });
+/// An id that no log can have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {problem}")]
+pub struct InvalidName {
+    /// What it was to be the id of.
+    pub what: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+fn encode_checked(what: &str, id: &str) -> Result<Box<str>, InvalidName> {
+    let invalid = |problem: String| Err(InvalidName { what: format!("{what} id"), problem });
     if id.is_empty() {
         return invalid("it is empty".to_owned());
     }
@@ -344,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_empty_or_too_long_is_refused() {
-        assert!(matches!(Name::new(RUNS, ""), Err(Error::Invalid { .. })));
+        assert!(matches!(Name::new(RUNS, ""), Err(InvalidName { .. })));
         assert!(Name::new(RUNS, &"x".repeat(KEY_BYTES_MAX)).is_ok());
         assert!(Name::new(RUNS, &"x".repeat(KEY_BYTES_MAX + 1)).is_err());
         assert!(Name::new(RUNS, &"ü".repeat(KEY_BYTES_MAX / 6 + 1)).is_err());

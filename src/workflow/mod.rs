@@ -56,7 +56,7 @@ pub const INBOX: Kind = Kind::new("inbox");
 /// # Errors
 /// As [`Name::new`].
 pub fn run_log(run: &str) -> Result<Name, Error> {
-    Name::new(RUNS, run)
+    Ok(Name::new(RUNS, run)?)
 }
 
 /// The inbox of the run with this id, in its first generation.
@@ -64,5 +64,5 @@ pub fn run_log(run: &str) -> Result<Name, Error> {
 /// # Errors
 /// As [`Name::new`].
 pub fn inbox_log(run: &str) -> Result<Name, Error> {
-    Name::new(INBOX, run)
+    Ok(Name::new(INBOX, run)?)
 }

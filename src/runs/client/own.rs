@@ -215,7 +215,7 @@ pub(super) async fn start(
         return Err(Error::invalid("workflow", "its name is empty").into());
     }
     refuse_empty(start.key)?;
-    Queue::new(start.queue)?;
+    Queue::new(start.queue).map_err(Error::from)?;
     for _ in 0..TRIES_MAX {
         let made_up = || format!("{}-{}", start.workflow, start.key.map_or_else(|| hex(client.random), str::to_owned));
         let run = start.run.map_or_else(made_up, str::to_owned);

@@ -200,7 +200,7 @@ impl Search<'_> {
         let (store, options, random) = (self.store, self.options, self.random);
         let looks = runs.iter().map(|name| async move {
             let checked = check_run(store, options, random, name, entries.of(name)).await?;
-            Ok((name.clone(), checked))
+            Ok::<_, Error>((name.clone(), checked))
         });
         let mut found = futures_util::stream::iter(looks).buffered(options.reads_at_a_time.max(1));
         let mut all = Vec::with_capacity(runs.len());

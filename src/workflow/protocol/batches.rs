@@ -181,7 +181,7 @@ fn begin(batch: Batch, run: &str, start: &Json<'_>) -> Result<Batch, DraftError>
     let unfit = |problem: String| Error::Invalid { what: format!("start of {log}"), problem };
     let begun = nested_start(start).map_err(|fault| unfit(fault.what.into_owned()))?;
     let entry = Entry::parse(start.text().as_bytes()).map_err(|fault| unfit(fault.what.into_owned()))?;
-    let due = run_due(&Queue::new(&begun.queue)?, &log, 1, entry.at);
+    let due = run_due(&Queue::new(&begun.queue).map_err(Error::from)?, &log, 1, entry.at);
     Ok(batch.append(&log, Position::START, vec![Line::new(start.text())?]).put_due(due))
 }
 

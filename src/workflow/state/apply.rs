@@ -400,7 +400,7 @@ impl RunState {
         }
         let inside = |fault: Fault| Fault { what: format!("what {call} begins: {}", fault.what).into(), ..fault };
         let child = snapshot::nested_start(start).map_err(inside)?;
-        let name = run_log(run).and_then(|_| Queue::new(&child.queue));
+        let name = run_log(run).and_then(|_| Ok(Queue::new(&child.queue)?));
         name.map_err(|error| Fault::corrupt(format!("what {call} begins: {error}")))?;
         let parent = child.parent.as_ref();
         if *child.run != *run || child.generation != 1 || child.state.is_some() {

@@ -1,7 +1,8 @@
 //! Keys that are not as a store makes them, and what is large or hostile.
 
 use temporal_code::store::{
-    Batch, Due, Error, Finding, Kind, LINE_BYTES_MAX, Line, Name, Position, Queue, RedisOptions, RedisStore, Store,
+    Batch, Due, Error, Finding, InvalidName, Kind, LINE_BYTES_MAX, Line, Name, Position, Queue, RedisOptions,
+    RedisStore, Store,
 };
 use temporal_code::time::Timestamp;
 
@@ -300,8 +301,8 @@ async fn hostile_ids_stay_in_their_keys() {
         assert_eq!(dense(&store, &name(id)).await, [id]);
     }
     assert_eq!(store.due(&Queue::default(), Timestamp::MAX, 99).await.unwrap().len(), ids.len());
-    assert!(matches!(Name::new(KIND, &"x".repeat(10_000)), Err(Error::Invalid { .. })));
-    assert!(matches!(Queue::new(&"x".repeat(10_000)), Err(Error::Invalid { .. })));
+    assert!(matches!(Name::new(KIND, &"x".repeat(10_000)), Err(InvalidName { .. })));
+    assert!(matches!(Queue::new(&"x".repeat(10_000)), Err(InvalidName { .. })));
     assert_eq!(store.inspect(false).await.unwrap(), []);
 }
 
