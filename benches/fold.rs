@@ -6,9 +6,9 @@
 use std::hint::black_box;
 
 use rustix::time::{ClockId, clock_gettime};
-use temporal_code::store::Header;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Call, Entry, Event, Fold, Json, Message, Outcome, Start, run_log};
+use temporal_code::Timestamp;
+use temporal_code::stores::Header;
+use temporal_code::workflows::{Call, Entry, Event, Fold, Json, Message, Outcome, Start, run_log};
 
 /// Rounds of which the best counts: what else the machine does only makes a round longer.
 const ROUNDS: usize = 5;

@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{Batch, FileOptions, FileStore, Kind, LIST_PAGE, Line, Name, Position, Store, Token};
+use temporal_code::ThreadRandom;
+use temporal_code::stores::{Batch, FileOptions, FileStore, Kind, LIST_PAGE, Line, Name, Position, Store, Token};
 
 const RUNS: Kind = Kind::new("runs");
 const BODY: &str =

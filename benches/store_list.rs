@@ -13,8 +13,8 @@ mod redis_server;
 use std::sync::Arc;
 use std::time::Instant;
 
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{
+use temporal_code::ThreadRandom;
+use temporal_code::stores::{
     Batch, BucketAddress, BucketOptions, BucketStore, FileOptions, FileStore, Kind, LIST_PAGE, Line, MemoryStore, Name,
     Position, RetryPolicy, RetryingStore, Store, Token,
 };

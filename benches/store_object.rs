@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, PutMode, PutOptions};
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{
+use temporal_code::stores::{
     Batch, BucketAddress, BucketOptions, BucketStore, Due, Kind, Line, Name, Position, Queue, Store, Token,
 };
-use temporal_code::time::Timestamp;
+use temporal_code::{ThreadRandom, Timestamp};
 
 use moto::{Moto, Serving};
 
@@ -93,7 +92,7 @@ async fn appends(store: &BucketStore, log: &Name, count: usize) -> (f64, Positio
     (median(times), end)
 }
 
-async fn whole(store: &BucketStore, log: &Name) -> Result<u64, temporal_code::store::Error> {
+async fn whole(store: &BucketStore, log: &Name) -> Result<u64, temporal_code::stores::Error> {
     let mut after = 0;
     loop {
         let page = store.read(log, after, 1 << 20).await?;

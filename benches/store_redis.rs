@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo};
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{Batch, Kind, Line, Name, Position, RedisStore, Store, Token};
+use temporal_code::ThreadRandom;
+use temporal_code::stores::{Batch, Kind, Line, Name, Position, RedisStore, Store, Token};
 
 #[allow(dead_code, clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "what helps tests fails them")]
 #[path = "../tests/stores/servers/redis.rs"]

@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, days};
-use temporal_code::time::Timestamp;
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::Timestamp;
+use temporal_code::functions::{AbTest, Canary, Durability, Evolving, Gradual, Tracker, days};
 
 /// Calls timed together, so that reading the clock does not count.
 const BATCH: u32 = 100;

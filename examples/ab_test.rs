@@ -2,8 +2,7 @@
 //!
 //! `cargo run --example ab_test`, then `cargo run -- report greeting`
 
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{AbTest, Evolving, Tracker};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tracker = Tracker::open("evolution_logs")?;

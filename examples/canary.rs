@@ -2,8 +2,7 @@
 //!
 //! `cargo run --example canary`, then `cargo run -- summary process_payment`
 
-use temporal_code::rollout::{Canary, Evolving};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{Canary, Evolving, Tracker};
 
 fn process_payment(cents: &u64) -> Result<u64, String> {
     Ok(*cents)

@@ -2,9 +2,8 @@
 //!
 //! `cargo run --example gradual`, then `cargo run -- history rank_results 5`
 
-use temporal_code::rollout::{Evolving, Gradual, days};
-use temporal_code::time::Timestamp;
-use temporal_code::tracker::Tracker;
+use temporal_code::Timestamp;
+use temporal_code::functions::{Evolving, Gradual, Tracker, days};
 
 /// Simple: the words in alphabetical order.
 fn rank_results(items: &[&'static str]) -> Vec<&'static str> {

@@ -6,10 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Manual, Ramp, days};
-use temporal_code::store::{Address, Settings};
-use temporal_code::time::Timestamp;
-use temporal_code::tracker::Tracker;
+use temporal_code::Timestamp;
+use temporal_code::functions::{AbTest, Canary, Evolving, Gradual, Manual, Ramp, Tracker, days};
+use temporal_code::stores::{Address, Settings};
 
 /// Takes its time: so many microseconds, give or take a half, and seldom ten times as long.
 fn work(micros: f64) {
@@ -70,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         while running() {
             std::thread::sleep(Duration::from_secs(1));
-            let share = |stats: temporal_code::rollout::Stats| {
+            let share = |stats: temporal_code::functions::Stats| {
                 let shares =
                     stats.variants.iter().map(|variant| format!("{} {:.0}%", variant.name, variant.weight * 100.0));
                 format!("{}: {}", stats.function, shares.collect::<Vec<_>>().join(" "))

@@ -2,8 +2,7 @@
 //!
 //! `cargo run --example scheduled`, then `cargo run -- status get_pricing`
 
-use temporal_code::rollout::{Evolving, Scheduled};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{Evolving, Scheduled, Tracker};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tracker = Tracker::open("evolution_logs")?;

@@ -84,8 +84,8 @@ fn take_offset(ticks: u64) {
 ///
 /// ```
 /// use std::time::Duration;
-/// use temporal_code::clock::{Clock, ManualClock};
-/// use temporal_code::time::Timestamp;
+/// use temporal_code::{Clock, ManualClock};
+/// use temporal_code::Timestamp;
 /// let clock = ManualClock::new(Timestamp::parse(b"2026-06-01").unwrap());
 /// clock.advance(Duration::from_secs(3600));
 /// assert_eq!(clock.now().to_string(), "2026-06-01T01:00:00Z");

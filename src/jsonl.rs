@@ -38,7 +38,7 @@ pub(crate) fn without_mark(bytes: &[u8], offset: u64) -> &[u8] {
 }
 
 /// How many blocks a log of `size` bytes has.
-pub fn block_count(size: u64) -> u64 {
+pub(crate) fn block_count(size: u64) -> u64 {
     size.div_ceil(BLOCK_BYTES)
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 
 /// Cuts a stream (standard input, a compressed file) into the same blocks, in order.
 #[derive(Debug)]
-pub struct BlockStream<R> {
+pub(crate) struct BlockStream<R> {
     reader: R,
     buffer: Vec<u8>,
     /// Where the buffer begins in the log.
@@ -140,7 +140,7 @@ pub struct BlockStream<R> {
 
 impl<R: Read> BlockStream<R> {
     /// A stream that has not been read from.
-    pub fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         BlockStream { reader, buffer: Vec::new(), offset: 0, used: 0, ended: false, failure: None }
     }
 
@@ -148,7 +148,7 @@ impl<R: Read> BlockStream<R> {
     ///
     /// # Errors
     /// What the reader says: an I/O error, or a compressed file that is damaged or cut short.
-    pub fn next_block(&mut self) -> io::Result<Option<(u64, Block<'_>)>> {
+    pub(crate) fn next_block(&mut self) -> io::Result<Option<(u64, Block<'_>)>> {
         self.buffer.drain(..self.used);
         self.offset += self.used as u64;
         self.used = 0;

@@ -1,32 +1,144 @@
-//! Read, report on and act on the logs of functions whose behaviour evolves, and of workflows that survive crashes.
+//! Functions whose behaviour evolves, workflows that survive crashes, and the logs that both leave.
 //!
-//! This is the library behind the program `tc`. It is silent: it takes sources and options, never looks at the
-//! environment, never writes to standard output, and pulls in no command-line crate when built without default
-//! features.
+//! This is the library behind the program `tc`, which uses nothing but what stands here. It is silent: it takes logs, stores,
+//! clocks and options, never looks at the environment, never writes to standard output, and pulls in no command-line crate
+//! when built without default features.
 //!
-//! - [`evolution`]: the evolution log, its events, and what can be computed from it
-//! - [`store`]: named logs of numbered lines on files, Redis and object stores, for what must survive crashes
-//! - [`compat`]: what other systems keep, read into our types
-//! - [`workflow`]: histories and inboxes of durable workflows, and what they amount to
-//! - [`runs`]: workflow runs of any format as one kind of thing: listed, followed, replayed, sent to
-//! - [`statistics`]: what can be said of rates and latencies
-//! - [`jsonl`], [`json`], [`time`]: lines, values and times, as logs hold them
+//! Read it as a book of five chapters:
+//!
+//! 1. [`stores`]: named logs of numbered lines in memory, folders, Redis and object stores, and the only way to change them
+//! 2. [`logs`]: the evolution log, which is read, followed, counted, compared, decided in and cleaned
+//! 3. [`functions`]: functions with several variants, the strategies that pick one, the tracker that writes the log
+//! 4. [`workflows`]: what happened to workflow runs, the protocol by which they change, runs of any format side by side
+//! 5. [`foreign`]: what the Python packages substantial and durable-python keep
+//!
+//! What all of them stand on: [`Timestamp`]s, a [`Clock`] and [`Random`] numbers, [`json`] as Python writes it, and [`text`] of
+//! others made harmless.
 
-pub mod chance;
-pub mod clock;
-pub mod compat;
-pub mod evolution;
+mod chance;
+mod clock;
+mod compat;
+mod evolution;
 pub mod json;
-pub mod jsonl;
-pub mod retry;
-pub mod rollout;
-pub mod runs;
-pub mod statistics;
-pub mod store;
+mod jsonl;
+mod retry;
+mod rollout;
+mod runs;
+mod statistics;
+mod store;
 pub mod text;
-pub mod time;
-pub mod tracker;
-pub mod workflow;
+mod time;
+mod tracker;
+mod workflow;
+
+pub use chance::{Random, SeededRandom, ThreadRandom};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use time::{ParseError, Timestamp};
+
+#[doc = include_str!("store/chapter.md")]
+pub mod stores {
+    // What a store is, and what goes in.
+    pub use crate::store::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
+    pub use crate::store::{
+        DEPTH_MAX, Header, InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, LINE_BYTES_MAX, Line, Name, Queue, Token,
+    };
+    // What comes out.
+    pub use crate::store::{End, Error, Finding, LIST_PAGE, Lines, Page, Source};
+    // The media.
+    #[cfg(feature = "redis")]
+    pub use crate::store::RedisStore;
+    pub use crate::store::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
+    #[cfg(feature = "object-store")]
+    pub use crate::store::{BucketStore, Requests};
+    pub use crate::store::{FileOptions, FileStore, MemoryStore, RetryPolicy, RetryingStore};
+}
+
+/// Evolution logs: one JSON object a line for each call of an evolving function and each decision about it, as the Python package
+/// temporal-code 0.1.0 writes it.
+///
+/// ```text
+/// LogSource ── blocks ──▶ events ──▶ Summary ──▶ Report
+///                           └──▶ tail, Follower        Decider ──▶ the log
+/// ```
+pub mod logs {
+    // Reading.
+    pub use crate::evolution::event::{Event as LogEvent, Fault as LineFault, Kind as EventKind, Name as LoggedName};
+    pub use crate::evolution::event::{Outcome as CallOutcome, read_line, read_records};
+    pub use crate::evolution::folder::{LOG_NAME, in_time_order, is_compressed, logs_in};
+    pub use crate::evolution::remote::{RemoteLog, RemoteSource, store_error};
+    pub use crate::evolution::scan::{Evidence, Options as ScanOptions, Place as LinePlace, ScanError};
+    pub use crate::evolution::source::{Progress as ReadProgress, ReadError, Source as LogSource};
+    // Counting and comparing.
+    pub use crate::evolution::report::{
+        CALLS_MIN, Comparison as VariantComparison, Decision as Recommendation, Report, Verdict,
+    };
+    pub use crate::evolution::summary::{
+        ERRORS_MAX, Errors as ErrorCounts, Filter as EventFilter, FunctionSummary, NAMES_MAX,
+    };
+    pub use crate::evolution::summary::{Span as TimeSpan, Summary, Tally, VariantSummary};
+    pub use crate::statistics::interval::{Interval, Z_95, newcombe, wilson};
+    pub use crate::statistics::sequential::{
+        Arm, Comparison as SequentialComparison, Estimate, Strata, Stratum, Welford,
+    };
+    pub use crate::statistics::sketch::{Latency, RELATIVE_ERROR};
+    // The last events, and the next ones.
+    pub use crate::evolution::follow::{Follower, Notice, Spot, Update};
+    pub use crate::evolution::tail::{Fit, Found as FoundEvent, Query as EventQuery, Tail, number_lines, tail};
+    // Deciding and cleaning.
+    pub use crate::evolution::clean::{CleanCounts, CleanPlan, Fate};
+    pub use crate::evolution::decide::{DecideError, Decider, Expectation, LastEvent};
+    pub use crate::evolution::decision::{Change, Decision, Forced, Standing as DecisionsInForce};
+}
+
+#[doc = include_str!("rollout/chapter.md")]
+pub mod functions {
+    pub use crate::rollout::{AbTest, Canary, Gradual, Manual, Ramp, Scheduled, days, hours};
+    pub use crate::rollout::{
+        AllFailed, AsyncEvolving, AsyncVariant, Cause, Evolving, Failure, Fallible, Plain, Variant,
+    };
+    pub use crate::rollout::{Observation, Situation, Strategy, Verdict as StrategyVerdict};
+    pub use crate::rollout::{Stats, VariantStats};
+    pub use crate::tracker::{Durability, FlushError, Health, OpenError, Options as TrackerOptions, Tracker};
+}
+
+#[doc = include_str!("workflow/chapter.md")]
+pub mod workflows {
+    // Histories and inboxes.
+    pub use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop};
+    pub use crate::workflow::{InboxBody, InboxEntry, Json, VALUE_DEPTH_MAX, VERSION, WAIT_EVENTS_MAX};
+    // What they amount to.
+    pub use crate::workflow::{
+        Begun, Child, Claim, Compensation, Cursor, Fold, InboxFold, Problem, ProblemKind, RunState, Status,
+    };
+    pub use crate::workflow::{Step, StepState, WARNINGS_MAX, Wait, WaitState, WaitingFor, Warning};
+    // How they change.
+    pub use crate::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
+    pub use crate::workflow::{INBOX, RUNS, batches, inbox_due, inbox_log, run_due, run_log};
+    pub use crate::workflow::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+    // Runs of any format.
+    pub use crate::runs::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
+    pub use crate::runs::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
+    pub use crate::runs::{ComparedEvent, RunDifference, compare_runs, find_runs};
+    pub use crate::runs::{
+        EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
+    };
+    pub use crate::runs::{ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
+    pub use crate::runs::{Run, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage, Waiting};
+}
+
+/// What other systems keep, read into our types, and acted on as their own programs do.
+pub mod foreign {
+    pub use crate::compat::{durable_python, pickle, substantial};
+}
+
+/// What the tests of a store, of the reader and of strategies want, and nobody else.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use crate::chance::Draws;
+    pub use crate::evolution::scan::{From, PLACES_MAX, Record as ScanRecord, Visitor, scan};
+    pub use crate::jsonl::{BLOCK_BYTES, BlockReader, LINE_BYTES_MAX};
+    pub use crate::store::testing::{contract, faults};
+}
 
 /// The examples of the README and of the pages in docs/, compiled and run as documentation tests.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Timestamp(i64);
 
 /// How many bytes [`Timestamp::fixed_width`] gives.
-pub const FIXED_WIDTH: usize = 27;
+pub(crate) const FIXED_WIDTH: usize = 27;
 
 const US_PER_SECOND: i64 = 1_000_000;
 const US_PER_DAY: i64 = 86_400 * US_PER_SECOND;
@@ -42,7 +42,7 @@ impl Timestamp {
     /// seconds, fraction (kept to the microsecond) and offset (none means UTC), or a date alone (its midnight, UTC).
     ///
     /// ```
-    /// use temporal_code::time::Timestamp;
+    /// use temporal_code::Timestamp;
     /// let at = Timestamp::parse(b"2026-11-21T23:07:31.5+02:00").unwrap();
     /// assert_eq!(at.to_string(), "2026-11-21T21:07:31.500000Z");
     /// assert_eq!(Timestamp::parse(b"2026-02-30"), None);

@@ -1,8 +1,8 @@
 //! Events as workers record them, written short.
 
 use serde_json::json;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Call, Ending, Event, Json, Outcome};
+use temporal_code::Timestamp;
+use temporal_code::workflows::{Call, Ending, Event, Json, Outcome};
 
 use super::Result;
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::store::{Append, Batch, Op, Store, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Ending, Start, Status};
+use temporal_code::stores::{Append, Batch, Op, Store, Token};
+use temporal_code::workflows::{Ending, Start, Status};
+use temporal_code::{Random as _, SeededRandom, Timestamp};
 use tokio::task::JoinSet;
 
 use super::Result;

@@ -12,9 +12,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use temporal_code::store::{Address, End, Settings, Store};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, run_log};
+use temporal_code::Timestamp;
+use temporal_code::stores::{Address, End, Settings, Store};
+use temporal_code::workflows::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, run_log};
 
 use self::run::Act;
 use self::shop::Shop;

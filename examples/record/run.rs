@@ -1,13 +1,12 @@
 //! A run in the making: what its worker and those who tell it something would do, batch after batch, without a store.
 
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::store::{Batch, Due, Header, Line, Name, Op, Position, Queue, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
-use temporal_code::workflow::{
+use temporal_code::stores::{Batch, Due, Header, Line, Name, Op, Position, Queue, Token};
+use temporal_code::workflows::batches::{self, InboxEnd, Stamp, WorkerLease};
+use temporal_code::workflows::{
     Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, PutOff, RUNS, Request, RunState, Start, inbox_log,
     run_log,
 };
+use temporal_code::{Random as _, SeededRandom, Timestamp};
 
 use super::Result;
 

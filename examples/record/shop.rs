@@ -1,8 +1,8 @@
 //! A small shop: its orders, refunds, mails and nightly work, with a run in every state there is.
 
 use serde_json::json;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Call, Ending, Event, Outcome, Start};
+use temporal_code::Timestamp;
+use temporal_code::workflows::{Call, Ending, Event, Outcome, Start};
 
 use super::Result;
 use super::events::{

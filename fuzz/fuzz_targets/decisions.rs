@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::evolution::decision::{Change, Decision, Standing};
+use temporal_code::logs::{Change, Decision, DecisionsInForce};
 
 const VARIANTS: [&str; 3] = ["v1", "v2", "v3"];
 
-fn check(standing: &Standing) {
+fn check(standing: &DecisionsInForce) {
     let Some(forced) = standing.resolve(&VARIANTS) else { return };
     for own in [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.2, 0.3, 0.5], [0.0; 3]] {
         let mut weights = own;
@@ -20,7 +20,7 @@ fn check(standing: &Standing) {
 }
 
 fuzz_target!(|log: &[u8]| {
-    let mut standing = Standing::default();
+    let mut standing = DecisionsInForce::default();
     for line in String::from_utf8_lossy(log).lines() {
         let Some(decision) = Decision::parse(line) else { continue };
         let again = Decision::parse(&decision.to_line());

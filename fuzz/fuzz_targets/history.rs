@@ -4,10 +4,10 @@
 //! The first byte says whether lines bring their header or get a sound one, so that their events are what is tried.
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::store::{Header, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Stamp};
-use temporal_code::workflow::{Fold, InboxFold, RunState, WARNINGS_MAX, inbox_log, run_log};
+use temporal_code::Timestamp;
+use temporal_code::stores::{Header, Token};
+use temporal_code::workflows::{Fold, InboxFold, RunState, WARNINGS_MAX, inbox_log, run_log};
+use temporal_code::workflows::batches::{self, Stamp};
 
 /// A line without its newline, with its header.
 fn framed<'a>(data: &'a [u8], bare: bool) -> impl Iterator<Item = (Header, &'a [u8])> {

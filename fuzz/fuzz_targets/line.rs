@@ -2,15 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::evolution::event::{Event, Fault, Kind, read_line, read_records};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::logs::{EventKind, LineFault, LogEvent, read_line, read_records};
 
-fn check(line: &str, record: &str, event: &Event<'_>) {
+fn check(line: &str, record: &str, event: &LogEvent<'_>) {
     assert!(line.contains(record) && record.starts_with('{') && record.ends_with('}'));
-    if !matches!(event.kind, Kind::Other(_)) {
+    if !matches!(event.kind, EventKind::Other(_)) {
         assert!(event.function.is_some() && event.variant.is_some());
     }
-    if event.kind != Kind::Call {
+    if event.kind != EventKind::Call {
         assert_eq!(event.outcome, Default::default());
     }
     for name in event.function.iter().chain(&event.variant) {
@@ -39,10 +39,10 @@ fuzz_target!(|line: &[u8]| {
     assert_eq!((events, &same), (records, &result));
     match result {
         Ok(()) => assert!(records <= 1),
-        Err(Fault::Glued) => assert!(records >= 2),
-        Err(Fault::Encoding(at)) => assert!(records == 0 && at < line.len()),
-        Err(Fault::Syntax(error)) => assert!(records == 0 && error.at <= line.len()),
-        Err(Fault::Torn(_)) => assert!(records >= 1),
+        Err(LineFault::Glued) => assert!(records >= 2),
+        Err(LineFault::Encoding(at)) => assert!(records == 0 && at < line.len()),
+        Err(LineFault::Syntax(error)) => assert!(records == 0 && error.at <= line.len()),
+        Err(LineFault::Torn(_)) => assert!(records >= 1),
         Err(_) => {}
     }
 });

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::compat::durable_python::{ReadLimits, State};
-use temporal_code::compat::pickle::{JsonLimits, Limits, Pickle, ShowLimits};
+use temporal_code::foreign::durable_python::{ReadLimits, State};
+use temporal_code::foreign::pickle::{JsonLimits, Limits, Pickle, ShowLimits};
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits { bytes_max: 1 << 20, values_max: 50_000, copied_bytes_max: 1 << 20, memo_max: 50_000 };

@@ -6,10 +6,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::evolution::event::Event;
-use temporal_code::evolution::scan::{self, Options, Record, Visitor};
-use temporal_code::evolution::source::{Progress, Source};
-use temporal_code::evolution::summary::{Filter, Summary};
+use temporal_code::logs::{self, EventFilter, LogEvent, LogSource, ReadProgress, ScanOptions, Summary};
+use temporal_code::testing::{ScanRecord, Visitor};
 
 /// Writes every event down.
 struct Tracer(Vec<String>);
@@ -17,7 +15,7 @@ struct Tracer(Vec<String>);
 impl Visitor for Tracer {
     type Part = ();
 
-    fn event(&mut self, record: &Record<'_>, event: &Event<'_>) {
+    fn event(&mut self, record: &ScanRecord<'_>, event: &LogEvent<'_>) {
         let text = String::from_utf8_lossy(record.text);
         self.0.push(format!("{} {} {:?} {event:?}", record.offset, record.line, text.trim_ascii()));
     }
@@ -27,13 +25,13 @@ impl Visitor for Tracer {
 
 /// Every event, all that is said of what could not be read, and all counts.
 fn read(path: &Path, exact_only: bool) -> (Vec<String>, String, String) {
-    let (sources, progress) = ([Source::File(path.to_path_buf())], Progress::default());
-    let mut options = Options::new(&progress);
+    let (sources, progress) = ([LogSource::File(path.to_path_buf())], ReadProgress::default());
+    let mut options = ScanOptions::new(&progress);
     (options.threads, options.exact_only) = (1, exact_only);
     let merge = |_, ()| ControlFlow::Continue(());
     let (mut visitors, evidence) =
-        scan::scan(&sources, &options, || Tracer(Vec::new()), merge).expect("a readable log");
-    let filter = Filter { errors: true, ..Filter::default() };
+        testing::scan(&sources, &options, || Tracer(Vec::new()), merge).expect("a readable log");
+    let filter = EventFilter { errors: true, ..EventFilter::default() };
     let (summary, again) = Summary::read(&sources, &filter, &options).expect("a readable log");
     assert_eq!(format!("{evidence:?}"), format!("{again:?}"));
     let events = visitors.swap_remove(0).0;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::store::{Address, Header, Kind, Line, Name, Queue};
+use temporal_code::stores::{Address, Header, Kind, Line, Name, Queue};
 
 const RUNS: Kind = Kind::new("runs");
 

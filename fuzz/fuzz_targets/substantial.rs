@@ -3,10 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::compat::substantial::{
-    Filter, Fold, Found, PROBLEMS_MAX, Reading, Subject, Zone, read_event, workflow_of,
-};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::{Filter, Fold, Found, PROBLEMS_MAX, Reading, Subject, Zone, read_event, workflow_of};
 
 fn check(bytes: &[u8]) {
     let reading = Reading::parse(bytes);

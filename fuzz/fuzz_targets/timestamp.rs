@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
 
 fuzz_target!(|text: &[u8]| {
     let Some(at) = Timestamp::parse(text) else { return };

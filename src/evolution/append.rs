@@ -25,7 +25,7 @@ const OPEN_TRIES: usize = 100;
 const READ_BYTES: usize = 1 << 18;
 
 /// Takes in what others write to a log.
-pub trait News {
+pub(crate) trait News {
     /// Whole lines, each with its newline.
     fn lines(&mut self, lines: &[u8]);
 
@@ -35,7 +35,7 @@ pub trait News {
 
 /// A log to append to.
 #[derive(Debug)]
-pub struct Appender {
+pub(crate) struct Appender {
     path: PathBuf,
     open: Option<Open>,
     buffer: Vec<u8>,
@@ -68,7 +68,7 @@ struct Torn {
 
 /// When a log is put aside and a new one begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     /// Before it grows beyond so many bytes.
     pub bytes_max: Option<u64>,
     /// When a new day begins, in UTC.
@@ -78,7 +78,7 @@ pub struct Rotation {
 /// Why not all was written, and how much was.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
-pub struct WriteError {
+pub(crate) struct WriteError {
     /// Bytes of whole lines that were written.
     pub written: usize,
     /// What the operating system says.
@@ -87,7 +87,7 @@ pub struct WriteError {
 
 impl Appender {
     /// A log at this path, which need not be there. Nothing is opened yet.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Appender { path: path.into(), open: None, buffer: Vec::new(), unlockable: None }
     }
 
@@ -95,7 +95,7 @@ impl Appender {
     ///
     /// # Errors
     /// The log is there and cannot be opened or read.
-    pub fn at_end(path: impl Into<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn at_end(path: impl Into<PathBuf>) -> io::Result<Self> {
         let mut appender = Appender::new(path);
         if appender.path.exists() {
             let mut log = open(&appender.path)?;
@@ -106,7 +106,7 @@ impl Appender {
     }
 
     /// Up to where the log that is open was read or written by us, in bytes; all of it that is whole lines.
-    pub fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         self.open.as_ref().map_or(0, |log| log.seen)
     }
 
@@ -114,7 +114,7 @@ impl Appender {
     ///
     /// # Errors
     /// The log is there and cannot be read.
-    pub fn look(&mut self, news: &mut dyn News) -> io::Result<()> {
+    pub(crate) fn look(&mut self, news: &mut dyn News) -> io::Result<()> {
         for _ in 0..OPEN_TRIES {
             if self.open.is_none() {
                 if !self.path.exists() {
@@ -148,7 +148,7 @@ impl Appender {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         let Some(log) = &mut self.open else { return Ok(()) };
         log.file.sync_data()?;
         if log.is_new {
@@ -162,7 +162,7 @@ impl Appender {
     ///
     /// # Errors
     /// The log cannot be opened, read or mended.
-    pub fn lock(&mut self, news: &mut dyn News) -> io::Result<Session<'_>> {
+    pub(crate) fn lock(&mut self, news: &mut dyn News) -> io::Result<Session<'_>> {
         let patient = self.unlockable.is_none_or(|since| since.elapsed() >= LOCK_PAUSE);
         self.lock_within(if patient { LOCK_WAIT } else { Duration::ZERO }, news)
     }
@@ -171,7 +171,7 @@ impl Appender {
     ///
     /// # Errors
     /// As [`Appender::lock`].
-    pub fn lock_within(&mut self, wait: Duration, news: &mut dyn News) -> io::Result<Session<'_>> {
+    pub(crate) fn lock_within(&mut self, wait: Duration, news: &mut dyn News) -> io::Result<Session<'_>> {
         for _ in 0..OPEN_TRIES {
             if self.open.is_none() {
                 self.open = Some(open(&self.path)?);
@@ -283,7 +283,7 @@ impl Open {
 
 /// The log while it is ours to write to.
 #[derive(Debug)]
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     appender: &'a mut Appender,
     locked: bool,
 }
@@ -294,7 +294,7 @@ impl Session<'_> {
     }
 
     /// Whether it is ours alone: the lock could be had.
-    pub fn is_locked(&self) -> bool {
+    pub(crate) fn is_locked(&self) -> bool {
         self.locked
     }
 
@@ -302,7 +302,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// The log cannot be renamed, or no new one be created.
-    pub fn rotate_if_due(
+    pub(crate) fn rotate_if_due(
         &mut self,
         rotation: &Rotation,
         bytes: usize,
@@ -340,7 +340,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// What the operating system says, and how much was written.
-    pub fn write(&mut self, lines: &[u8], news: &mut dyn News) -> Result<(), WriteError> {
+    pub(crate) fn write(&mut self, lines: &[u8], news: &mut dyn News) -> Result<(), WriteError> {
         let failed = |written, cause| WriteError { written, cause };
         let Appender { open: Some(log), buffer, .. } = &mut *self.appender else {
             return Err(failed(0, io::Error::other("the log is closed")));

@@ -48,14 +48,14 @@ pub struct Decision {
 }
 
 /// What the log calls a release; the Python package has no such event.
-pub const RELEASE: &str = "release";
+pub(crate) const RELEASE: &str = "release";
 
 impl Decision {
     /// Reads a decision from an event's text, a JSON object; `None` for every other event, and for one that makes no sense,
     /// such as a weight of 7.
     ///
     /// ```
-    /// use temporal_code::evolution::decision::{Change, Decision};
+    /// use temporal_code::logs::{Change, Decision};
     /// let line = r#"{"event": "promotion", "function": "f", "variant": "v2", "forced": true, "by": "ada"}"#;
     /// let decision = Decision::parse(line).unwrap();
     /// assert_eq!((decision.change, decision.forced), (Change::Promote, true));
@@ -220,7 +220,7 @@ impl<'a> Members<'a> {
 }
 
 /// Longest name of a function or variant that something can be decided about, in bytes.
-pub const NAME_BYTES_MAX: usize = 1 << 16;
+pub(crate) const NAME_BYTES_MAX: usize = 1 << 16;
 
 /// Most bytes of who decided, and why, that are kept.
 const WORDS_BYTES_MAX: usize = 1_000;

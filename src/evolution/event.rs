@@ -200,7 +200,7 @@ const RECOVERY_TRIES: usize = 16;
 /// two writers met.
 ///
 /// ```
-/// use temporal_code::evolution::event::read_line;
+/// use temporal_code::logs::read_line;
 /// let line = br#"{"event": "promotion", "function": "f", "variant": "v2", "timestamp": "2026-06-05T10:30:00Z"}"#;
 /// read_line(line, &mut |event| assert_eq!(event.variant.unwrap().as_str(), "v2")).unwrap();
 /// assert!(read_line(b"{\"event\": \"promo", &mut |_| unreachable!()).is_err());

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use crate::time::Timestamp;
 
 /// The name that the Python package gives the first variant.
-pub const FIRST_VARIANT: &str = "v1";
+pub(crate) const FIRST_VARIANT: &str = "v1";
 
 /// How long after a failure its fallback begins at most, in microseconds.
 const GAP_US_MAX: i64 = 1_000;

@@ -8,11 +8,11 @@ use crate::json::{plain_run, string_end};
 use crate::time::{CanonicalReader, eight_digits};
 
 /// How the line of a call begins, as the Python package and our tracker write it.
-pub const CALL: &[u8] = br#"{"event": "call", "function": "#;
+pub(crate) const CALL: &[u8] = br#"{"event": "call", "function": "#;
 
 /// Reads calls, one after the other.
 #[derive(Debug, Default)]
-pub struct FastReader {
+pub(crate) struct FastReader {
     times: CanonicalReader,
 }
 
@@ -20,7 +20,7 @@ impl FastReader {
     /// Reads the call that `bytes` begins with and returns it with the length of its line, newline included. `None` for
     /// every line of another shape, and for a last line that has no newline.
     #[inline(always)]
-    pub fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
+    pub(crate) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
         let mut cursor = Cursor { rest: bytes };
         cursor.literal(br#"{"event": "call", "function": ""#)?;
         let function = cursor.name()?;

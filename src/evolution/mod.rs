@@ -7,25 +7,25 @@
 //!                       └──────────────────▶ tail, follow
 //! ```
 
-pub mod append;
-pub mod clean;
+pub(crate) mod append;
+pub(crate) mod clean;
 mod collect;
-pub mod decide;
-pub mod decision;
-pub mod event;
-pub mod fallback;
-pub mod fast;
+pub(crate) mod decide;
+pub(crate) mod decision;
+pub(crate) mod event;
+pub(crate) mod fallback;
+pub(crate) mod fast;
 mod fate;
 pub(crate) mod file;
-pub mod folder;
-pub mod follow;
+pub(crate) mod folder;
+pub(crate) mod follow;
 mod latest;
 mod packed;
 pub(crate) mod piece;
-pub mod remote;
-pub mod report;
-pub mod scan;
-pub mod source;
-pub mod summary;
+pub(crate) mod remote;
+pub(crate) mod report;
+pub(crate) mod scan;
+pub(crate) mod source;
+pub(crate) mod summary;
 mod table;
-pub mod tail;
+pub(crate) mod tail;

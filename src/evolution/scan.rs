@@ -150,7 +150,7 @@ pub enum ScanError {
 }
 
 /// What a scan gives back: the visitors, and what could not be read of each log.
-pub type Scanned<V> = (Vec<V>, Vec<Evidence>);
+pub(crate) type Scanned<V> = (Vec<V>, Vec<Evidence>);
 
 /// Shows every event of `sources` to visitors made by `visitor`, and calls `merge` with what each block left behind:
 /// logs in the order given, blocks in order within them. When `merge` breaks, the rest is not read.

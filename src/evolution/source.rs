@@ -172,7 +172,7 @@ impl Source {
 
 /// Hands on a log in blocks of whole lines, up to byte `end` of a plain one. One that is damaged is handed on as far as it
 /// goes.
-pub fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+pub(crate) fn each_block(source: &Source, end: u64, mut each: impl FnMut(&[u8])) -> io::Result<()> {
     match source.open(&Progress::default(), &Reading::default()).map_err(|error| error.cause)? {
         Opened::Plain { file, size } => {
             let mut reader = BlockReader::default();

@@ -50,7 +50,7 @@ where
 /// look good.
 ///
 /// ```
-/// use temporal_code::rollout::{AsyncEvolving, Canary};
+/// use temporal_code::functions::{AsyncEvolving, Canary};
 ///
 /// let fetch = AsyncEvolving::fallible("fetch", |id: u32| async move { Ok(format!("page {id}")) })
 ///     .variant("v2", |id: u32| async move { if id > 9 { Err("no such page") } else { Ok(format!("page {id}, faster")) } })

@@ -17,7 +17,7 @@ type Function<A, T, E> = Box<dyn Fn(&A) -> Result<T, E> + Send + Sync>;
 /// instead. With a [`Tracker`](crate::tracker::Tracker) every call is written to a log, and decisions that others write there are obeyed.
 ///
 /// ```
-/// use temporal_code::rollout::{Evolving, Gradual, days};
+/// use temporal_code::functions::{Evolving, Gradual, days};
 ///
 /// let rank = Evolving::new("rank_results", |items: &Vec<u32>| { let mut items = items.clone(); items.sort(); items })
 ///     .variant("v2", |items: &Vec<u32>| { let mut items = items.clone(); items.sort_unstable(); items })
@@ -42,7 +42,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
     /// A function whose variants return a `Result`: an `Err` makes the first variant answer.
     ///
     /// ```
-    /// use temporal_code::rollout::Evolving;
+    /// use temporal_code::functions::Evolving;
     ///
     /// let pay = Evolving::fallible("process_payment", |cents: &u64| Ok(format!("paid {cents}")))
     ///     .variant("v2", |cents: &u64| if *cents > 100 { Err("too much") } else { Ok("paid".to_string()) });

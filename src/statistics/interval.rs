@@ -15,7 +15,7 @@ pub const Z_95: f64 = 1.959_963_984_540_054;
 /// Wilson's score interval (1927) for a rate of `successes` in `n`, at 95%; `None` when `n` is 0.
 ///
 /// ```
-/// let interval = temporal_code::statistics::interval::wilson(28, 30).unwrap();
+/// let interval = temporal_code::logs::wilson(28, 30).unwrap();
 /// assert!((interval.low - 0.78677).abs() < 1e-4 && (interval.high - 0.98152).abs() < 1e-4);
 /// ```
 pub fn wilson(successes: u64, n: u64) -> Option<Interval> {

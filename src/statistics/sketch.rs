@@ -89,7 +89,7 @@ impl Latency {
     /// [`RELATIVE_ERROR`]; `None` when empty.
     ///
     /// ```
-    /// use temporal_code::statistics::sketch::Latency;
+    /// use temporal_code::logs::Latency;
     /// let mut latency = Latency::default();
     /// (1..=1_000).for_each(|ms| latency.record(ms * 1_000_000));
     /// let p95 = latency.quantile_ns(0.95).unwrap();

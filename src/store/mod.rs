@@ -1,39 +1,4 @@
-//! Named logs of numbered JSON lines, and an index of what is due when: all that durable workflows need of a medium.
-//!
-//! Appending at the expected number is the only commit. Who appends says where the log ends as they know it; if it does
-//! not end there, nothing is written and they learn of it. So of many writers one wins, without a lock that could be left
-//! behind, a leader or a server. [`Batch`] puts several changes in an order of which every prefix is safe; [`Store`] is
-//! what a medium has to do. With the feature `testing` there is a contract, `testing::contract`, that proves that it does: to
-//! be run against any implementation.
-//!
-//! ```
-//! use temporal_code::chance::ThreadRandom;
-//! use temporal_code::store::{Batch, Due, Error, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token};
-//! use temporal_code::time::Timestamp;
-//!
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let store = MemoryStore::new(); // or FileStore, RedisStore, BucketStore; see `Address::open`
-//! let run = Name::new(Kind::new("runs"), "order/17")?;
-//! let due = Due { queue: Queue::default(), at: Timestamp::now(), run: run.clone() };
-//!
-//! // A run begins, and somebody is to look at it. Should only the first be done, doing all again does the rest.
-//! let start = Batch::new(Token::new(&ThreadRandom))
-//!     .append(&run, Position::START, vec![Line::new(r#"{"type":"start"}"#)?])
-//!     .put_due(due.clone());
-//! let end = store.apply(&start).await?[0];
-//! assert_eq!(store.apply(&start).await?, [end]); // it is known by its token
-//!
-//! // Of two who go on from there, one does.
-//! let claim = |line| Ok::<_, Error>(Batch::new(Token::new(&ThreadRandom)).append(&run, end, vec![Line::new(line)?]));
-//! store.apply(&claim(r#"{"type":"claim","worker":"a"}"#)?).await?;
-//! let second = store.apply(&claim(r#"{"type":"claim","worker":"b"}"#)?).await;
-//! assert!(matches!(second, Err(Error::Conflict { expected: 1, actual: 2, .. })));
-//!
-//! let page = store.read(&run, 0, 1 << 20).await?;
-//! assert_eq!(page.lines().count(), 2);
-//! # Ok::<(), Error>(())
-//! # }).unwrap();
-//! ```
+//! Named logs on any medium, and an index of what is due; see [`crate::stores`].
 
 mod address;
 mod batch;
@@ -57,7 +22,7 @@ pub(crate) mod redis;
 pub(crate) mod redis;
 mod retrying;
 #[cfg(feature = "testing")]
-pub mod testing;
+pub(crate) mod testing;
 mod wakes;
 
 use std::fmt;

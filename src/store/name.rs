@@ -86,7 +86,7 @@ impl Name {
     /// The first generation of the log of `kind` with this id.
     ///
     /// ```
-    /// use temporal_code::store::{Kind, Name};
+    /// use temporal_code::stores::{Kind, Name};
     /// let name = Name::new(Kind::new("runs"), "../../x").unwrap();
     /// assert_eq!((name.key(), name.id().as_str()), ("=2E.=2F..=2Fx", "../../x"));
     /// ```

@@ -163,8 +163,8 @@ impl Options {
     /// allows, and what does not fit is counted.
     ///
     /// ```no_run
-    /// use temporal_code::store::{Address, Settings};
-    /// use temporal_code::tracker::Tracker;
+    /// use temporal_code::stores::{Address, Settings};
+    /// use temporal_code::functions::Tracker;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let address = Address::parse("redis://cache.example.com/0")?;
     /// let settings = Settings::from_environment(std::env::vars());

@@ -1,27 +1,4 @@
-//! Durable workflows: the history of a run, its inbox, and what they amount to. What runs them comes above this.
-//!
-//! A *history* is a log of events, of which only the worker that holds the run appends; its *inbox* is a log to which anybody
-//! may. The [`Fold`] makes of a history the [`RunState`]: it is pure, so whoever reads the same lines knows the same of the
-//! run, and it tells a sound history from a corrupt one and names the place. [`batches`] has every change that the protocol
-//! makes, in an order of which each prefix is safe; [`fsck()`] looks whether all of that holds in a store. The
-//! formats are written down in `docs/format.md`.
-//!
-//! ```
-//! use temporal_code::store::{Header, Token};
-//! use temporal_code::workflow::{Fold, Status, run_log};
-//!
-//! let mut fold = Fold::new(run_log("greet-1")?);
-//! let lines = [
-//!     r#"{"seq":1,"token":"00000000000000aa","at":"2026-11-22T04:34:16Z","type":"start","v":1,"run":"greet-1","workflow":"greet","queue":"default","input":"Ada"}"#,
-//!     r#"{"seq":2,"token":"00000000000000ab","at":"2026-11-22T04:34:17Z","type":"claim","claim":1,"worker":"w","until":"2026-11-22T04:35:17Z"}"#,
-//! ];
-//! for line in lines {
-//!     let header = Header::parse(line.as_bytes()).ok_or("no header")?;
-//!     fold.line(header, line.as_bytes())?;
-//! }
-//! assert_eq!(fold.state().status(), Status::Running);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Histories, inboxes and their protocol; see [`crate::workflows`].
 
 mod fsck;
 mod history;

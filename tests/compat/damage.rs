@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use temporal_code::compat::substantial::{Files, Filter, Found, Reading, Subject, Zone};
-use temporal_code::store::Error;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::{Files, Filter, Found, Reading, Subject, Zone};
+use temporal_code::stores::Error;
 
 use crate::support::{copy, fixtures, folder};
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use expect_test::expect;
 use serde_json::Value;
-use temporal_code::compat::durable_python::{
+use temporal_code::foreign::durable_python::{
     Damage, DamageKind, Instance, ReadLimits, Seen, State, StateFolder, StopKind,
 };
-use temporal_code::compat::pickle::{Limits, ShowLimits};
-use temporal_code::workflow::Status;
+use temporal_code::foreign::pickle::{Limits, ShowLimits};
+use temporal_code::workflows::Status;
 
 use crate::support::{root, run_script, script};
 

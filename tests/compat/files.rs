@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use temporal_code::compat::substantial::{Files, SCHEDULES_MAX, Zone};
-use temporal_code::store::Error;
+use temporal_code::foreign::substantial::{Files, SCHEDULES_MAX, Zone};
+use temporal_code::stores::Error;
 
 use crate::support::folder;
 

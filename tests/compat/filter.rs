@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use temporal_code::compat::substantial::{Files, Filter, Subject, Zone};
+use temporal_code::foreign::substantial::{Files, Filter, Subject, Zone};
 
 use crate::support::{folder, run, script};
 
@@ -202,9 +202,9 @@ fn answers_are_those_of_the_package() {
 
 #[test]
 fn what_the_package_does_not_have() {
-    let records = |text: &str| temporal_code::compat::substantial::Reading::parse(text.as_bytes()).records;
+    let records = |text: &str| temporal_code::foreign::substantial::Reading::parse(text.as_bytes()).records;
     let subject = |text: &str| {
-        let history = temporal_code::compat::substantial::fold(&records(text));
+        let history = temporal_code::foreign::substantial::fold(&records(text));
         Subject::of(&history, Some("2026-11-22T00:00:00Z".parse().unwrap())).unwrap()
     };
     let holds = |filter: &str, text: &str| Filter::parse(filter).unwrap().holds(&subject(text)).unwrap();

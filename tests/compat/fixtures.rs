@@ -1,7 +1,7 @@
 //! The real files that the package wrote.
 
 use expect_test::expect;
-use temporal_code::compat::substantial::{Files, Fold, Found, Reading, Zone, likely_messages};
+use temporal_code::foreign::substantial::{Files, Fold, Found, Reading, Zone, likely_messages};
 
 use crate::support::{at, fixtures, line};
 
@@ -43,7 +43,7 @@ fn every_run_stands_as_it_did() {
 fn times_are_told_as_far_as_they_are_known() {
     let shown = |found: &Found| {
         let standing = found.standing(&Zone::utc(), at(STOPPED));
-        let time = |time: Option<temporal_code::time::Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
+        let time = |time: Option<temporal_code::Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
         let (since, started, ended) = (time(standing.since), time(standing.started_at), time(standing.ended_at));
         format!("{}: since {since}, started {started}, ended {ended} {}\n", found.workflow, standing.ended_at_inferred)
     };

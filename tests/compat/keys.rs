@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use temporal_code::compat::substantial::{Client, Redis, Zone};
-use temporal_code::store::{Error, RedisAddress, RedisOptions};
+use temporal_code::foreign::substantial::{Client, Redis, Zone};
+use temporal_code::stores::{Error, RedisAddress, RedisOptions};
 
 use crate::live::{charge_is_declined, order_is_approved};
 use crate::server::{RedisServer, Setup};

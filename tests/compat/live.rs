@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use temporal_code::compat::substantial::{Client, Files, Found, Outcome, Planned, Zone};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{Json, Status};
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::{Client, Files, Found, Outcome, Planned, Zone};
+use temporal_code::workflows::{Json, Status};
 
 use crate::support::{PATIENCE, Process, folder, run, script, until};
 
@@ -52,7 +52,7 @@ async fn result(client: &Client, kind: &str, place: &str, name: &str) -> Value {
     let outcome = tokio::time::timeout(PATIENCE, wait).await.expect("it ends").unwrap();
     let theirs = run(script("result.py").args([kind, place, name]));
     let value =
-        |payload: &temporal_code::compat::substantial::Payload| payload.json().unwrap().read::<Value>().unwrap();
+        |payload: &temporal_code::foreign::substantial::Payload| payload.json().unwrap().read::<Value>().unwrap();
     let ours = match &outcome {
         Outcome::Ok(payload) => json!({"ok": value(payload)}),
         Outcome::Err(payload) => json!({"err": value(payload)}),

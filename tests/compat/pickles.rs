@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::compat::pickle::{JsonLimits, Limits, Pickle, PickleError, PickleErrorKind, ShowLimits, Value};
+use temporal_code::foreign::pickle::{JsonLimits, Limits, Pickle, PickleError, PickleErrorKind, ShowLimits, Value};
 
 use crate::support::{bytes_of, run_script};
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value as Json, json};
-use temporal_code::compat::pickle::{Id, Limits, Pickle, PickleErrorKind, Value};
+use temporal_code::foreign::pickle::{Id, Limits, Pickle, PickleErrorKind, Value};
 
 use crate::support::{bytes_of, hex_of, run_script};
 

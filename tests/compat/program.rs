@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
 
 use crate::filter::{histories, write_store};
 use crate::support::{Process, folder, root, run, run_script, script, until};

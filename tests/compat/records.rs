@@ -1,10 +1,10 @@
 //! Reading histories: every form that proto3's JSON allows, and every kind of nonsense.
 
 use expect_test::expect;
-use temporal_code::compat::substantial::{
+use temporal_code::foreign::substantial::{
     Body, EVENTS_MAX, Fold, Payload, Reading, Stop, UNKNOWN_MAX, fold, read_event,
 };
-use temporal_code::workflow::VALUE_DEPTH_MAX;
+use temporal_code::workflows::VALUE_DEPTH_MAX;
 
 fn events(list: &str) -> Reading {
     Reading::parse(format!("{{\"events\": [{list}]}}").as_bytes())
@@ -139,7 +139,7 @@ fn sizes_and_depths_are_bounded() {
         assert!(events(&deep).misread.is_some());
         assert!(read_event(deep.as_bytes()).is_err());
     }
-    let large = vec![b' '; temporal_code::compat::substantial::RECORDS_BYTES_MAX + 1];
+    let large = vec![b' '; temporal_code::foreign::substantial::RECORDS_BYTES_MAX + 1];
     assert!(Reading::parse(&large).misread.unwrap().what.contains("larger"));
 }
 
@@ -247,6 +247,6 @@ fn odd_histories_are_sound() {
 fn problems_are_bounded_and_counted() {
     let reading = events(&vec!["{}"; 1_000].join(","));
     let history = fold(&reading.records);
-    assert_eq!(history.problems.len(), temporal_code::compat::substantial::PROBLEMS_MAX);
+    assert_eq!(history.problems.len(), temporal_code::foreign::substantial::PROBLEMS_MAX);
     assert_eq!(history.problems_count, 1_001);
 }

@@ -1,8 +1,8 @@
 //! Where a run stands, for what may lie around its history.
 
 use expect_test::expect;
-use temporal_code::compat::substantial::{Found, Lease, Reading, Replayed, Schedule, Zone, read_event};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::{Found, Lease, Reading, Replayed, Schedule, Zone, read_event};
 
 use crate::support::at;
 
@@ -22,7 +22,7 @@ fn found(events: &[&str], schedules: &[(f64, &str)], replays: &[(f64, &str)]) ->
         event: (!event.is_empty()).then(|| read_event(event.as_bytes()).unwrap()),
     };
     let replay = |(after, error): &(f64, &str)| {
-        let note = temporal_code::compat::substantial::Note {
+        let note = temporal_code::foreign::substantial::Note {
             at: Some(seconds(after + 0.01)),
             message: (*error).to_owned(),
             error: (!error.is_empty()).then(|| "<class 'KeyError'>".to_owned()),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use temporal_code::compat::substantial::Found;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::Found;
 
 /// How long something may take that others do, on a machine that does a hundred other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -112,7 +112,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// One line about a run, without what differs between the fixtures on files and on Redis.
 pub(crate) fn line(found: &Found, now: Timestamp) -> String {
-    let standing = found.standing(&temporal_code::compat::substantial::Zone::utc(), now);
+    let standing = found.standing(&temporal_code::foreign::substantial::Zone::utc(), now);
     let history = found.history();
     let (steps, messages) = history.life().map_or((0, 0), |life| (life.steps.len(), life.sent.len()));
     let waits = standing.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));

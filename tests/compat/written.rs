@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use temporal_code::compat::substantial::{Client, Files, Planned, Zone};
-use temporal_code::store::Error;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Json;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial::{Client, Files, Planned, Zone};
+use temporal_code::stores::Error;
+use temporal_code::workflows::Json;
 
 use crate::support::{at, copy, fixtures, folder, run, script};
 

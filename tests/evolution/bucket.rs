@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::rollout::Evolving;
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{Durability, Evolving, Tracker};
 
 use crate::follow::Follow;
 use crate::ground::{Ground, exit, fixture, gzip, json, run, seen, segment_at, tc, wait_for};
@@ -424,7 +423,7 @@ fn only_segments_that_can_matter_are_fetched() {
 #[test]
 fn segments_that_come_late_are_followed() {
     let ground = Ground::bucket();
-    let now = temporal_code::time::Timestamp::now();
+    let now = temporal_code::Timestamp::now();
     let put = |ago_s: i64, number: u64, function: &str| {
         let (key, body) = segment_at(&now.offset_micros(-ago_s * 1_000_000).to_string(), number, &call(function, 1));
         ground.put(&format!("logs/{key}"), &body);

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::store::{Address, Settings};
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{AbTest, Durability, Evolving, Tracker};
+use temporal_code::stores::{Address, Settings};
 
 use crate::ground::Ground;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::rollout::{AbTest, Evolving};
+use temporal_code::functions::{AbTest, Evolving};
 
 use crate::ground::{Ground, exit, json, run, seen, tc, wait_for};
 
@@ -132,8 +132,8 @@ fn what_comes_while_it_is_cleaned_is_not_lost() {
     for ground in Ground::all() {
         ground.write(&log());
         let tracker = ground.open(
-            temporal_code::tracker::Tracker::options()
-                .durability(temporal_code::tracker::Durability::Every(Duration::from_millis(20))),
+            temporal_code::functions::Tracker::options()
+                .durability(temporal_code::functions::Durability::Every(Duration::from_millis(20))),
         );
         let function = Evolving::new("late", |n: &u64| *n).tracker(&tracker);
         let cleaned = std::sync::atomic::AtomicBool::new(false);

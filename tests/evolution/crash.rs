@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use temporal_code::rollout::Evolving;
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{Evolving, Tracker};
 
 use crate::child::{Part, told};
 use crate::ground::{Ground, json, run, seen, wait_for};

@@ -6,8 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::rollout::Evolving;
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{Durability, Evolving, Tracker};
 
 use crate::ground::{Ground, PATIENCE, exit, fixture, run};
 

@@ -5,9 +5,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use temporal_code::store::{Address, Settings};
-use temporal_code::time::Timestamp;
-use temporal_code::tracker::{Options, Tracker};
+use temporal_code::Timestamp;
+use temporal_code::functions::{Tracker, TrackerOptions};
+use temporal_code::stores::{Address, Settings};
 
 use crate::servers::moto::{Moto, request};
 use crate::servers::redis::{RedisServer, Setup};
@@ -107,7 +107,7 @@ impl Ground {
         self.open(Tracker::options())
     }
 
-    pub(crate) fn open(&self, options: Options) -> Tracker {
+    pub(crate) fn open(&self, options: TrackerOptions) -> Tracker {
         options
             .poll_every(Duration::from_millis(100))
             .open_at(&self.address(), &Settings::from_environment(self.environment()))

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use temporal_code::chance::SeededRandom;
-use temporal_code::evolution::decision::{Change, Decision};
-use temporal_code::rollout::{AbTest, Canary, Evolving};
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::SeededRandom;
+use temporal_code::functions::{AbTest, Canary, Durability, Evolving, Tracker};
+use temporal_code::logs::{Change, Decision};
 
 use crate::ground::{Ground, exit, json, wait_for};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use temporal_code::evolution::scan::Evidence;
-use temporal_code::jsonl::BLOCK_BYTES;
+use temporal_code::logs::Evidence;
+use temporal_code::testing::BLOCK_BYTES;
 
 use crate::mutate::{self, NOT_UTF8, TOKENS, nested, render};
 use crate::support::{

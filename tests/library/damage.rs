@@ -5,11 +5,8 @@ use std::io::{Read, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use temporal_code::evolution::event::{Event, Fault};
-use temporal_code::evolution::scan::{self, Evidence, Record, Visitor};
-use temporal_code::evolution::source::{Progress, Source};
-use temporal_code::evolution::summary::{Filter, Summary};
-use temporal_code::jsonl::{BLOCK_BYTES, LINE_BYTES_MAX};
+use temporal_code::logs::{EventFilter, Evidence, LineFault, LogEvent, LogSource, ReadProgress, Summary};
+use temporal_code::testing::{self, BLOCK_BYTES, LINE_BYTES_MAX, ScanRecord, Visitor};
 
 use crate::support::{Call, FAST, How, dump, file_of, fixture, options, read, source, with_errors};
 
@@ -32,7 +29,7 @@ fn read_one(log: &[u8], threads: usize) -> (Summary, Evidence) {
 }
 
 fn count(summary: &Summary) -> u64 {
-    summary.functions.iter().map(temporal_code::evolution::summary::FunctionSummary::calls).sum()
+    summary.functions.iter().map(temporal_code::logs::FunctionSummary::calls).sum()
 }
 
 /// What a reader gives before it fails, if it does.
@@ -152,7 +149,7 @@ struct Cutter<'f> {
 impl Visitor for Cutter<'_> {
     type Part = ();
 
-    fn event(&mut self, _: &Record<'_>, _: &Event<'_>) {
+    fn event(&mut self, _: &ScanRecord<'_>, _: &LogEvent<'_>) {
         self.file.set_len(self.to).expect("cut");
     }
 
@@ -166,11 +163,11 @@ fn a_log_that_shrinks_while_it_is_read_is_told() {
         for threads in [1, 4] {
             for backwards in [false, true] {
                 let file = file_of(&log);
-                let progress = Progress::default();
+                let progress = ReadProgress::default();
                 let how = How { threads, backwards, ..FAST };
                 let visitor = || Cutter { file: file.as_file(), to };
                 let merge = |_, ()| ControlFlow::Continue(());
-                let scanned = scan::scan(&[source(file.path())], &options(&progress, how), visitor, merge);
+                let scanned = testing::scan(&[source(file.path())], &options(&progress, how), visitor, merge);
                 let (_, evidence) = scanned.expect("no error");
                 // Backwards, the last block has been read before the file is cut; of the others none may reach the cut.
                 let sure = threads == 1 && (!backwards || to < 3 * BLOCK_BYTES);
@@ -188,7 +185,7 @@ fn a_log_that_grows_while_it_is_read_gives_its_last_line_whole() {
     let mut file = file_of(format!("{first}{head}").as_bytes());
     let size = file.as_file().metadata().expect("its size").len();
     file.write_all(tail.as_bytes()).expect("appended");
-    let mut reader = temporal_code::jsonl::BlockReader::default();
+    let mut reader = temporal_code::testing::BlockReader::default();
     let block = reader.read(file.as_file(), 0, size).expect("read");
     assert_eq!((block.bytes, block.shrunk), ((first + &second).as_bytes(), false));
 }
@@ -200,7 +197,7 @@ fn what_cannot_be_opened_is_an_error_that_names_it() {
     for path in [folder.path(), missing.as_path()] {
         let log = fixture("evolution/evolution.jsonl");
         for sources in [vec![source(path)], vec![source(&log), source(path)]] {
-            let error = read(&sources, &Filter::default(), FAST).map(|_| ()).expect_err("it cannot be read");
+            let error = read(&sources, &EventFilter::default(), FAST).map(|_| ()).expect_err("it cannot be read");
             assert_eq!(error.to_string(), format!("cannot read {}", path.display()));
             assert!(std::error::Error::source(&error).is_some(), "it tells why");
         }
@@ -213,7 +210,7 @@ fn what_may_not_be_read_is_an_error() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = file_of(&calls(3));
     std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o000)).expect("permissions");
-    let result = read(&[source(file.path())], &Filter::default(), FAST);
+    let result = read(&[source(file.path())], &EventFilter::default(), FAST);
     // The superuser may read everything.
     let allowed = File::open(file.path()).is_ok();
     assert_eq!(result.as_ref().map(|(summary, _)| count(summary)).ok(), allowed.then_some(3));
@@ -245,7 +242,7 @@ fn a_pipe_is_read_like_a_file() {
         assert!(dump(&[source(&pipe)], &with_errors(), How { threads: 3, ..FAST }) == expected);
         writer.join().expect("no panic").expect("written");
     }
-    let pipe = Source::File(pipe);
+    let pipe = LogSource::File(pipe);
     assert_eq!((pipe.size(), pipe.first_time()), (None, None), "looking at a pipe would take from it");
 }
 
@@ -285,7 +282,7 @@ fn a_line_that_is_too_long_is_left_out_and_told() {
         assert_eq!((count(&summary), evidence.lines, evidence.skipped), (6, 9, 3));
         let faults = evidence.places.iter().map(|place| (place.line, place.offset)).collect::<Vec<_>>();
         assert_eq!(faults, [(Some(3), starts[1]), (Some(6), starts[4]), (Some(9), starts[7])]);
-        assert!(matches!(evidence.places[0].fault, Fault::Syntax(_)), "the longest that is read");
-        assert_eq!(evidence.places[1].fault, Fault::Overlong);
+        assert!(matches!(evidence.places[0].fault, LineFault::Syntax(_)), "the longest that is read");
+        assert_eq!(evidence.places[1].fault, LineFault::Overlong);
     }
 }

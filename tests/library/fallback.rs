@@ -1,7 +1,7 @@
 //! Calls that were made because another variant had failed are known as such and counted apart.
 
-use temporal_code::evolution::summary::{Filter, Summary};
-use temporal_code::jsonl::BLOCK_BYTES;
+use temporal_code::logs::{EventFilter, Summary};
+use temporal_code::testing::BLOCK_BYTES;
 
 use crate::support::{Call, FAST, How, Rng, file_of, fixture, read, source, summary_of};
 
@@ -120,12 +120,12 @@ fn calls_without_a_time_or_latency_are_none() {
 fn what_the_filter_leaves_out_explains_nothing() {
     let calls = [Call::ok("g", "v1", -50), failed(0), first(60), failed(9_000_000), first(9_000_060)];
     let file = file_of(calls.iter().map(Call::line).collect::<String>().as_bytes());
-    let read = |filter: Filter| read(&[source(file.path())], &filter, FAST).expect("a readable log").0;
-    let summary = read(Filter { function: Some("f".into()), ..Filter::default() });
+    let read = |filter: EventFilter| read(&[source(file.path())], &filter, FAST).expect("a readable log").0;
+    let summary = read(EventFilter { function: Some("f".into()), ..EventFilter::default() });
     assert_eq!((counts(&summary, "f", "v1"), counts(&summary, "g", "v1")), ((0, 2), (0, 0)));
-    let since = temporal_code::time::Timestamp::from_micros(crate::support::START_US + 9_000_000);
-    assert_eq!(counts(&read(Filter { since: Some(since), ..Filter::default() }), "f", "v1"), (0, 1));
-    assert_eq!(counts(&read(Filter { until: Some(since), ..Filter::default() }), "f", "v1"), (0, 1));
+    let since = temporal_code::Timestamp::from_micros(crate::support::START_US + 9_000_000);
+    assert_eq!(counts(&read(EventFilter { since: Some(since), ..EventFilter::default() }), "f", "v1"), (0, 1));
+    assert_eq!(counts(&read(EventFilter { until: Some(since), ..EventFilter::default() }), "f", "v1"), (0, 1));
 }
 
 /// One of several threads of a program: when it is free again, and what it has logged (when, line).
@@ -197,7 +197,7 @@ fn eight_threads_that_write_one_log() {
     for threads in [1, 3] {
         let file = file_of(log.as_bytes());
         let how = How { threads, ..FAST };
-        let (summary, _) = read(&[source(file.path())], &Filter::default(), how).expect("a readable log");
+        let (summary, _) = read(&[source(file.path())], &EventFilter::default(), how).expect("a readable log");
         assert_eq!(counts(&summary, "f", "v2"), (sum(|worker| worker.sent[1]), 0));
         let (primary, fallback) = counts(&summary, "f", "v1");
         let (sent, fell_back) = (sum(|worker| worker.sent[0]), sum(|worker| worker.fallbacks));
@@ -260,7 +260,7 @@ fn a_log_that_was_cut_in_two_is_read_as_one() {
     let (old, new) = (file_of(failed(0).line().as_bytes()), file_of(first(100).line().as_bytes()));
     let read = |files: [&tempfile::NamedTempFile; 2]| {
         let sources = files.map(|file| source(file.path()));
-        counts(&read(&sources, &Filter::default(), FAST).expect("readable logs").0, "f", "v1")
+        counts(&read(&sources, &EventFilter::default(), FAST).expect("readable logs").0, "f", "v1")
     };
     assert_eq!((read([&old, &new]), read([&new, &old])), ((0, 1), (1, 0)));
 }

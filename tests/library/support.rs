@@ -6,11 +6,12 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use temporal_code::evolution::event::Event;
-use temporal_code::evolution::scan::{self, Evidence, Options, Record, ScanError, Visitor};
-use temporal_code::evolution::source::{Progress, Source};
-use temporal_code::evolution::summary::{Filter, Span, Summary, Tally, VariantSummary};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::logs::{
+    EventFilter, Evidence, LogEvent, LogSource, ReadProgress, ScanError, ScanOptions, Summary, Tally, TimeSpan,
+    VariantSummary,
+};
+use temporal_code::testing::{self, ScanRecord, Visitor};
 
 /// 2026-11-21T21:00:00Z, in microseconds since the epoch.
 pub(crate) const START_US: i64 = 1_795_294_800_000_000;
@@ -30,13 +31,17 @@ pub(crate) const FAST: How = How { threads: 1, exact_only: false, backwards: fal
 pub(crate) const EXACT: How = How { exact_only: true, ..FAST };
 
 /// The summary of some logs, errors included.
-pub(crate) fn read(sources: &[Source], filter: &Filter, how: How) -> Result<(Summary, Vec<Evidence>), ScanError> {
-    let progress = Progress::default();
+pub(crate) fn read(
+    sources: &[LogSource],
+    filter: &EventFilter,
+    how: How,
+) -> Result<(Summary, Vec<Evidence>), ScanError> {
+    let progress = ReadProgress::default();
     Summary::read(sources, filter, &options(&progress, how))
 }
 
-pub(crate) fn options(progress: &Progress, how: How) -> Options<'_> {
-    let mut options = Options::new(progress);
+pub(crate) fn options(progress: &ReadProgress, how: How) -> ScanOptions<'_> {
+    let mut options = ScanOptions::new(progress);
     options.threads = how.threads;
     options.exact_only = how.exact_only;
     options.backwards = how.backwards;
@@ -44,8 +49,8 @@ pub(crate) fn options(progress: &Progress, how: How) -> Options<'_> {
 }
 
 /// Everything, errors by message too.
-pub(crate) fn with_errors() -> Filter {
-    Filter { errors: true, ..Filter::default() }
+pub(crate) fn with_errors() -> EventFilter {
+    EventFilter { errors: true, ..EventFilter::default() }
 }
 
 /// The summary of one log that can be read.
@@ -56,7 +61,7 @@ pub(crate) fn summary_of(log: &[u8]) -> (Summary, Evidence) {
 }
 
 /// Reads some logs and writes down what the library says of them.
-pub(crate) fn dump(sources: &[Source], filter: &Filter, how: How) -> String {
+pub(crate) fn dump(sources: &[LogSource], filter: &EventFilter, how: How) -> String {
     let (summary, evidence) = read(sources, filter, how).expect("readable logs");
     format!("{}{}", summary_text(&summary), evidence.iter().map(evidence_text).collect::<String>())
 }
@@ -101,7 +106,7 @@ fn tally_text(tally: &Tally) -> String {
     )
 }
 
-fn span_text(span: Span) -> String {
+fn span_text(span: TimeSpan) -> String {
     format!("{:?}", (span.first().map(Timestamp::micros), span.last().map(Timestamp::micros)))
 }
 
@@ -130,7 +135,7 @@ struct Tracer {
 impl Visitor for Tracer {
     type Part = (u64, Vec<String>);
 
-    fn event(&mut self, record: &Record<'_>, event: &Event<'_>) {
+    fn event(&mut self, record: &ScanRecord<'_>, event: &LogEvent<'_>) {
         if self.events.is_empty() {
             self.offset = record.offset;
         }
@@ -147,10 +152,10 @@ impl Visitor for Tracer {
 }
 
 /// Every event of a log as text, one after the other, with the text that it was read from and where that stands.
-pub(crate) fn trace(log: &Source, how: How) -> (Vec<String>, Evidence) {
-    let progress = Progress::default();
+pub(crate) fn trace(log: &LogSource, how: How) -> (Vec<String>, Evidence) {
+    let progress = ReadProgress::default();
     let (mut events, mut last) = (Vec::new(), None);
-    let merge = |from: scan::From, (offset, block): (u64, Vec<String>)| {
+    let merge = |from: testing::From, (offset, block): (u64, Vec<String>)| {
         if !block.is_empty() {
             let in_order = last.is_none_or(|last| how.backwards == (offset < last));
             assert!(in_order, "blocks come in order");
@@ -163,7 +168,7 @@ pub(crate) fn trace(log: &Source, how: How) -> (Vec<String>, Evidence) {
         ControlFlow::Continue(())
     };
     let sources = std::slice::from_ref(log);
-    let scanned = scan::scan(sources, &options(&progress, how), Tracer::default, merge);
+    let scanned = testing::scan(sources, &options(&progress, how), Tracer::default, merge);
     let (_, mut evidence) = scanned.expect("a readable log");
     (events, evidence.remove(0))
 }
@@ -175,8 +180,8 @@ pub(crate) fn file_of(log: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-pub(crate) fn source(path: &Path) -> Source {
-    Source::File(path.to_path_buf())
+pub(crate) fn source(path: &Path) -> LogSource {
+    LogSource::File(path.to_path_buf())
 }
 
 /// A path below `fixtures/`.

@@ -4,12 +4,9 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use temporal_code::evolution::event::Event;
-use temporal_code::evolution::scan::{self, PLACES_MAX, Record, Visitor};
-use temporal_code::evolution::source::{Progress, Source};
-use temporal_code::evolution::summary::{ERRORS_MAX, Filter};
-use temporal_code::jsonl::BLOCK_BYTES;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::logs::{ERRORS_MAX, EventFilter, LogEvent, LogSource, ReadProgress};
+use temporal_code::testing::{self, BLOCK_BYTES, PLACES_MAX, ScanRecord, Visitor};
 
 use crate::support::{Call, EXACT, FAST, How, Rng, START_US, dump, file_of, options, read, source, trace, with_errors};
 
@@ -119,7 +116,7 @@ impl Built {
 }
 
 /// The log as it is and packed in several ways, in `folder`.
-fn forms(folder: &Path, log: &[u8]) -> Vec<Source> {
+fn forms(folder: &Path, log: &[u8]) -> Vec<LogSource> {
     let half = log.len() / 2;
     let parts = log.chunks(100_003).collect::<Vec<_>>();
     let forms = [
@@ -220,9 +217,9 @@ fn filters_do_not_depend_on_threads() {
     let file = file_of(built.log.as_bytes());
     let at = |share: i64| Some(Timestamp::from_micros(START_US + built.now_us / 4 * share));
     let filters = [
-        Filter { since: at(1), until: at(3), ..with_errors() },
-        Filter { function: Some("pair".into()), ..with_errors() },
-        Filter { function: Some("noisy".into()), since: at(2), ..with_errors() },
+        EventFilter { since: at(1), until: at(3), ..with_errors() },
+        EventFilter { function: Some("pair".into()), ..with_errors() },
+        EventFilter { function: Some("noisy".into()), since: at(2), ..with_errors() },
     ];
     for filter in filters {
         let expected = dump(&[source(file.path())], &filter, FAST);
@@ -262,7 +259,7 @@ struct Counter(u64);
 impl Visitor for Counter {
     type Part = u64;
 
-    fn event(&mut self, _: &Record<'_>, _: &Event<'_>) {
+    fn event(&mut self, _: &ScanRecord<'_>, _: &LogEvent<'_>) {
         self.0 += 1;
     }
 
@@ -277,14 +274,14 @@ fn a_merge_that_has_enough_ends_the_scan() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for log in forms(folder.path(), built.log.as_bytes()) {
         for threads in THREADS {
-            let (mut merged, progress) = (0, Progress::default());
+            let (mut merged, progress) = (0, ReadProgress::default());
             let how = How { threads, ..FAST };
             let merge = |_, _| {
                 merged += 1;
                 if merged == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let logs = [log.clone(), log.clone()];
-            let scanned = scan::scan(&logs, &options(&progress, how), Counter::default, merge);
+            let scanned = testing::scan(&logs, &options(&progress, how), Counter::default, merge);
             assert!(scanned.is_ok() && merged == 3, "{threads} threads, {}: {merged}", log.name());
         }
     }

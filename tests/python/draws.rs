@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use temporal_code::chance::{Draws, Random as _, SeededRandom};
-use temporal_code::clock::ManualClock;
-use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, days};
-use temporal_code::time::Timestamp;
+use temporal_code::functions::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, days};
+use temporal_code::testing::Draws;
+use temporal_code::{ManualClock, Random as _, SeededRandom, Timestamp};
 
 use crate::support::{folder, run_script};
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::evolution::decision::{Change, Decision, Standing};
-use temporal_code::time::Timestamp;
+use temporal_code::logs::{Change, Decision, DecisionsInForce};
+use temporal_code::{Random as _, SeededRandom, Timestamp};
 
 use crate::support::{folder, run_script};
 
@@ -27,7 +26,7 @@ impl Case {
 
     /// What the library makes of it.
     fn weights(&self) -> Option<Vec<f64>> {
-        let mut standing = Standing::default();
+        let mut standing = DecisionsInForce::default();
         let ours = |decision: &Decision| decision.function == "f";
         self.lines
             .iter()

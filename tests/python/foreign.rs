@@ -7,8 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{AbTest, Evolving, Tracker};
 
 use crate::support::{count, folder, json_of, run_script, tc, text};
 
@@ -54,7 +53,7 @@ fn write_calls(folder: &Path) {
     let function = Evolving::fallible(NAME, echo).variant("vé\u{2028}", |text: &&'static str| Err::<Shown, _>(*text));
     let function = function.strategy(AbTest::split([0.5, 0.5])).log_values().tracker(&tracker);
     // By turns, so that the numbers are known.
-    let draws = temporal_code::chance::Draws::new([0.25, 0.75]);
+    let draws = temporal_code::testing::Draws::new([0.25, 0.75]);
     let function = function.random(std::sync::Arc::new(draws));
     for text in TEXTS.iter().flat_map(|text| [text; 2 * ROUNDS]) {
         function.call(text).expect("an answer");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::Tracker;
 
 use crate::support::{Talk, count, folder, json_of, tc};
 
@@ -204,7 +204,7 @@ fn close(weights: [f64; 3], wanted: [f64; 3]) {
 
 /// A call of another function, later each time.
 fn call() -> String {
-    let now = temporal_code::time::Timestamp::now().isoformat();
+    let now = temporal_code::Timestamp::now().isoformat();
     format!(
         "{{\"event\": \"call\", \"function\": \"other\", \"timestamp\": \"{now}\", \"variant\": \"v1\", \"value\": \"1\", \
          \"error\": null, \"latency_ms\": 0.5, \"success\": true}}\n"

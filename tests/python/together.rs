@@ -7,8 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{AbTest, Durability, Evolving, Tracker};
 
 use crate::support::{Writer, assert_each_once, count, folder, items, json_of, tc};
 

@@ -1,8 +1,7 @@
 //! The stated hash is enough for another language to give each unit the same variant.
 
 use serde_json::{Value, json};
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{AbTest, Evolving, Tracker};
 
 use crate::support::{folder, run_script};
 

@@ -4,10 +4,9 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use temporal_code::chance::{Draws, SeededRandom};
-use temporal_code::clock::ManualClock;
-use temporal_code::rollout::{AbTest, Cause, Evolving, Manual, Scheduled};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{AbTest, Cause, Evolving, Manual, Scheduled, Tracker};
+use temporal_code::testing::Draws;
+use temporal_code::{ManualClock, SeededRandom};
 
 use super::support::{Last, count, folder, records, time};
 

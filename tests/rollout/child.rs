@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use temporal_code::rollout::{AbTest, Evolving};
-use temporal_code::tracker::{Durability, Options, Tracker};
+use temporal_code::functions::{AbTest, Durability, Evolving, Tracker, TrackerOptions};
 
 /// What a child is to do.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ impl Part {
     }
 }
 
-fn options(durability: &str, rotate: u64) -> Options {
+fn options(durability: &str, rotate: u64) -> TrackerOptions {
     let options = Tracker::options().durability(match durability {
         "each" => Durability::EachEvent,
         "every" => Durability::Every(Duration::from_millis(5)),

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::Tracker;
+use temporal_code::{Random as _, SeededRandom};
 
 use super::child::{Part, acknowledged};
 use super::support::{folder, wait_for};
@@ -129,7 +129,7 @@ fn a_log_torn_at_any_byte_is_mended() {
         bytes.extend_from_slice(&whole.as_bytes()[..cut]);
         std::fs::write(&log, &bytes).expect("written");
         let tracker = Tracker::open(folder.path()).expect("a log");
-        let function = temporal_code::rollout::Evolving::new("count", |_: &()| ()).tracker(&tracker);
+        let function = temporal_code::functions::Evolving::new("count", |_: &()| ()).tracker(&tracker);
         function.call(&()).expect("an answer");
         tracker.close().expect("closed");
         let after = std::fs::read(&log).expect("a log");

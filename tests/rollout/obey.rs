@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use temporal_code::chance::SeededRandom;
-use temporal_code::evolution::decision::{Change, Decision};
-use temporal_code::rollout::{AbTest, Canary, Evolving};
-use temporal_code::tracker::Tracker;
+use temporal_code::SeededRandom;
+use temporal_code::functions::{AbTest, Canary, Evolving, Tracker};
+use temporal_code::logs::{Change, Decision};
 
 use super::support::{count, folder, records, tc, wait_for};
 
@@ -95,7 +94,7 @@ fn under_load_the_share_falls_to_zero_within_a_second() {
     let records = records(folder.path());
     let at = |record: &Value| {
         let text = record["timestamp"].as_str().expect("a time");
-        text.parse::<temporal_code::time::Timestamp>().expect("a time").micros()
+        text.parse::<temporal_code::Timestamp>().expect("a time").micros()
     };
     let decided = records.iter().find(|record| record["event"] == "rollback").map(at).expect("the decision");
     let calls = |from: i64, to: i64, variant: &str| {

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use temporal_code::evolution::decision::Decision;
-use temporal_code::rollout::{AbTest, Canary, Evolving, Observation, Situation, Strategy, Verdict};
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{
+    AbTest, Canary, Durability, Evolving, Observation, Situation, Strategy, StrategyVerdict, Tracker,
+};
+use temporal_code::logs::Decision;
 
 use super::support::{count, folder, records, tc, wait_for};
 
@@ -126,7 +127,7 @@ impl Strategy for Panics {
         assert_ne!(self.0, "learns");
         true
     }
-    fn observe(&self, _: &Observation<'_>) -> Option<Verdict> {
+    fn observe(&self, _: &Observation<'_>) -> Option<StrategyVerdict> {
         assert_ne!(self.0, "observe");
         None
     }
@@ -170,7 +171,7 @@ async fn the_longest_wait_is_no_trouble() {
     let folder = folder();
     let options = Tracker::options().durability(Durability::EachEvent).wait_max(Duration::MAX);
     let tracker = options.open(folder.path()).expect("a log");
-    let function = temporal_code::rollout::AsyncEvolving::new("f", |(): ()| async { 1 }).tracker(&tracker);
+    let function = temporal_code::functions::AsyncEvolving::new("f", |(): ()| async { 1 }).tracker(&tracker);
     assert_eq!(function.call(()).await, Ok(1));
 }
 

@@ -4,10 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::clock::ManualClock;
-use temporal_code::rollout::{Evolving, Ramp, Strategy, hours};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{Evolving, Ramp, Strategy, Tracker, hours};
+use temporal_code::{ManualClock, Random as _, SeededRandom};
 
 use super::support::{count, folder, records, tc, time, wait_for};
 
@@ -68,16 +66,19 @@ impl Strategy for Shared {
     fn name(&self) -> &str {
         self.0.name()
     }
-    fn weights(&self, situation: &temporal_code::rollout::Situation<'_>, weights: &mut [f64]) {
+    fn weights(&self, situation: &temporal_code::functions::Situation<'_>, weights: &mut [f64]) {
         self.0.weights(situation, weights);
     }
     fn learns(&self) -> bool {
         self.0.learns()
     }
-    fn observe(&self, call: &temporal_code::rollout::Observation<'_>) -> Option<temporal_code::rollout::Verdict> {
+    fn observe(
+        &self,
+        call: &temporal_code::functions::Observation<'_>,
+    ) -> Option<temporal_code::functions::StrategyVerdict> {
         self.0.observe(call)
     }
-    fn hear(&self, decision: &temporal_code::evolution::decision::Decision, variants: &[Arc<str>]) {
+    fn hear(&self, decision: &temporal_code::logs::Decision, variants: &[Arc<str>]) {
         self.0.hear(decision, variants);
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use temporal_code::chance::{Draws, Random, SeededRandom};
-use temporal_code::clock::ManualClock;
-use temporal_code::rollout::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, days, hours};
-use temporal_code::tracker::Tracker;
+use temporal_code::functions::{AbTest, Canary, Evolving, Gradual, Scheduled, Strategy, Tracker, days, hours};
+use temporal_code::testing::Draws;
+use temporal_code::{ManualClock, Random, SeededRandom};
 
 use super::support::{count, folder, records, time};
 
@@ -81,7 +80,7 @@ fn gradual_follows_its_line() {
 }
 
 fn function_now(clock: &ManualClock) -> i64 {
-    temporal_code::clock::Clock::now(clock).micros()
+    temporal_code::Clock::now(clock).micros()
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn sticky_units_are_split_as_told_too() {
 #[test]
 fn the_default_generator_splits_as_told() {
     let clock = Arc::new(ManualClock::new(time("06-01")));
-    let function = function(2, AbTest::split([0.9, 0.1]), &clock, Arc::new(temporal_code::chance::ThreadRandom));
+    let function = function(2, AbTest::split([0.9, 0.1]), &clock, Arc::new(temporal_code::ThreadRandom));
     let second = (0..100_000).filter(|_| function.call(&false) == Ok(2)).count() as f64;
     // Not seeded: six standard deviations.
     assert!((second - 10_000.0).abs() < 6.0 * 95.0, "{second}");

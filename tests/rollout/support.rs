@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use temporal_code::rollout::{Situation, Strategy};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::functions::{Situation, Strategy};
 
 /// A folder that is gone when the test is over.
 pub(crate) fn folder() -> TempDir {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use temporal_code::rollout::AsyncEvolving;
-use temporal_code::tracker::{Durability, Tracker};
+use temporal_code::functions::{AsyncEvolving, Durability, Tracker};
 
 use super::support::{Last, folder, records};
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
-use temporal_code::clock::ManualClock;
-use temporal_code::evolution::folder::logs_in;
-use temporal_code::rollout::{AbTest, Evolving, Manual};
-use temporal_code::tracker::{Durability, FlushError, Tracker};
+use temporal_code::ManualClock;
+use temporal_code::functions::{AbTest, Durability, Evolving, FlushError, Manual, Tracker};
+use temporal_code::logs::logs_in;
 
 use super::support::{count, folder, records, time, wait_for};
 
@@ -25,7 +24,7 @@ fn lines_are_those_of_the_package_with_a_few_keys_more() {
     };
     let function = Evolving::fallible("greeting", takes(7)).variant("v2", takes(12_345)).log_values();
     let function = function.strategy(AbTest::split([0.25, 0.75])).tracker(&tracker);
-    let function = function.random(Arc::new(temporal_code::chance::Draws::new([0.1, 0.9, 0.9, 0.9])));
+    let function = function.random(Arc::new(temporal_code::testing::Draws::new([0.1, 0.9, 0.9, 0.9])));
     for name in ["Ada", "Zoë", ""] {
         function.call(name).expect("an answer");
     }
@@ -93,7 +92,7 @@ fn a_log_is_put_aside_when_it_is_large() {
 #[test]
 fn a_log_is_put_aside_when_a_day_begins() {
     let folder = folder();
-    let today = Arc::new(ManualClock::new(temporal_code::time::Timestamp::now()));
+    let today = Arc::new(ManualClock::new(temporal_code::Timestamp::now()));
     let tracker = Tracker::options().rotate_daily().clock(today.clone()).open(folder.path()).expect("a log");
     let function = Evolving::new("f", |_: &()| ()).tracker(&tracker);
     let call = || {

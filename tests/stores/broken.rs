@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use temporal_code::store::testing::contract::{self, Medium};
-use temporal_code::store::{
+use temporal_code::Timestamp;
+use temporal_code::stores::{
     Append, Batch, Due, End, Error, Finding, Kind, Line, MemoryStore, Name, Op, Page, Position, Queue, Store, Token,
     Watch, Watched,
 };
-use temporal_code::time::Timestamp;
+use temporal_code::testing::contract::{self, Medium};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Broken {

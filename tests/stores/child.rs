@@ -5,11 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{
+use temporal_code::stores::{
     Batch, Due, Error, FileOptions, FileStore, Kind, Line, Name, Position, Queue, Store, Token,
 };
-use temporal_code::time::Timestamp;
+use temporal_code::{ThreadRandom, Timestamp};
 
 pub(crate) const RUNS: Kind = Kind::new("runs");
 

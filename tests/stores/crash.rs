@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use temporal_code::chance::{Random as _, SeededRandom};
-use temporal_code::store::{FileOptions, FileStore, Kind, Queue, Store};
-use temporal_code::time::Timestamp;
+use temporal_code::stores::{FileOptions, FileStore, Kind, Queue, Store};
+use temporal_code::{Random as _, SeededRandom, Timestamp};
 
 use super::child::{self, RUNS};
 
@@ -149,7 +148,7 @@ fn a_folder_without_permission_is_refused_by_name() {
 #[test]
 #[ignore = "it is started by another test"]
 fn be_refused() {
-    use temporal_code::store::{Batch, Error, Line, Name, Position, Token};
+    use temporal_code::stores::{Batch, Error, Line, Name, Position, Token};
     let Some(root) = std::env::var_os("TC_TEST_ROOT") else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {

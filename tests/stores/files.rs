@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::store::testing::contract::Medium;
-use temporal_code::store::{
+use temporal_code::stores::{
     Batch, Due, Error, FileOptions, FileStore, Kind, Line, Name, Position, Queue, Store, Token,
 };
-use temporal_code::store_contract;
-use temporal_code::time::Timestamp;
+use temporal_code::testing::contract::Medium;
+use temporal_code::{Timestamp, store_contract};
 
 const RUNS: Kind = Kind::new("runs");
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::store::testing::contract::Medium;
-use temporal_code::store::{Error, MemoryStore, Store};
 use temporal_code::store_contract;
+use temporal_code::stores::{Error, MemoryStore, Store};
+use temporal_code::testing::contract::Medium;
 
 #[derive(Default)]
 struct Memory(MemoryStore);

@@ -1,7 +1,7 @@
 //! Histories that end anywhere, and lines with any byte changed.
 
-use temporal_code::store::Header;
-use temporal_code::workflow::{Fold, InboxFold, inbox_log};
+use temporal_code::stores::Header;
+use temporal_code::workflows::{Fold, InboxFold, inbox_log};
 
 use crate::model::run;
 use crate::support::{dump, header, log};

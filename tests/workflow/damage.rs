@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use expect_test::expect;
 use tempfile::TempDir;
-use temporal_code::store::{FileOptions, FileStore, Name, Store, Token};
-use temporal_code::workflow::FsckSummary;
-use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
-use temporal_code::workflow::{Event, Fold, INBOX, Json, RUNS, Start, inbox_log, run_log};
+use temporal_code::stores::{FileOptions, FileStore, Name, Store, Token};
+use temporal_code::workflows::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflows::{Event, Fold, FsckSummary, INBOX, Json, RUNS, Start, inbox_log, run_log};
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
 use crate::scenario::{look, text};
@@ -49,7 +48,7 @@ impl Ground {
             Ground::Redis(server) => Arc::new(server.open().await),
             #[cfg(feature = "object-store")]
             Ground::Bucket(bucket) => {
-                use temporal_code::store::{BucketAddress, BucketOptions, BucketStore};
+                use temporal_code::stores::{BucketAddress, BucketOptions, BucketStore};
                 let endpoint = format!("http://127.0.0.1:{}", crate::servers::moto::Moto::shared().port);
                 let settings = [
                     ("AWS_ENDPOINT_URL", endpoint.as_str()),

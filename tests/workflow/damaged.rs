@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use expect_test::Expect;
-use temporal_code::store::{Batch, Due, Line, MemoryStore, Name, Queue, Store, Token};
-use temporal_code::workflow::run_log;
+use temporal_code::stores::{Batch, Due, Line, MemoryStore, Name, Queue, Store, Token};
+use temporal_code::workflows::run_log;
 
 use crate::scenario::{look, text};
 use crate::support::at;

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
-use temporal_code::store::{Batch, Due, FileOptions, FileStore, Queue, Store, Token};
-use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
-use temporal_code::workflow::{
+use temporal_code::stores::{Batch, Due, FileOptions, FileStore, Queue, Store, Token};
+use temporal_code::workflows::batches::{self, InboxEnd, Stamp, WorkerLease};
+use temporal_code::workflows::{
     Call, Ending, Event, Fold, InboxBody, Message, Outcome, PutOff, RUNS, Request, Start, Status, fold_history,
     inbox_end, inbox_log, latest_generation, run_log,
 };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use temporal_code::store::{Due, Kind, Name, Queue};
-use temporal_code::workflow::{
+use temporal_code::stores::{Due, Kind, Name, Queue};
+use temporal_code::workflows::{
     Fold, INBOX, InboxFold, RUNS, Status, VALUE_DEPTH_MAX, VERSION, WAIT_EVENTS_MAX, inbox_due, inbox_log, run_due,
     run_log,
 };
@@ -108,7 +108,7 @@ fn entries_are_called_as_it_says() {
     let lines = examples(&text);
     let at = |log: &str| {
         let line: serde_json::Value = serde_json::from_str(&lines[&(log.to_owned(), 1)][&1]).expect("JSON");
-        temporal_code::time::Timestamp::parse(line["at"].as_str().expect("a time").as_bytes()).expect("a time")
+        temporal_code::Timestamp::parse(line["at"].as_str().expect("a time").as_bytes()).expect("a time")
     };
     let shown = |due: &Due, log: &str| format!("`due/default/2026-11-22T04/{}_{log}.greet-1`", due.at.fixed_width());
     let queue = Queue::default();
@@ -125,8 +125,8 @@ fn limits_are_those_of_the_program() {
     assert!(text.contains(&format!("is nested at most {VALUE_DEPTH_MAX} deep")));
     assert!(text.contains(&format!("it waits for, at most {WAIT_EVENTS_MAX};")));
     let mib = |bytes: usize| format!("at most {} MiB", bytes >> 20);
-    assert!(text.contains(&mib(temporal_code::store::LINE_BYTES_MAX)));
-    assert!(text.contains(&mib(temporal_code::store::BATCH_BYTES_MAX)));
-    assert!(text.contains(&format!("nested at most {} deep", temporal_code::store::DEPTH_MAX)));
-    assert!(text.contains(&format!("at most {} bytes", temporal_code::store::KEY_BYTES_MAX)));
+    assert!(text.contains(&mib(temporal_code::stores::LINE_BYTES_MAX)));
+    assert!(text.contains(&mib(temporal_code::stores::BATCH_BYTES_MAX)));
+    assert!(text.contains(&format!("nested at most {} deep", temporal_code::stores::DEPTH_MAX)));
+    assert!(text.contains(&format!("at most {} bytes", temporal_code::stores::KEY_BYTES_MAX)));
 }

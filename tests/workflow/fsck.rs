@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect;
-use temporal_code::store::{
+use temporal_code::stores::{
     Batch, Due, FileOptions, FileStore, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token,
 };
-use temporal_code::workflow::FsckOptions;
-use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
-use temporal_code::workflow::{
-    Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, inbox_end, inbox_log, run_log,
+use temporal_code::workflows::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflows::{
+    Call, Event, Fold, FsckOptions, InboxBody, Json, Message, RUNS, Start, inbox_end, inbox_log, run_log,
 };
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};

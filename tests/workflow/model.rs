@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use temporal_code::store::{Batch, Line, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
-use temporal_code::workflow::{
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, Line, Token};
+use temporal_code::workflows::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflows::{
     Call, Ending, Entry, Event, Fold, Json, Message, Outcome, PutOff, Request, Start, Status,
 };
 

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-use temporal_code::store::{BucketAddress, BucketOptions, BucketStore, Store};
-use temporal_code::workflow::{inbox_log, run_log};
+use temporal_code::stores::{BucketAddress, BucketOptions, BucketStore, Store};
+use temporal_code::workflows::{inbox_log, run_log};
 
 use crate::damaged::Damaged;
 use crate::servers::moto::Moto;

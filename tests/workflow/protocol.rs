@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use expect_test::expect;
-use temporal_code::store::{Error, Store};
+use temporal_code::stores::{Error, Store};
 
 use crate::scenario::{life, look, store_of, text};
 use crate::support::at;
@@ -49,7 +49,7 @@ async fn every_prefix_of_every_batch_is_safe() {
             for round in 0.. {
                 let (repaired, _) = look(&store, true, at(60)).await;
                 if round == 0 {
-                    let told = |findings: &[temporal_code::store::Finding]| {
+                    let told = |findings: &[temporal_code::stores::Finding]| {
                         findings
                             .iter()
                             .map(|finding| (finding.place.clone(), finding.problem.clone()))

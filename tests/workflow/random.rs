@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use temporal_code::workflow::Fold;
+use temporal_code::workflows::Fold;
 
 use crate::model::{count_types, run};
 use crate::support::{dump, fold, header, log};

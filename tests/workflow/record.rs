@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use temporal_code::store::{Batch, FileOptions, FileStore, LIST_PAGE, Line, Position, Queue, Settings, Store, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, read_inbox, run_log};
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, FileOptions, FileStore, LIST_PAGE, Line, Position, Queue, Settings, Store, Token};
+use temporal_code::workflows::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, read_inbox, run_log};
 
 use crate::fixtures::{files, hold_against, opened};
 use crate::record_example::record;
@@ -142,7 +142,7 @@ async fn what_the_runs_are_for() {
         [("order-4", "message", false), ("order-6", "cancel", true), ("order-8", "message", true)]
     {
         let (inbox, mut found) = (inbox_log(run).expect("a name"), Vec::new());
-        let each = |_: &_, _, entry: temporal_code::workflow::InboxEntry<'_>| found.push(entry.body.kind());
+        let each = |_: &_, _, entry: temporal_code::workflows::InboxEntry<'_>| found.push(entry.body.kind());
         read_inbox(&store, &inbox, folded(run).await.inbox(), each).await.expect("an inbox");
         assert_eq!(found, [what], "{run}");
         let due = store.due(&Queue::default(), at(0), 100).await.expect("entries");
@@ -227,7 +227,7 @@ async fn is_recorded_at(address: &str, settings: &Settings, scores: u64) {
     let runs = (20 * scores).to_string();
     let arguments = [&[address], &AT[..], &["--many", &runs]].concat();
     assert_eq!(said(&arguments, settings).await, Ok(RECORDED.to_owned() + &many(scores)));
-    let address = temporal_code::store::Address::parse(address).expect("an address");
+    let address = temporal_code::stores::Address::parse(address).expect("an address");
     let store = address.open(settings, false).await.expect("a store");
     is_sound_but_for_one(&*store, 27 + 20 * scores).await;
     let refused = said(&arguments, settings).await.expect_err("there are runs");

@@ -1,14 +1,14 @@
-//! Runs as `temporal_code::runs` shows them, and what somebody outside does with them, on stores of ours.
+//! Runs as `temporal_code::workflows` shows them, and what somebody outside does with them, on stores of ours.
 
 use std::sync::Arc;
 
-use temporal_code::chance::{SeededRandom, ThreadRandom};
-use temporal_code::clock::SystemClock;
-use temporal_code::runs::{ClientError, OutgoingMessage, RunClient, RunEvent, Runs, StartRequest, compare_runs};
-use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
-use temporal_code::workflow::{Call, Ending, Event, Json, Status, fold_history, inbox_log, run_log};
+use temporal_code::stores::{FileOptions, FileStore, MemoryStore, Store};
+use temporal_code::workflows::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflows::{
+    Call, ClientError, Ending, Event, Json, OutgoingMessage, RunClient, RunEvent, Runs, StartRequest, Status,
+    compare_runs, fold_history, inbox_log, run_log,
+};
+use temporal_code::{SeededRandom, SystemClock, ThreadRandom, Timestamp};
 
 fn recorded() -> Runs {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs");
@@ -34,7 +34,7 @@ fn message<'a>(event: &'a str, value: &'a Json<'a>, key: Option<&'a str>) -> Out
 
 /// A worker takes the run, does `events` and lets go of it, or ends it.
 async fn work(store: &dyn Store, run: &str, events: Vec<Event<'_>>, ending: Option<Ending<'_>>) {
-    let stamp = || Stamp { token: temporal_code::store::Token::new(&ThreadRandom), now: Timestamp::now() };
+    let stamp = || Stamp { token: temporal_code::stores::Token::new(&ThreadRandom), now: Timestamp::now() };
     let mut fold = fold_history(store, &run_log(run).unwrap()).await.unwrap();
     let hold = WorkerLease { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
     store.apply(&batches::claim(&mut fold, stamp(), hold).unwrap()).await.unwrap();
@@ -50,7 +50,7 @@ fn wait_for(event: &'static str) -> Event<'static> {
 }
 
 fn receive(value: &Json<'_>, inbox: u64, id: &str) -> Event<'static> {
-    let message = temporal_code::workflow::Message {
+    let message = temporal_code::workflows::Message {
         id: id.to_owned().into(),
         event: "allow".into(),
         value: value.clone().into_owned(),
@@ -198,13 +198,13 @@ async fn what_is_started_again_with_its_key_begins_once() {
     let other = client.start(start(&one, None, None)).await.unwrap();
     assert!(other.run.starts_with("greet-") && other.run != "greet-k");
     // A start of which only the first part landed is finished by who asks again.
-    let due = store.due(&temporal_code::store::Queue::default(), Timestamp::MAX, 10).await.unwrap();
+    let due = store.due(&temporal_code::stores::Queue::default(), Timestamp::MAX, 10).await.unwrap();
     let of_first: Vec<_> = due.iter().filter(|due| due.run.id() == "greet-k").cloned().collect();
     assert_eq!(of_first.len(), 1);
-    let token = temporal_code::store::Token::new(&ThreadRandom);
-    store.apply(&temporal_code::store::Batch::new(token).drop_due(of_first[0].clone())).await.unwrap();
+    let token = temporal_code::stores::Token::new(&ThreadRandom);
+    store.apply(&temporal_code::stores::Batch::new(token).drop_due(of_first[0].clone())).await.unwrap();
     assert!(client.start(start(&one, None, Some("k"))).await.unwrap().deduplicated);
-    let due = store.due(&temporal_code::store::Queue::default(), Timestamp::MAX, 10).await.unwrap();
+    let due = store.due(&temporal_code::stores::Queue::default(), Timestamp::MAX, 10).await.unwrap();
     assert!(due.contains(&of_first[0]));
 }
 

@@ -1,14 +1,12 @@
 //! Two runs that live through every batch of the protocol.
 
-use temporal_code::chance::SeededRandom;
-use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
-use temporal_code::workflow::{
-    Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, fold_history,
-    inbox_due, inbox_end, inbox_log, read_inbox, run_log,
+use temporal_code::stores::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
+use temporal_code::workflows::batches::{self, InboxEnd, Stamp, WorkerLease};
+use temporal_code::workflows::{
+    Call, Ending, Event, Fold, FsckOptions, FsckProgress, FsckSummary, InboxBody, InboxEntry, Json, Message, Outcome,
+    PutOff, Request, Start, fold_history, fsck, inbox_due, inbox_end, inbox_log, read_inbox, run_log,
 };
-use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
+use temporal_code::{SeededRandom, Timestamp};
 
 use crate::support::at;
 
@@ -66,7 +64,7 @@ impl Scenario {
         let state = fold.state();
         let inbox = inbox_log(state.run()).expect("a name");
         let mut lines = Vec::new();
-        let each = |_: &temporal_code::store::Name, seq: u64, entry: InboxEntry<'_>| {
+        let each = |_: &temporal_code::stores::Name, seq: u64, entry: InboxEntry<'_>| {
             let entry = match entry.body {
                 InboxBody::Message(message) => InboxBody::Message(message.into_owned()),
                 InboxBody::Cancel(request) => InboxBody::Cancel(request.into_owned()),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use temporal_code::store::{Header, Name};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::{
+use temporal_code::Timestamp;
+use temporal_code::stores::{Header, Name};
+use temporal_code::workflows::{
     Compensation, Ending, Fold, Problem, RunState, Step, StepState, Wait, WaitState, run_log,
 };
 

@@ -7,11 +7,8 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
-use temporal_code::evolution::remote;
-use temporal_code::evolution::scan::ScanError;
-use temporal_code::evolution::source::ReadError;
-use temporal_code::store;
-use temporal_code::text;
+use temporal_code::logs::{self, ReadError, ScanError};
+use temporal_code::{stores, text};
 
 /// Done, or the gate passed.
 pub(crate) const DONE: u8 = 0;
@@ -78,16 +75,16 @@ pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
     let decisions = failure.map_or(&[][..], |failure| &failure.decisions);
     print(json, code, &error.to_string(), &causes, hint.as_deref(), decisions);
     match store_error(error) {
-        Some(store::Error::Denied { .. }) => DENIED,
-        Some(store::Error::Conflict { .. }) => CONFLICT,
+        Some(stores::Error::Denied { .. }) => DENIED,
+        Some(stores::Error::Conflict { .. }) => CONFLICT,
         _ => failure.map_or(USAGE, |failure| failure.exit),
     }
 }
 
 /// What a store said, if that is beneath.
-fn store_error(error: &anyhow::Error) -> Option<&store::Error> {
+fn store_error(error: &anyhow::Error) -> Option<&stores::Error> {
     error.chain().find_map(|cause| match cause.downcast_ref::<io::Error>() {
-        Some(io) => remote::store_error(io),
+        Some(io) => logs::store_error(io),
         None => cause.downcast_ref(),
     })
 }
@@ -106,10 +103,10 @@ fn code_of(error: &anyhow::Error) -> &'static str {
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
     let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && remote::store_error(io).is_none()) {
+    if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && logs::store_error(io).is_none()) {
         return Some("you are not allowed to read it: look at its permissions".into());
     }
-    if let Some(store::Error::Denied { .. }) = store_error(error) {
+    if let Some(stores::Error::Denied { .. }) = store_error(error) {
         let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
                     or AZURE_";
         return Some(hint.into());

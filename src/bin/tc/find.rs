@@ -9,10 +9,8 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
-use temporal_code::evolution::folder::{self, LOG_NAME};
-use temporal_code::evolution::remote::RemoteLog;
-use temporal_code::evolution::source::Source;
-use temporal_code::store::{Address, FileStore, Settings};
+use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
+use temporal_code::stores::{Address, FileStore, Settings};
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -23,7 +21,7 @@ pub(crate) struct Store {
     /// What it is called in messages.
     pub(crate) name: String,
     /// Its logs, in time order.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<LogSource>,
     /// What was asked for, to look again.
     roots: Vec<Root>,
     format: StoreFormat,
@@ -62,14 +60,14 @@ impl Store {
             [Root::Path(root)] if root.is_dir() => Some(root),
             _ => None,
         };
-        let paths = self.sources.iter().filter_map(Source::path).map(Path::to_path_buf).collect::<Vec<_>>();
+        let paths = self.sources.iter().filter_map(LogSource::path).map(Path::to_path_buf).collect::<Vec<_>>();
         let is_part = |path: &PathBuf| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
             name.starts_with("evolution")
         };
         match (folder, paths.as_slice()) {
             (Some(folder), parts) if parts.iter().all(is_part) => Ok(folder.join(LOG_NAME)),
-            (_, [one]) if folder::is_compressed(one) => {
+            (_, [one]) if logs::is_compressed(one) => {
                 let message = format!("{} is compressed: nothing can be appended to it", one.display());
                 Err(Failure::new("usage", message).into())
             }
@@ -116,12 +114,12 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
         };
         for source in found {
             let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
-            if known.insert(path.map_or_else(|| source.clone(), Source::File)) {
+            if known.insert(path.map_or_else(|| source.clone(), LogSource::File)) {
                 sources.push(source);
             }
         }
     }
-    folder::in_time_order(&mut sources);
+    logs::in_time_order(&mut sources);
     let name = |root: &Root| match root {
         Root::Path(path) => path.display().to_string(),
         Root::Remote(log) => log.location().to_string(),
@@ -193,7 +191,7 @@ pub(crate) fn shown(text: &OsString) -> String {
 }
 
 /// The logs of a store that is not files.
-fn logs_of(log: &RemoteLog) -> Result<Vec<Source>> {
+fn logs_of(log: &RemoteLog) -> Result<Vec<LogSource>> {
     let logs = log.sources()?;
     if logs.is_empty() {
         let hint = "trackers make one there; one with another prefix is another store";
@@ -224,27 +222,27 @@ fn near_all() -> Result<Vec<PathBuf>> {
 }
 
 /// The logs that one `--store` stands for.
-fn logs_at(root: &Path, format: StoreFormat) -> Result<Vec<Source>> {
+fn logs_at(root: &Path, format: StoreFormat) -> Result<Vec<LogSource>> {
     if root == Path::new("-") {
-        return Ok(vec![Source::Stdin]);
+        return Ok(vec![LogSource::Stdin]);
     }
     match std::fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => logs_in(root, format),
-        Ok(_) => Ok(vec![Source::File(root.to_path_buf())]),
+        Ok(_) => Ok(vec![LogSource::File(root.to_path_buf())]),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => logs_like(root),
         Err(error) => Err(Failure::new("unreadable", format!("cannot read {}", root.display())).cause(error).into()),
     }
 }
 
 /// The logs in a folder.
-fn logs_in(folder: &Path, format: StoreFormat) -> Result<Vec<Source>> {
+fn logs_in(folder: &Path, format: StoreFormat) -> Result<Vec<LogSource>> {
     let unreadable =
         |cause: std::io::Error| Failure::new("unreadable", format!("cannot read {}", folder.display())).cause(cause);
-    let logs = folder::logs_in(folder).map_err(unreadable)?;
+    let logs = logs::logs_in(folder).map_err(unreadable)?;
     if logs.is_empty() {
         return Err(empty_folder(folder, format));
     }
-    Ok(logs.into_iter().map(Source::File).collect())
+    Ok(logs.into_iter().map(LogSource::File).collect())
 }
 
 fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
@@ -274,7 +272,7 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
 }
 
 /// The files that fit a glob; an error that helps, if it is none or nothing fits.
-fn logs_like(pattern: &Path) -> Result<Vec<Source>> {
+fn logs_like(pattern: &Path) -> Result<Vec<LogSource>> {
     let text = pattern.to_string_lossy();
     if !text.contains(['*', '?', '[']) {
         let failure = Failure::new("not_found", format!("no such file or folder: {text}"));
@@ -295,7 +293,7 @@ fn logs_like(pattern: &Path) -> Result<Vec<Source>> {
             Failure::new("unreadable", message).cause(std::io::Error::from(error))
         })?;
         if path.is_file() {
-            logs.push(Source::File(path));
+            logs.push(LogSource::File(path));
         }
     }
     if logs.is_empty() {

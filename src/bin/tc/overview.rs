@@ -12,7 +12,7 @@ use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::runs::workflows::{self, Workflows};
 use crate::surroundings::Context;
-use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary};
+use temporal_code::logs::{EventFilter, FunctionSummary, Summary};
 use temporal_code::text;
 
 /// How many functions are listed.
@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
         Err(error) => return Err(error),
     };
     let (summary, mut warnings) = match &store {
-        Some(store) => status::read(context, store, &Filter::default())?,
+        Some(store) => status::read(context, store, &EventFilter::default())?,
         None => (Summary::default(), Vec::new()),
     };
     warnings.extend(tally.warnings.iter().cloned());

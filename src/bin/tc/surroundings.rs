@@ -9,9 +9,8 @@ use crate::output::progress;
 use crate::output::table::Tone;
 use crate::output::warnings::{self, Warning};
 use crate::zone::Zone;
-use temporal_code::evolution::scan::{Evidence, Options, ScanError};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
+use temporal_code::logs::{Evidence, ScanError, ScanOptions};
+use temporal_code::{Timestamp, text};
 
 /// The options and the surroundings of one run.
 #[derive(Debug)]
@@ -64,12 +63,12 @@ impl Context {
     pub(crate) fn scan<T>(
         &self,
         store: &Store,
-        scan: impl FnOnce(&Options<'_>) -> Result<(T, Vec<Evidence>), ScanError>,
+        scan: impl FnOnce(&ScanOptions<'_>) -> Result<(T, Vec<Evidence>), ScanError>,
     ) -> Result<(T, Vec<Warning>)> {
         let sizes = store.sources.iter().map(|source| source.size());
         let total = sizes.sum::<Option<u64>>();
         let (result, evidence) = progress::watch(self.global.quiet, total, |progress| {
-            scan(&Options { threads: self.threads(), ..Options::new(progress) })
+            scan(&ScanOptions { threads: self.threads(), ..ScanOptions::new(progress) })
         })?;
         if self.global.strict {
             refuse_any_fault(&evidence)?;

@@ -3,8 +3,8 @@
 use crate::args::TimeStyle;
 use crate::output::figures;
 use crate::surroundings::Context;
-use temporal_code::evolution::summary::Span;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::logs::TimeSpan;
 
 impl Context {
     /// A time in a table of single events: to the second, in the zone asked for.
@@ -27,7 +27,7 @@ impl Context {
     }
 
     /// From when to when, for a sentence.
-    pub(crate) fn span(&self, span: Span) -> Option<String> {
+    pub(crate) fn span(&self, span: TimeSpan) -> Option<String> {
         let (first, last) = (span.first()?, span.last()?);
         let show = |at| match self.global.time {
             Some(TimeStyle::Iso) => Timestamp::to_string(&at),

@@ -5,7 +5,7 @@ use chrono::{Datelike as _, Days, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 
 use crate::error::Failure;
 use crate::surroundings::Context;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
 
 const HINT: &str = "give 2h, 7d, yesterday, \"yesterday 14:00\", monday, 10:30, 2026-06-05, \"2026-06-05 10:30\", \
                     2026-06-05T10:30:00Z or @1780655400";

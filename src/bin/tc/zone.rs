@@ -5,8 +5,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use jiff::tz::{Offset, TimeZone};
 
 use crate::error::Failure;
-use temporal_code::compat::substantial;
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::foreign::substantial;
 
 /// A time zone.
 #[derive(Clone, Debug)]

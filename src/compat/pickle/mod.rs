@@ -5,13 +5,13 @@
 //! put into a pickle costs no more time and memory than [`Limits`] allow, however it is nested, shared or cut.
 //!
 //! ```
-//! use temporal_code::compat::pickle::{Limits, Pickle, ShowLimits};
+//! use temporal_code::foreign::pickle::{Limits, Pickle, ShowLimits};
 //!
 //! // pickle.dumps({"at": [1, 2.5], "who": "Ada"})
 //! let bytes = b"\x80\x04}(\x8c\x02at](K\x01G@\x04\x00\x00\x00\x00\x00\x00e\x8c\x03who\x8c\x03Adau.";
 //! let pickle = Pickle::read(bytes, &Limits::default())?;
 //! assert_eq!(pickle.show(pickle.root(), &ShowLimits::default()).text, "{'at': [1, 2.5], 'who': 'Ada'}");
-//! # Ok::<(), temporal_code::compat::pickle::PickleError>(())
+//! # Ok::<(), temporal_code::foreign::pickle::PickleError>(())
 //! ```
 
 mod error;

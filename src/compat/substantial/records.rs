@@ -286,7 +286,7 @@ impl Reading {
     /// Reads the JSON of a history: what of it can be read, and the first place that cannot.
     ///
     /// ```
-    /// use temporal_code::compat::substantial::{Body, Reading};
+    /// use temporal_code::foreign::substantial::{Body, Reading};
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
     /// let reading = Reading::parse(text);
     /// assert!(matches!(&reading.records.events[0].body, Some(Body::Send(send)) if &*send.name == "by"));

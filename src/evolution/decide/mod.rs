@@ -1,8 +1,8 @@
 //! Deciding about a function: a decision is written only if no other was made about it since its author looked.
 //!
 //! ```
-//! use temporal_code::evolution::decide::{DecideError, Decider};
-//! use temporal_code::evolution::decision::{Change, Decision};
+//! use temporal_code::logs::{DecideError, Decider};
+//! use temporal_code::logs::{Change, Decision};
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("evolution.jsonl");
 //! let promotion = |by: &str| Decision {

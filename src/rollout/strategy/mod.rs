@@ -25,7 +25,7 @@ pub use scheduled::Scheduled;
 /// [`Strategy::weights`]:
 ///
 /// ```
-/// use temporal_code::rollout::{Evolving, Situation, Strategy};
+/// use temporal_code::functions::{Evolving, Situation, Strategy};
 ///
 /// /// v2 on weekends.
 /// struct Weekends;

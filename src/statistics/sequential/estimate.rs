@@ -6,13 +6,13 @@
 use super::stratum::{Arm, Stratum};
 
 /// The number of calls for which the intervals are narrowest.
-pub const CALLS_PLANNED: f64 = 5_000.0;
+pub(crate) const CALLS_PLANNED: f64 = 5_000.0;
 
 /// The least expected number of the rarer outcome in the smaller arm with which a difference is shown.
-pub const RARER_MIN: f64 = 5.0;
+pub(crate) const RARER_MIN: f64 = 5.0;
 
 /// Fewest successes with a latency in each arm with which a ratio of latencies is shown.
-pub const SUCCESSES_MIN: u64 = 30;
+pub(crate) const SUCCESSES_MIN: u64 = 30;
 
 /// Fewest degrees of freedom with which an arm's spread counts as known. Of a canary so small that it is mostly called
 /// once in a stratum, 30 successes can leave 2, and intervals that miss in 11 of 100 experiments where they may in 5.

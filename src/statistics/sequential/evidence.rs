@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::stratum::{Arm, Stratum};
 
 /// Standard deviation of the log odds ratios that are mixed: the evidence grows fastest at differences of about this.
-pub const TAU: f64 = 0.7;
+pub(crate) const TAU: f64 = 0.7;
 
 /// Log odds ratios on each side of 0.
 const SIDE: usize = 60;

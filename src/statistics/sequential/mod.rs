@@ -25,14 +25,13 @@ use std::cmp::Ordering;
 use estimate::{LatencySums, RateSums};
 use evidence::Evidence;
 
-pub use estimate::{CALLS_PLANNED, Estimate, RARER_MIN, SUCCESSES_MIN};
-pub use evidence::TAU;
-pub use stratum::{Arm, STRATUM_CALLS_MIN, Strata, Stratum, Welford};
+pub use estimate::Estimate;
+pub use stratum::{Arm, Strata, Stratum, Welford};
 
 /// What the strata say of the candidate. Of each only sums are kept.
 ///
 /// ```
-/// use temporal_code::statistics::sequential::{Arm, Comparison, Stratum};
+/// use temporal_code::logs::{Arm, SequentialComparison, Stratum};
 /// let mut comparison = Comparison::default();
 /// for _ in 0..3 {
 ///     comparison.add(&Stratum { baseline: Arm::of(45, 1), candidate: Arm::of(5, 4) });

@@ -1,7 +1,7 @@
 //! Calls of two variants, cut into spans of time in which they may be compared.
 
 /// Fewest calls, of both arms together, at which a stratum ends with its minute.
-pub const STRATUM_CALLS_MIN: u64 = 50;
+pub(crate) const STRATUM_CALLS_MIN: u64 = 50;
 
 /// Least latency that is told apart, in milliseconds: the Python package rounds to 0.01 ms, so its 0 is anything less
 /// than half of that.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::estimate::multiplier;
+use super::estimate::{CALLS_PLANNED, multiplier};
 use super::*;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/statistics/sequential.json");

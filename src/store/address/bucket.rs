@@ -32,7 +32,7 @@ impl Provider {
 /// Where a store is: a bucket, and what the keys of its objects begin with.
 ///
 /// ```
-/// use temporal_code::store::BucketAddress;
+/// use temporal_code::stores::BucketAddress;
 /// let address = BucketAddress::parse("s3://logs/teams/search/").unwrap();
 /// assert_eq!((address.bucket(), address.prefix()), ("logs", "teams/search"));
 /// assert_eq!(address.to_string(), "s3://logs/teams/search");

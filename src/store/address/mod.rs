@@ -78,7 +78,7 @@ impl Address {
     /// what is behind `file://`, and all that has no word and `://` in front, is a path.
     ///
     /// ```
-    /// use temporal_code::store::Address;
+    /// use temporal_code::stores::Address;
     /// assert_eq!(Address::parse(".tc").unwrap().to_string(), ".tc");
     /// assert_eq!(Address::parse("redis://:secret@db.example/1").unwrap().to_string(), "redis://db.example:6379/1");
     /// assert!(Address::parse("ftp://example").is_err());

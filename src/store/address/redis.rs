@@ -44,7 +44,7 @@ impl RedisAddress {
     /// [`RedisOptions::password`].
     ///
     /// ```
-    /// use temporal_code::store::RedisAddress;
+    /// use temporal_code::stores::RedisAddress;
     /// let address = RedisAddress::parse("rediss://worker:secret@redis.example.com/2?prefix=shop").unwrap();
     /// assert_eq!(address.to_string(), "rediss://redis.example.com:6379/2?prefix=shop");
     /// ```

@@ -97,7 +97,7 @@ impl BucketStore {
     /// passed; all others are left alone. Plain HTTP is spoken where the endpoint says `http://`.
     ///
     /// ```
-    /// use temporal_code::store::{BucketAddress, BucketOptions, BucketStore, Store as _};
+    /// use temporal_code::stores::{BucketAddress, BucketOptions, BucketStore, Store as _};
     /// let address = BucketAddress::parse("s3://logs/team").unwrap();
     /// let settings = [
     ///     ("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:9000".to_owned()),

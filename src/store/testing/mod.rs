@@ -13,8 +13,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use temporal_code::store::testing::contract::Medium;
-//! use temporal_code::store::{Error, MemoryStore, Store};
+//! use temporal_code::testing::contract::Medium;
+//! use temporal_code::stores::{Error, MemoryStore, Store};
 //!
 //! /// What keeps the logs: the folder, the server or, as here, the memory that all handles share.
 //! #[derive(Default)]

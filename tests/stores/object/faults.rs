@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use temporal_code::chance::{SeededRandom, ThreadRandom};
-use temporal_code::store::testing::contract::{self, Medium};
-use temporal_code::store::{Batch, BucketStore, Due, Error, Position, Queue, RetryPolicy, RetryingStore, Store};
-use temporal_code::time::Timestamp;
+use temporal_code::stores::{Batch, BucketStore, Due, Error, Position, Queue, RetryPolicy, RetryingStore, Store};
+use temporal_code::testing::contract::{self, Medium};
+use temporal_code::{SeededRandom, ThreadRandom, Timestamp};
 
 use super::{Place, SECRET, dense, line, log, numbers, one, push, token};
 use crate::servers::moto::Moto;
@@ -270,7 +269,7 @@ impl Chaos {
 fn chaos(seed: u64) -> impl FnMut(&Seen) -> Fault + Send {
     let random = SeededRandom::new(seed);
     move |seen| {
-        use temporal_code::chance::Random as _;
+        use temporal_code::Random as _;
         match ((random.uniform() * 40.0) as u32, seen.is_create) {
             (0, _) => Fault::Answer(503, "SlowDown"),
             (1, true) => Fault::Answer(409, "ConditionalRequestConflict"),

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::testing::contract::Medium;
-use temporal_code::store::{
+use temporal_code::stores::{
     Batch, BucketAddress, BucketOptions, BucketStore, Error, Kind, Line, Name, Position, Store, Token,
 };
-use temporal_code::store_contract;
+use temporal_code::testing::contract::Medium;
+use temporal_code::{ThreadRandom, store_contract};
 
 use crate::servers::moto::{Moto, request};
 use crate::servers::s3_proxy::{Fault, Proxy};
@@ -145,7 +144,7 @@ macro_rules! on_s3s {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    temporal_code::store::testing::contract::$module::$name(&super::OnFolder::new().await).await;
+                    temporal_code::testing::contract::$module::$name(&super::OnFolder::new().await).await;
                 }
             )*
         }

@@ -1,7 +1,7 @@
 //! What calls cost, in requests, and the folds that make reading cheap.
 
-use temporal_code::store::{Batch, BucketStore, Due, Error, Name, Position, Queue, Requests, Store, Watched};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, BucketStore, Due, Error, Name, Position, Queue, Requests, Store, Watched};
 
 use super::{OnFolder, Place, dense, key, line, log, numbers, one, push, push_many, token};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use temporal_code::store::{BucketAddress, BucketOptions, BucketStore, Error, Position, Store};
+use temporal_code::stores::{BucketAddress, BucketOptions, BucketStore, Error, Position, Store};
 
 use super::{Place, SECRET, dense, log, numbers, one, push};
 use crate::servers::moto::{Moto, Serving};

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use temporal_code::store::{
+use temporal_code::Timestamp;
+use temporal_code::stores::{
     Batch, Due, Error, Position, Queue, RedisAddress, RedisOptions, RedisStore, Store, Watched,
 };
-use temporal_code::time::Timestamp;
 
 use super::{dense, name, one, push, token};
 use crate::servers::redis::{RedisServer, Setup};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::store::{Batch, Due, Error, Position, Queue, RedisOptions, RedisStore, Store, Watched};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, Due, Error, Position, Queue, RedisOptions, RedisStore, Store, Watched};
 
 use super::{KIND, dense, line, name, one, push, token};
 use crate::servers::redis::{RedisServer, Setup};

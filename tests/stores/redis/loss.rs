@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use temporal_code::store::{Batch, Due, Error, Position, Queue, RedisOptions, RedisStore, Store, Watched};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, Due, Error, Position, Queue, RedisOptions, RedisStore, Store, Watched};
 
 use super::{dense, line, name, one, push, token};
 use crate::servers::redis::{RedisServer, Setup};

@@ -9,10 +9,9 @@ mod watches;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::testing::contract::Medium;
-use temporal_code::store::{Batch, Error, Kind, Line, Name, Position, Store, Token};
-use temporal_code::store_contract;
+use temporal_code::stores::{Batch, Error, Kind, Line, Name, Position, Store, Token};
+use temporal_code::testing::contract::Medium;
+use temporal_code::{ThreadRandom, store_contract};
 
 use crate::servers::redis::RedisServer;
 

@@ -1,10 +1,10 @@
 //! Keys that are not as a store makes them, and what is large or hostile.
 
-use temporal_code::store::{
+use temporal_code::Timestamp;
+use temporal_code::stores::{
     Batch, Due, Error, Finding, InvalidName, Kind, LINE_BYTES_MAX, Line, Name, Position, Queue, RedisOptions,
     RedisStore, Store,
 };
-use temporal_code::time::Timestamp;
 
 use super::{KIND, dense, line, name, one, push, token};
 use crate::servers::redis::{RedisServer, Setup};
@@ -149,9 +149,9 @@ async fn headers_with_blanks_are_understood() {
     raw(&server, &[b"RPUSH", b"{tc}:log:runs/a", br#" {"seq" : 1,	"token": "00000000000000aa" , "text":"one"}"#]);
     let end = store.end(&log).await.unwrap();
     assert_eq!((end.last.number(), end.sealed), (1, false));
-    let other = Position::behind(temporal_code::store::Header {
+    let other = Position::behind(temporal_code::stores::Header {
         seq: 1,
-        token: temporal_code::store::Token::from_bits(0xab),
+        token: temporal_code::stores::Token::from_bits(0xab),
         more: false,
         sealed: false,
     });

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::store::{Batch, Due, Position, Queue, Store, Watch, Watched};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::stores::{Batch, Due, Position, Queue, Store, Watch, Watched};
 
 use super::{name, push, token};
 use crate::servers::redis::{RedisServer, Setup};

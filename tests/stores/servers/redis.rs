@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ::redis::{Client, Connection, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
-use temporal_code::store::{RedisAddress, RedisOptions, RedisStore};
+use temporal_code::stores::{RedisAddress, RedisOptions, RedisStore};
 
 /// How long a server may take to start, on a machine that has other things to do.
 const START_MAX: Duration = Duration::from_secs(30);

@@ -16,8 +16,7 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use crate::when::span;
-use temporal_code::evolution::clean::{CleanPlan, Fate};
-use temporal_code::evolution::source::Source;
+use temporal_code::logs::{CleanPlan, Fate, LogSource};
 use temporal_code::text;
 
 /// Delete logs, or their older events
@@ -74,8 +73,8 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
 
 /// Logs that somebody copied into an object store: they are not ours to delete.
 fn copies(store: &Store, plans: &[CleanPlan]) -> Vec<Warning> {
-    let is_planned = |source: &&Source| plans.iter().any(|plan| plan.name == source.name());
-    let left = store.sources.iter().filter(|source| matches!(source, Source::Remote(_)) && !is_planned(source));
+    let is_planned = |source: &&LogSource| plans.iter().any(|plan| plan.name == source.name());
+    let left = store.sources.iter().filter(|source| matches!(source, LogSource::Remote(_)) && !is_planned(source));
     match left.count() as u64 {
         0 => Vec::new(),
         count => {
@@ -97,9 +96,9 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<CleanP
     let mut plans = Vec::new();
     for source in &store.sources {
         let path = match source {
-            Source::File(path) => path,
-            Source::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
-            Source::Remote(_) => continue,
+            LogSource::File(path) => path,
+            LogSource::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
+            LogSource::Remote(_) => continue,
         };
         let failed = |cause| Failure::new("unreadable", format!("cannot read {}", path.display())).cause(cause);
         plans.push(CleanPlan::of_file(path, older_than).map_err(|cause: io::Error| failed(cause))?);

@@ -12,9 +12,9 @@ use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use crate::who::whoever;
-use temporal_code::evolution::decide::{DecideError, Decider, Expectation, LastEvent};
-use temporal_code::evolution::decision::{Change, Decision};
-use temporal_code::evolution::summary::{Filter, FunctionSummary};
+use temporal_code::logs::{
+    Change, DecideError, Decider, Decision, EventFilter, Expectation, FunctionSummary, LastEvent,
+};
 use temporal_code::text;
 
 /// Options of all three.
@@ -91,7 +91,7 @@ pub(crate) fn run(
     let mut decider = decider(context, function, args, &log)?;
     // What is read from here on is all that the decider has seen, and perhaps more.
     let store = context.store()?;
-    let (summary, warnings) = status::read(context, &store, &Filter::default())?;
+    let (summary, warnings) = status::read(context, &store, &EventFilter::default())?;
     let found = summary.function(function);
     if found.is_none() && !args.force {
         return Err(refusal_of_function(function, &store, summary.functions.iter().map(|function| &*function.name)));

@@ -13,7 +13,7 @@ use crate::output::figures::count;
 use crate::output::table::{Cell, Column, Table};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::evolution::summary::{FunctionSummary, Summary};
+use temporal_code::logs::{FunctionSummary, Summary};
 use temporal_code::text;
 
 /// The kinds that the Python package writes.

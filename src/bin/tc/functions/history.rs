@@ -16,14 +16,11 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::evolution::event::{self, Event, Kind, Name};
-use temporal_code::evolution::follow::{Follower, Notice, Spot, Update};
-use temporal_code::evolution::source::Source;
-use temporal_code::evolution::summary::Filter;
-use temporal_code::evolution::tail::{self, Fit, Found, Query, Tail};
-use temporal_code::json;
-use temporal_code::text;
-use temporal_code::time::Timestamp;
+use temporal_code::logs::{
+    self, EventFilter, EventKind, EventQuery, Fit, Follower, FoundEvent, LogEvent, LogSource, LoggedName, Notice, Spot,
+    Tail, Update,
+};
+use temporal_code::{Timestamp, json, text};
 
 /// Show the last events, of all functions or of one
 ///
@@ -66,8 +63,8 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         None => COUNT,
     };
     let store = context.store()?;
-    let Filter { since, until, .. } = args.range.filter(context)?;
-    let query = Query {
+    let EventFilter { since, until, .. } = args.range.filter(context)?;
+    let query = EventQuery {
         function: args.function.clone().filter(|name| !name.is_empty()),
         kind: args.kind.clone(),
         variant: args.variant.clone(),
@@ -102,35 +99,35 @@ fn parse_count(text: &str) -> Result<usize> {
     }
 }
 
-fn read(context: &Context, store: &Store, query: &Query, count: usize) -> Result<(Tail, Vec<Warning>)> {
+fn read(context: &Context, store: &Store, query: &EventQuery, count: usize) -> Result<(Tail, Vec<Warning>)> {
     let (mut tail, warnings) = context.scan(store, |options| {
-        let mut tail = tail::tail(&store.sources, query, count, options)?;
+        let mut tail = logs::tail(&store.sources, query, count, options)?;
         let evidence = std::mem::take(&mut tail.evidence);
         Ok((tail, evidence))
     })?;
     if !matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown) {
-        tail::number_lines(&store.sources, &mut tail.events, context.threads())?;
+        logs::number_lines(&store.sources, &mut tail.events, context.threads())?;
     }
     Ok((tail, warnings))
 }
 
 /// Tells a function without such events from one that does not exist.
-fn refuse_unknown_function(context: &Context, store: &Store, query: &Query) -> Result<()> {
+fn refuse_unknown_function(context: &Context, store: &Store, query: &EventQuery) -> Result<()> {
     let Some(name) = &query.function else { return Ok(()) };
     if name.parse::<u64>().is_ok() {
         let hint = format!("for the last {name} events of all functions: tc history --limit {name}");
         return Err(Failure::new("unknown_function", format!("no events of a function `{name}`")).hint(hint).into());
     }
-    if store.sources.contains(&Source::Stdin) {
+    if store.sources.contains(&LogSource::Stdin) {
         return Err(unknown_function(name, store, []));
     }
-    let (summary, _) = status::read(context, store, &Filter::default())?;
+    let (summary, _) = status::read(context, store, &EventFilter::default())?;
     let known = || summary.functions.iter().map(|function| &*function.name);
     if known().any(|known| known.contains(name)) { Ok(()) } else { Err(unknown_function(name, store, known())) }
 }
 
 /// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`.
-fn item(file: &str, found: &Found) -> String {
+fn item(file: &str, found: &FoundEvent) -> String {
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     let mut index = HashMap::new();
     // It was read as an object when it was found.
@@ -152,10 +149,10 @@ fn item(file: &str, found: &Found) -> String {
 }
 
 /// `empty` is said if there are none.
-fn sections(context: &Context, query: &Query, tail: &Tail, empty: &str) -> Vec<Section> {
+fn sections(context: &Context, query: &EventQuery, tail: &Tail, empty: &str) -> Vec<Section> {
     let mut table = Table::new(columns());
     for found in &tail.events {
-        let _ = event::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
+        let _ = logs::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
     }
     if table.is_empty() {
         return vec![Section::text(empty.to_owned())];
@@ -180,16 +177,16 @@ fn columns() -> [Column; 6] {
     ]
 }
 
-fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
-    let name = |name: &Option<Name<'_>>| name.as_ref().map_or(Cell::new("-"), |name| Cell::name(name.as_str()));
-    let call = event.kind == Kind::Call;
+fn cells(context: &Context, text: &str, event: &LogEvent<'_>) -> Vec<Cell> {
+    let name = |name: &Option<LoggedName<'_>>| name.as_ref().map_or(Cell::new("-"), |name| Cell::name(name.as_str()));
+    let call = event.kind == EventKind::Call;
     let what = match &event.kind {
-        Kind::Call if event.outcome.success => Cell::new("ok"),
-        Kind::Call => Cell::new("FAILED").tone(Tone::Bad),
-        Kind::Promotion => Cell::new("promoted").tone(Tone::Good),
-        Kind::Rollback => Cell::new("rolled back").tone(Tone::Bad),
-        Kind::WeightChange => Cell::new("weight").tone(Tone::Warn),
-        Kind::Other(kind) => Cell::new(text::shorten(kind, 40)),
+        EventKind::Call if event.outcome.success => Cell::new("ok"),
+        EventKind::Call => Cell::new("FAILED").tone(Tone::Bad),
+        EventKind::Promotion => Cell::new("promoted").tone(Tone::Good),
+        EventKind::Rollback => Cell::new("rolled back").tone(Tone::Bad),
+        EventKind::WeightChange => Cell::new("weight").tone(Tone::Warn),
+        EventKind::Other(kind) => Cell::new(text::shorten(kind, 40)),
     };
     let latency = event.outcome.latency_ns.filter(|_| call).map_or(String::new(), |ns| duration_ns(ns as f64));
     let detail = detail(text, event);
@@ -205,7 +202,7 @@ fn cells(context: &Context, text: &str, event: &Event<'_>) -> Vec<Cell> {
 }
 
 /// What there is to say of an event beyond its columns: a value or an error, a reason, the weights.
-fn detail(text: &str, event: &Event<'_>) -> String {
+fn detail(text: &str, event: &LogEvent<'_>) -> String {
     let member = |wanted: &str| {
         let mut found = None;
         let _ = json::object(text, 0, |key, value| found = if key == wanted { Some(value) } else { found });
@@ -213,9 +210,9 @@ fn detail(text: &str, event: &Event<'_>) -> String {
     };
     let by = || member("by").map(|by| format!(" by {by}")).unwrap_or_default();
     match &event.kind {
-        Kind::Call if event.outcome.success => member("value").unwrap_or_default(),
-        Kind::Call => member("error").unwrap_or_default(),
-        Kind::WeightChange => {
+        EventKind::Call if event.outcome.success => member("value").unwrap_or_default(),
+        EventKind::Call => member("error").unwrap_or_default(),
+        EventKind::WeightChange => {
             let weight = |name: &str| match member(name)?.parse::<f64>() {
                 Ok(weight) if (weight * 100.0).is_finite() => Some(percent(weight)),
                 _ => None,
@@ -224,17 +221,17 @@ fn detail(text: &str, event: &Event<'_>) -> String {
             let reason = member("reason").map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{} → {}{}{reason}", shown("old_weight"), shown("new_weight"), by())
         }
-        Kind::Rollback | Kind::Promotion => {
+        EventKind::Rollback | EventKind::Promotion => {
             let (by, reason) = (by(), member("reason").unwrap_or_default());
             let gap = if by.is_empty() || reason.is_empty() { "" } else { ": " };
             format!("{}{gap}{reason}", by.trim_start())
         }
-        Kind::Other(_) => text.to_string(),
+        EventKind::Other(_) => text.to_string(),
     }
 }
 
 /// Prints the last events, then each new one as it comes, until interrupted.
-fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Result<u8> {
+fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) -> Result<u8> {
     match context.global.output() {
         OutputFormat::Csv => return Err(only_jsonl("csv")),
         OutputFormat::Markdown => return Err(only_jsonl("markdown")),
@@ -251,11 +248,11 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
     for found in &tail.events {
         let file = store.sources[found.log].name();
         let mut result = Ok(());
-        let _ = event::read_line(found.text.as_bytes(), &mut |event| result = printer.print(&file, found, &event));
+        let _ = logs::read_line(found.text.as_bytes(), &mut |event| result = printer.print(&file, found, &event));
         result?;
     }
     crate::output::warnings::print(&warnings, context.global.verbose);
-    if store.sources.iter().all(|source| *source == Source::Stdin) {
+    if store.sources.iter().all(|source| *source == LogSource::Stdin) {
         return Ok(DONE);
     }
     loop {
@@ -267,7 +264,7 @@ fn follow(context: &Context, store: &Store, query: &Query, count: usize) -> Resu
 /// Prints events one at a time.
 struct Printer<'a> {
     context: &'a Context,
-    query: &'a Query,
+    query: &'a EventQuery,
     /// A function has the very name that was asked for: those with the name in theirs are not meant.
     exact: bool,
     /// Of all columns but the last.
@@ -286,7 +283,7 @@ impl Printer<'_> {
                     Some(Fit::Exact) => self.exact = true,
                 }
                 let text = text.to_string();
-                let found = Found { text, at: event.at, log: 0, part: None, offset, line };
+                let found = FoundEvent { text, at: event.at, log: 0, part: None, offset, line };
                 return self.print(file, &found, event);
             }
             Update::Notice(notice) => notice,
@@ -313,7 +310,7 @@ impl Printer<'_> {
         }
     }
 
-    fn print(&mut self, file: &str, found: &Found, event: &Event<'_>) -> Result<()> {
+    fn print(&mut self, file: &str, found: &FoundEvent, event: &LogEvent<'_>) -> Result<()> {
         let line = match self.context.global.output() {
             OutputFormat::Table => self.row(&found.text, event),
             _ => text::json(&item(file, found)).into_owned() + "\n",
@@ -322,7 +319,7 @@ impl Printer<'_> {
     }
 
     /// A row whose columns grow with what comes: how wide they will have to be is not known.
-    fn row(&mut self, text: &str, event: &Event<'_>) -> String {
+    fn row(&mut self, text: &str, event: &LogEvent<'_>) -> String {
         const WIDTH_MAX: usize = 24;
         const GAP: usize = 2;
         let mut cells = cells(self.context, text, event);

@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::functions::decide::{self, DecideArgs, Proposal};
 use crate::surroundings::Context;
-use temporal_code::evolution::decision::Change;
+use temporal_code::logs::Change;
 
 /// Give a variant all traffic
 ///

@@ -13,9 +13,9 @@ use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::evolution::report::{Comparison, Decision, Report, Verdict};
-use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
-use temporal_code::statistics::interval;
+use temporal_code::logs::{
+    self, FunctionSummary, Recommendation, Report, Tally, VariantComparison, VariantSummary, Verdict,
+};
 use temporal_code::text;
 
 /// Compare a function's variants, and say what follows
@@ -50,9 +50,9 @@ pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let sections = || sections(context, &report);
     Answer { schema: "tc.report/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
     Ok(match report.verdict.decision {
-        Decision::Promote => DONE,
-        Decision::Rollback | Decision::Invalid => NEGATIVE,
-        Decision::Inconclusive => PENDING,
+        Recommendation::Promote => DONE,
+        Recommendation::Rollback | Recommendation::Invalid => NEGATIVE,
+        Recommendation::Inconclusive => PENDING,
     })
 }
 
@@ -160,7 +160,7 @@ impl<'a> VariantShape<'a> {
 }
 
 impl<'a> ComparisonShape<'a> {
-    fn new(other: &Comparison<'a>, baseline: Option<&Tally>) -> Self {
+    fn new(other: &VariantComparison<'a>, baseline: Option<&Tally>) -> Self {
         let ratio = |figure: fn(&Tally) -> Option<f64>| baseline.and_then(|baseline| other.ratio(baseline, figure));
         ComparisonShape {
             variant: &other.variant.name,
@@ -210,9 +210,9 @@ fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
 fn conclusion(context: &Context, report: &Report<'_>) -> String {
     let verdict = &report.verdict;
     let tone = match verdict.decision {
-        Decision::Promote => Tone::Good,
-        Decision::Rollback | Decision::Invalid => Tone::Bad,
-        Decision::Inconclusive => Tone::Warn,
+        Recommendation::Promote => Tone::Good,
+        Recommendation::Rollback | Recommendation::Invalid => Tone::Bad,
+        Recommendation::Inconclusive => Tone::Warn,
     };
     let variant = verdict.variant.as_ref().map(|name| format!(" {}", text::harmless(name))).unwrap_or_default();
     let decision = tone.paint(&format!("{}{variant}", verdict.decision.name()), context.colours);
@@ -237,7 +237,7 @@ fn variants(report: &Report<'_>) -> Table {
     ]);
     for variant in &report.function.variants {
         let own = &variant.primary;
-        let interval = interval::wilson(own.successes, own.calls);
+        let interval = logs::wilson(own.successes, own.calls);
         table.row([
             Cell::name(&variant.name),
             Cell::new(count(own.calls)),

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::error::Failure;
 use crate::functions::decide::{self, DecideArgs, Proposal, Subject};
 use crate::surroundings::Context;
-use temporal_code::evolution::decision::Change;
+use temporal_code::logs::Change;
 
 /// Take a variant's traffic away
 ///

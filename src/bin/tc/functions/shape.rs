@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::output::figures::percent;
-use temporal_code::evolution::decision::Change;
-use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
-use temporal_code::statistics::interval::{self, Interval};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::logs::{self, Change, FunctionSummary, Interval, Tally, VariantSummary};
 
 /// Latencies in milliseconds; members are null where no call has one.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -190,7 +188,7 @@ pub(crate) struct IntervalShape {
 impl IntervalShape {
     /// Wilson's interval for a success rate.
     pub(crate) fn wilson(tally: &Tally) -> Option<Self> {
-        interval::wilson(tally.successes, tally.calls).map(|interval| Self::new(interval, "wilson, one look"))
+        logs::wilson(tally.successes, tally.calls).map(|interval| Self::new(interval, "wilson, one look"))
     }
 
     pub(crate) fn new(interval: Interval, method: &'static str) -> Self {

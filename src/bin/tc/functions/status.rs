@@ -12,10 +12,8 @@ use crate::output::warnings::{Spot, Warning};
 use crate::output::{Answer, Section};
 use crate::runs::workflows::{self, Workflows};
 use crate::surroundings::Context;
-use temporal_code::evolution::source::Source;
-use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
+use temporal_code::logs::{EventFilter, FunctionSummary, LogSource, Summary, Tally};
+use temporal_code::{Timestamp, text};
 
 /// Show every function: calls, variants with share, success and latency, decisions; and every workflow
 ///
@@ -42,11 +40,11 @@ pub(crate) struct RangeArgs {
 
 impl RangeArgs {
     /// The filter for this span of time.
-    pub(crate) fn filter(&self, context: &Context) -> Result<Filter> {
+    pub(crate) fn filter(&self, context: &Context) -> Result<EventFilter> {
         let when = |flag, text: &Option<String>| text.as_ref().map(|text| context.when(flag, text)).transpose();
         let (since, until) = (when("since", &self.since)?, when("until", &self.until)?);
         context.check_range(since, until)?;
-        Ok(Filter { since, until, ..Filter::default() })
+        Ok(EventFilter { since, until, ..EventFilter::default() })
     }
 }
 
@@ -123,7 +121,7 @@ fn workflows_alone(context: &Context, args: &StatusArgs, mut tally: Workflows) -
 }
 
 /// Reads the store's logs into a summary.
-pub(crate) fn read(context: &Context, store: &Store, filter: &Filter) -> Result<(Summary, Vec<Warning>)> {
+pub(crate) fn read(context: &Context, store: &Store, filter: &EventFilter) -> Result<(Summary, Vec<Warning>)> {
     let (summary, mut warnings) = context.scan(store, |options| Summary::read(&store.sources, filter, options))?;
     if filter.lets_all_through() && summary.kinds().is_empty() && warnings.iter().any(|warning| warning.loses) {
         return Err(no_log(store, &warnings));
@@ -157,14 +155,14 @@ pub(crate) fn function<'a>(
     summary: &'a Summary,
     name: &str,
     store: &Store,
-    filter: &Filter,
+    filter: &EventFilter,
 ) -> Result<&'a FunctionSummary> {
     if let Some(function) = summary.function(name) {
         return Ok(function);
     }
     let mut all = None;
-    if !filter.lets_all_through() && !store.sources.contains(&Source::Stdin) {
-        all = Some(read(context, store, &Filter::default())?.0);
+    if !filter.lets_all_through() && !store.sources.contains(&LogSource::Stdin) {
+        all = Some(read(context, store, &EventFilter::default())?.0);
     }
     let all = all.as_ref().unwrap_or(summary);
     if let Some(function) = all.function(name) {
@@ -182,10 +180,10 @@ pub(crate) fn no_events(
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<String> {
-    if since.or(until).is_none() || store.sources.contains(&Source::Stdin) {
+    if since.or(until).is_none() || store.sources.contains(&LogSource::Stdin) {
         return Ok("No events.\n".into());
     }
-    let (all, _) = read(context, store, &Filter::default())?;
+    let (all, _) = read(context, store, &EventFilter::default())?;
     let last = all.functions.iter().filter_map(|function| function.span().last()).max();
     Ok(match last {
         Some(last) => format!("No events in this span of time. The last event was at {}.\n", context.clock(Some(last))),

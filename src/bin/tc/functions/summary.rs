@@ -10,7 +10,7 @@ use crate::output::figures::{count, counted, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::evolution::summary::{Filter, FunctionSummary, Tally};
+use temporal_code::logs::{EventFilter, FunctionSummary, Tally};
 use temporal_code::text;
 
 /// Show one function's variants: calls, success, latencies, errors by message, first and last seen
@@ -24,7 +24,7 @@ pub(crate) struct SummaryArgs {
 
 pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
     let store = context.store()?;
-    let filter = Filter { errors: true, ..args.range.filter(context)? };
+    let filter = EventFilter { errors: true, ..args.range.filter(context)? };
     let (summary, warnings) = status::read(context, &store, &filter)?;
     let function = status::function(context, &summary, &args.function, &store, &filter)?;
     let items = || Ok(vec![serde_json::to_string(&FunctionShape::new(function, true))?]);

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::functions::decide::{self, DecideArgs, Proposal, Subject};
 use crate::output::figures::percent;
 use crate::surroundings::Context;
-use temporal_code::evolution::decision::Change;
+use temporal_code::logs::Change;
 
 /// Set a variant's share of traffic
 ///

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use temporal_code::evolution::source::Progress;
+use temporal_code::logs::ReadProgress;
 
 /// How long a scan takes before the bar shows.
 const PATIENCE: Duration = Duration::from_millis(500);
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// Runs `work`, and shows how far it is on a terminal unless `quiet`; `total` is in bytes, if known.
-pub(crate) fn watch<T>(quiet: bool, total: Option<u64>, work: impl FnOnce(&Progress) -> T) -> T {
-    let progress = Progress::default();
+pub(crate) fn watch<T>(quiet: bool, total: Option<u64>, work: impl FnOnce(&ReadProgress) -> T) -> T {
+    let progress = ReadProgress::default();
     shown(quiet, || bar(total), || progress.bytes(), || work(&progress))
 }
 

@@ -5,8 +5,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use crate::output::figures::counted;
-use temporal_code::evolution::event::Fault;
-use temporal_code::evolution::scan::{Evidence, Place};
+use temporal_code::logs::{Evidence, LineFault, LinePlace};
 use temporal_code::text;
 
 /// Something that an answer leaves out, or that a reader should know of.
@@ -36,8 +35,8 @@ pub(crate) struct Spot {
     pub(crate) problem: String,
 }
 
-impl From<&Place> for Spot {
-    fn from(place: &Place) -> Self {
+impl From<&LinePlace> for Spot {
+    fn from(place: &LinePlace) -> Self {
         Spot { part: place.part.clone(), line: place.line, offset: place.offset, problem: place.fault.to_string() }
     }
 }
@@ -64,14 +63,14 @@ pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for log in evidence {
         let mut add = |warning: Warning| warnings.push(Warning { file: Some(log.name.clone()), ..warning });
-        let spots = |is_meant: fn(&Fault) -> bool| {
+        let spots = |is_meant: fn(&LineFault) -> bool| {
             let places = log.places.iter().filter(|place| is_meant(&place.fault));
             places.map(Spot::from).collect::<Vec<_>>()
         };
-        let is_lost = |fault: &Fault| matches!(fault, Fault::Lost(_));
+        let is_lost = |fault: &LineFault| matches!(fault, LineFault::Lost(_));
         if log.skipped > 0 {
             let message = format!("{} skipped", counted(log.skipped, "line", "lines"));
-            let places = spots(|fault| fault.loses() && !matches!(fault, Fault::Lost(_)));
+            let places = spots(|fault| fault.loses() && !matches!(fault, LineFault::Lost(_)));
             add(Warning { count: Some(log.skipped), places, ..Warning::lost(message) });
         }
         if log.glued > 0 {

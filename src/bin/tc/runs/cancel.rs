@@ -11,11 +11,8 @@ use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use crate::who::whoever;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::clock::SystemClock;
-use temporal_code::runs::{RunClient, RunFormat};
-use temporal_code::text;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{RunClient, RunFormat, Status};
+use temporal_code::{SystemClock, ThreadRandom, text};
 
 /// Ask that a workflow run be cancelled
 ///

@@ -3,9 +3,8 @@
 use crate::args::TimeStyle;
 use crate::output::table::Tone;
 use crate::surroundings::Context;
-use temporal_code::runs::{Run, Waiting};
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::Timestamp;
+use temporal_code::workflows::{Run, Status, Waiting};
 
 /// Most names in one sentence.
 const NAMES_MAX: usize = 3;

@@ -17,11 +17,9 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section, progress};
 use crate::surroundings::Context;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::store::{Address, FileStore, Finding, Store};
-use temporal_code::text;
-use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
-use temporal_code::workflow::{INBOX, RUNS};
+use temporal_code::stores::{Address, FileStore, Finding, Store};
+use temporal_code::workflows::{FsckOptions, FsckProgress, FsckSummary, INBOX, RUNS, fsck};
+use temporal_code::{ThreadRandom, text};
 
 /// Most findings that are kept and shown; the others are counted.
 const FINDINGS_MAX: usize = 10_000;

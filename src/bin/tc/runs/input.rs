@@ -5,8 +5,8 @@ use std::io::Read as _;
 use anyhow::Result;
 
 use crate::error::Failure;
-use temporal_code::store::LINE_BYTES_MAX;
-use temporal_code::workflow::Json;
+use temporal_code::stores::LINE_BYTES_MAX;
+use temporal_code::workflows::Json;
 
 /// The value that an argument stands for; without one, null. With `text` it is taken for text, whatever it looks like.
 pub(crate) fn value(argument: Option<&str>, text: bool) -> Result<Json<'static>> {

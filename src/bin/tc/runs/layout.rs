@@ -5,8 +5,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::args::OutputFormat;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::surroundings::Context;
-use temporal_code::text;
-use temporal_code::time::Timestamp;
+use temporal_code::{Timestamp, text};
 
 /// Most lines of a cell.
 const LINES_MAX: usize = 5;

@@ -17,10 +17,9 @@ use crate::output::{Answer, Section, progress};
 use crate::runs::describe;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::compat::substantial::Filter;
-use temporal_code::runs::{ListCounts, ListItem, Run, RunList, RunOrder, RunQuery, Runs};
+use temporal_code::foreign::substantial::Filter;
 use temporal_code::text;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{ListCounts, ListItem, Run, RunList, RunOrder, RunQuery, Runs, Status};
 
 /// List workflow runs: where each stands, what it waits for, and since when
 ///
@@ -102,7 +101,7 @@ impl Evidence {
         warnings::add_lost(&mut self.warnings, message);
     }
 
-    fn could_not_read(&mut self, id: &str, error: temporal_code::store::Error) {
+    fn could_not_read(&mut self, id: &str, error: temporal_code::stores::Error) {
         self.unread += 1;
         if self.unread == 1 {
             let causes = anyhow::Error::from(error);

@@ -18,12 +18,11 @@ use crate::runs::describe;
 use crate::runs::layout::{with_clocks, wrapped};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{
-    EventSummary, Run, RunDetails, RunEvent, RunFormat, RunProblem, Runs, Seq, StateView, StatusDetail, StepView,
+use temporal_code::workflows::{
+    EventSummary, Run, RunDetails, RunEvent, RunFormat, RunProblem, Runs, Seq, StateView, Status, StatusDetail,
+    StepView,
 };
-use temporal_code::text;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::{Timestamp, text};
 
 /// Most events of which the changes are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
@@ -357,7 +356,7 @@ fn state_sections(context: &Context, details: &RunDetails, step: Option<&EventSu
     let mut left_out = details.state.steps.len();
     for (_, step) in details.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
         left_out -= 1;
-        let value = step.error.as_ref().map(temporal_code::runs::RunValue::plain);
+        let value = step.error.as_ref().map(temporal_code::workflows::RunValue::plain);
         let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
         let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
         let waits = (!step.subjects.is_empty()).then(|| step.subjects.join(" or "));

@@ -14,12 +14,8 @@ use crate::runs::describe;
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::clock::SystemClock;
-use temporal_code::runs::{Run, RunClient, RunValue};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{Run, RunClient, RunValue, Status};
+use temporal_code::{SystemClock, ThreadRandom, Timestamp, text};
 
 /// Print what a workflow run ended with
 ///

@@ -13,11 +13,8 @@ use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use crate::who::whoever;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::clock::SystemClock;
-use temporal_code::runs::{Delivery, OutgoingMessage, RunClient, Runs};
-use temporal_code::text;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{Delivery, OutgoingMessage, RunClient, Runs, Status};
+use temporal_code::{SystemClock, ThreadRandom, text};
 
 /// Send an event to a workflow run
 ///

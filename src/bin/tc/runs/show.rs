@@ -23,7 +23,7 @@ use crate::runs::layout::heading;
 use crate::runs::show::history::EventLog;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{RunDetails, Runs, Timeline};
+use temporal_code::workflows::{RunDetails, Runs, Timeline};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
     let mut events = EventLog::new(asked, !for_people);
-    let mut visit = |event: &temporal_code::runs::RunEvent<'_>| {
+    let mut visit = |event: &temporal_code::workflows::RunEvent<'_>| {
         events.see(event);
         true
     };

@@ -12,11 +12,8 @@ use crate::runs::result::{self, Ended};
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
-use temporal_code::chance::ThreadRandom;
-use temporal_code::clock::SystemClock;
-use temporal_code::runs::{RunClient, RunFormat, Runs, StartRequest};
-use temporal_code::text;
-use temporal_code::workflow::Json;
+use temporal_code::workflows::{Json, RunClient, RunFormat, Runs, StartRequest};
+use temporal_code::{SystemClock, ThreadRandom, text};
 
 /// Start a workflow run
 ///

@@ -9,11 +9,9 @@ use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
 use crate::surroundings::Context;
-use temporal_code::runs::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, find_runs};
-use temporal_code::store::{Address, Error};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::stores::{Address, Error};
+use temporal_code::workflows::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, Status, find_runs};
+use temporal_code::{Timestamp, text};
 
 /// How many ids are looked through for one that is near to what was typed.
 const NEAR_MAX: usize = 10_000;

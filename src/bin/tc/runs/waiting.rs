@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::runs::stores::RunStores;
 use crate::when::span;
-use temporal_code::runs::ClientError;
+use temporal_code::workflows::ClientError;
 
 /// Whether to wait, and how long.
 #[derive(Debug, Args)]

@@ -14,10 +14,8 @@ use crate::runs::describe;
 use crate::runs::list::{Evidence, each};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{Run, RunFormat, RunQuery};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{Run, RunFormat, RunQuery, Status};
+use temporal_code::{Timestamp, text};
 
 /// How many workflows are listed where there is more to say.
 const WORKFLOWS_MAX: usize = 8;

@@ -2,8 +2,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use temporal_code::store::testing::contract;
-//! use temporal_code::store::{Error, MemoryStore, Store};
+//! use temporal_code::testing::contract;
+//! use temporal_code::stores::{Error, MemoryStore, Store};
 //!
 //! #[derive(Debug)]
 //! struct Memory(MemoryStore);
@@ -187,7 +187,7 @@ macro_rules! store_contract {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 let medium = $medium.await;
-                $crate::store::testing::contract::$module::$name(&medium).await;
+                $crate::testing::contract::$module::$name(&medium).await;
             }
         )*
     };

@@ -12,9 +12,8 @@ use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{ListItem, Run, RunList, RunProblem};
-use temporal_code::store::Error;
-use temporal_code::workflow::Status;
+use temporal_code::stores::Error;
+use temporal_code::workflows::{ListItem, Run, RunList, RunProblem, Status};
 
 /// Most corrupt runs that are told of; the others are counted.
 const TOLD_MAX: usize = 10_000;

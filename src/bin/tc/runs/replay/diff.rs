@@ -10,8 +10,8 @@ use crate::output::{Answer, Section};
 use crate::runs::replay::RunStores;
 use crate::runs::stores::gone;
 use crate::surroundings::Context;
-use temporal_code::runs::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
 use temporal_code::text;
+use temporal_code::workflows::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
 
 pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = stores.resolve(other)?;

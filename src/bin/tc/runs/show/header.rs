@@ -10,10 +10,10 @@ use crate::runs::describe;
 use crate::runs::layout::wrap;
 use crate::runs::show::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, RunValue, Runs, Waiting};
-use temporal_code::text;
-use temporal_code::time::Timestamp;
-use temporal_code::workflow::Status;
+use temporal_code::workflows::{
+    InboxMessage, LeaseHolder, RunDetails, RunFormat, RunProblem, RunValue, Runs, Status, Waiting,
+};
+use temporal_code::{Timestamp, text};
 
 /// Most characters of a value, an error or a reason.
 const VALUE_MAX: usize = 400;

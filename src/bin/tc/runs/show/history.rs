@@ -8,8 +8,8 @@ use crate::output::table::{Cell, Tone};
 use crate::runs::layout::{Rows, heading, with_clocks};
 use crate::runs::show::timeline::elapsed;
 use crate::surroundings::Context;
-use temporal_code::runs::{RunDetails, RunEvent, Seq, Timeline};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::workflows::{RunDetails, RunEvent, Seq, Timeline};
 
 /// Most events that are kept, however many are asked for, and most bytes of them.
 const EVENTS_MAX: usize = 100_000;

@@ -11,9 +11,9 @@ use crate::output::figures::{count, counted};
 use crate::output::table::Tone;
 use crate::runs::layout::{heading, wrap};
 use crate::surroundings::Context;
-use temporal_code::compat::durable_python::{Frame, Instance, Seen, State, Variable};
-use temporal_code::runs::RunValue;
+use temporal_code::foreign::durable_python::{Frame, Instance, Seen, State, Variable};
 use temporal_code::text;
+use temporal_code::workflows::RunValue;
 
 /// How many lines of code are shown on either side of the one where a call stands.
 const AROUND: usize = 3;

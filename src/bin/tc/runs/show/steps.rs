@@ -6,8 +6,8 @@ use crate::output::table::{Cell, Tone};
 use crate::runs::layout::{Rows, heading};
 use crate::runs::show::timeline::{elapsed, select, tone};
 use crate::surroundings::Context;
-use temporal_code::runs::{InboxMessage, RunDetails, RunValue, STEP_GIVEN_UP, StepView, Timeline};
 use temporal_code::text;
+use temporal_code::workflows::{InboxMessage, RunDetails, RunValue, STEP_GIVEN_UP, StepView, Timeline};
 
 /// Most steps and messages that are shown.
 const STEPS_MAX: usize = 100;

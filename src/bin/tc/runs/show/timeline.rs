@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::output::figures;
 use crate::output::table::{Cell, Tone};
-use temporal_code::runs::{BarKind, STEP_GIVEN_UP, TimelineBar, TimelineLane, TimelineLanes};
-use temporal_code::time::Timestamp;
+use temporal_code::Timestamp;
+use temporal_code::workflows::{BarKind, STEP_GIVEN_UP, TimelineBar, TimelineLane, TimelineLanes};
 
 /// Most lanes that are drawn.
 pub(super) const LANES_MAX: usize = 40;
