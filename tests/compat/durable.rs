@@ -285,11 +285,10 @@ fn damaged_files_do_not_hide_the_others() {
             .to_string()
             .ends_with("4-other.pkl: byte 2: there is a list, where a dict with `call_stack` has to be")
     );
-    assert!(
-        damage(5)
-            .to_string()
-            .ends_with(&format!("6-inner.pkl: byte {}: `locals`: no pickle has the byte 0xff here", at + 11))
-    );
+    assert!(damage(5).to_string().ends_with(&format!(
+        "6-inner.pkl: byte {}: `locals`: no pickle of protocol 4 or 5 has the byte 0xff here",
+        at + 11
+    )));
     // The rest of that one can be read.
     assert_eq!(all[5].state.as_ref().expect("a state").frames[0].function.to_string(), "flows.greet");
     assert!(all[5].waiting_for().events.is_empty());

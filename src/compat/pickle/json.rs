@@ -1,7 +1,7 @@
 //! Plain values as JSON.
 
-use super::number;
 use super::{Id, Pickle, Value};
+use crate::compat::float::float_repr;
 use crate::workflow::{Json, VALUE_DEPTH_MAX};
 
 /// How much JSON is made of a value.
@@ -96,7 +96,7 @@ fn push_scalar(text: &mut String, value: &Value<'_>, bytes_max: usize) -> Option
         Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
         Value::Int(value) => text.push_str(&value.to_string()),
         Value::BigInt(value) => text.push_str(&value.to_decimal()?),
-        Value::Float(value) if value.is_finite() => text.push_str(&number::float(*value)),
+        Value::Float(value) if value.is_finite() => text.push_str(&float_repr(*value)),
         Value::Str(value) => push_string(text, value, bytes_max)?,
         _ => return None,
     }

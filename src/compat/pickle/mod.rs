@@ -1,4 +1,4 @@
-//! Python's pickles, protocols 0 to 5, read as data.
+//! Python's pickles, protocols 4 and 5, read as data.
 //!
 //! A pickle is a program that makes a value by importing and calling what it names. Nothing of that is done here: a class or
 //! function that a pickle names stays a [`Class`], what it would call stays an [`Object`] with the arguments. What anybody can
@@ -15,20 +15,18 @@
 //! ```
 
 mod error;
+mod integer;
 mod json;
-mod number;
 mod opcode;
-mod python2;
 mod read;
 mod reduce;
 mod show;
-mod text;
 
 use std::borrow::Cow;
 
 pub use error::{PickleError, PickleErrorKind};
+pub use integer::BigInt;
 pub use json::JsonLimits;
-pub use number::BigInt;
 pub use show::{ShowLimits, Shown};
 
 /// How much a pickle may hold.
@@ -38,7 +36,7 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Most values, each counted once for every place in which it stands. One takes up to about 100 bytes of memory.
     pub values_max: usize,
-    /// Most bytes of texts and byte strings that have to be copied since they do not stand in the pickle as they are.
+    /// Most bytes of texts that have to be copied since they do not stand in the pickle as they are.
     pub copied_bytes_max: usize,
     /// Most values that are in the memo, or on the stack at once.
     pub memo_max: usize,
@@ -89,10 +87,10 @@ pub enum Value<'a> {
     Float(f64),
     /// A string. Surrogates that stand alone are U+FFFD.
     Str(Cow<'a, str>),
-    /// A byte string; also a string of Python 2 that is not ASCII.
-    Bytes(Cow<'a, [u8]>),
+    /// A byte string.
+    Bytes(&'a [u8]),
     /// A `bytearray`.
-    ByteArray(Cow<'a, [u8]>),
+    ByteArray(&'a [u8]),
     /// A list.
     List(Vec<Id>),
     /// A tuple.
@@ -140,16 +138,10 @@ impl Value<'_> {
 /// A class or function that a pickle names. It is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class<'a> {
-    /// The module, as Python 3 calls it.
+    /// The module.
     pub module: Cow<'a, str>,
     /// The qualified name in the module.
     pub name: Cow<'a, str>,
-}
-
-impl Class<'_> {
-    pub(super) fn is(&self, module: &str, name: &str) -> bool {
-        self.name == name && self.module == module
-    }
 }
 
 /// What a call would make, and what would be done to it. Nothing was called.
@@ -194,7 +186,7 @@ impl<'a> Pickle<'a> {
         self.root
     }
 
-    /// The protocol that it says it has; 0 if it does not say.
+    /// The protocol that it says it has: 4 or 5.
     pub fn protocol(&self) -> u8 {
         self.protocol
     }

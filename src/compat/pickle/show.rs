@@ -1,7 +1,7 @@
 //! Values as text, much as Python's `repr` prints them.
 
-use super::number;
 use super::{Class, Id, Made, Object, Pickle, Value};
+use crate::compat::float::float_repr;
 
 /// How much of a value is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl<'p> Show<'p> {
                     self.raw(&format!("<an int of {} bits>", value.bits()));
                 }
             },
-            Value::Float(value) => self.raw(&number::float(*value)),
+            Value::Float(value) => self.raw(&float_repr(*value)),
             Value::Str(text) => self.string(text),
             Value::Bytes(bytes) => self.bytes(bytes),
             Value::ByteArray(bytes) => {

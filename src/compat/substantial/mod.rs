@@ -16,7 +16,7 @@ pub mod filter;
 mod fold;
 mod found;
 mod metadata;
-mod python;
+mod number;
 mod records;
 #[cfg(feature = "redis")]
 pub mod redis;

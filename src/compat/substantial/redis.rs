@@ -475,7 +475,7 @@ impl Redis {
 /// A point in time as Python's `datetime.timestamp()` gives it: seconds, to which a fraction is added as a float.
 fn score(at: Timestamp) -> String {
     let (seconds, us) = (at.micros().div_euclid(1_000_000), at.micros().rem_euclid(1_000_000));
-    super::python::float_repr(seconds as f64 + us as f64 / 1e6)
+    crate::compat::float::float_repr(seconds as f64 + us as f64 / 1e6)
 }
 
 impl Keys {
