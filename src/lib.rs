@@ -25,7 +25,15 @@ pub mod time;
 pub mod tracker;
 pub mod workflow;
 
-/// The README's examples, compiled and run as documentation tests.
+/// The examples of the README and of the pages in docs/, compiled and run as documentation tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/durable-logs.md")]
+    struct DurableLogs;
+
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+}

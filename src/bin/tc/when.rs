@@ -15,10 +15,7 @@ impl Context {
     /// `2 hours ago`); `now`; `today`, `yesterday` or the last day of that name, each alone (its midnight) or with a time of
     /// day; a time of day (today's); a date, or a date and a time; RFC 3339; or `@` and seconds since 1970.
     pub(crate) fn when(&self, flag: &str, text: &str) -> Result<Timestamp> {
-        let found = self.before(text.trim()).and_then(|before| match before {
-            Some(at) => Ok(Some(at)),
-            None => Ok(self.point(text.trim())),
-        });
+        let found = self.before(text.trim()).map(|before| before.or_else(|| self.point(text.trim())));
         let wrong = |hint: String| Failure::new("usage", format!("--{flag} `{text}` is not a time")).hint(hint).into();
         match found {
             Ok(Some(at)) => Ok(at),

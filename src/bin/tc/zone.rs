@@ -1,15 +1,11 @@
-//! Time zones, and times as people read them.
+//! Time zones.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use jiff::tz::{Offset, TimeZone};
 
-use crate::args::TimeStyle;
 use crate::error::Failure;
-use crate::output::figures;
-use crate::surroundings::Context;
 use temporal_code::compat::substantial;
-use temporal_code::evolution::summary::Span;
 use temporal_code::time::Timestamp;
 
 /// A time zone.
@@ -57,7 +53,8 @@ impl Zone {
         DateTime::from_timestamp_micros(shown).map(|shown| shown.naive_utc())
     }
 
-    fn show(&self, at: Timestamp, format: &str) -> String {
+    /// A time as clocks in this zone show it.
+    pub(crate) fn show(&self, at: Timestamp, format: &str) -> String {
         self.naive(at).map_or_else(|| at.to_string(), |naive| naive.format(format).to_string())
     }
 
@@ -109,47 +106,6 @@ pub(crate) fn machine_zone() -> Result<substantial::Zone> {
         // Clocks are never further ahead than a day.
         ((naive.micros() - point.micros()) / 1_000_000) as i32
     }))
-}
-
-impl Context {
-    /// A time in a table of single events: to the second, in the zone asked for.
-    pub(crate) fn clock(&self, at: Option<Timestamp>) -> String {
-        let Some(at) = at else { return "-".into() };
-        match self.global.time {
-            Some(TimeStyle::Iso) => at.to_string(),
-            Some(TimeStyle::Relative) => self.ago(at),
-            None => self.zone.show(at, "%Y-%m-%d %H:%M:%S"),
-        }
-    }
-
-    /// A time in a table of sums, where how long ago it was says most.
-    pub(crate) fn recency(&self, at: Option<Timestamp>) -> String {
-        let Some(at) = at else { return "-".into() };
-        match self.global.time {
-            Some(TimeStyle::Iso) => at.to_string(),
-            Some(TimeStyle::Relative) | None => self.ago(at),
-        }
-    }
-
-    /// From when to when, for a sentence.
-    pub(crate) fn span(&self, span: Span) -> Option<String> {
-        let (first, last) = (span.first()?, span.last()?);
-        let show = |at| match self.global.time {
-            Some(TimeStyle::Iso) => Timestamp::to_string(&at),
-            Some(TimeStyle::Relative) => self.ago(at),
-            None => self.zone.show(at, "%Y-%m-%d %H:%M:%S"),
-        };
-        let (from, to) = (show(first), show(last));
-        let same_day = self.global.time.is_none() && from.get(..11) == to.get(..11);
-        Some(format!("{from} to {}", if same_day { &to[11..] } else { &to }))
-    }
-
-    fn ago(&self, at: Timestamp) -> String {
-        let seconds = (self.now.micros() - at.micros()) / 1_000_000;
-        let age = figures::age(seconds.unsigned_abs());
-        let age = age.split(' ').next().unwrap_or_default();
-        if seconds < 0 { format!("in {age}") } else { format!("{age} ago") }
-    }
 }
 
 #[cfg(test)]
