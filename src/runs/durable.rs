@@ -74,7 +74,6 @@ fn run_of(instance: &Instance) -> Run {
         because,
         problem: damage_of(instance),
         generation: 1,
-        subject: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod detect;
 mod durable;
 mod effect;
+mod filter;
 mod own;
 mod shown;
 mod substantial;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use compare::{Difference, Side, compare};
 pub use detect::{at_path, at_site};
+pub use filter::{RunFilter, RunFilterError};
 pub use shown::{
     Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
 };

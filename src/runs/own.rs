@@ -335,7 +335,6 @@ fn run_of(dated: &Dated) -> Run {
         because,
         problem: problem_of(state),
         generation: state.log().generation(),
-        subject: None,
     }
 }
 

@@ -6,13 +6,12 @@ use serde_json::json;
 
 use super::effect;
 use super::shown::{
-    Brief, Format, Holder, Letter, Moment, PackageSubject, Problem, Run, Seq, State, StepView, Unnamed, Value, Waiting,
-    What, Whole,
+    Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Unnamed, Value, Waiting, What, Whole,
 };
 use super::{Ids, Looked};
 use crate::compat::substantial::{
-    self as package, Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, Subject,
-    WaitingFor, Zone, likely_messages,
+    self as package, Body, Client, Event, Fold, Found, History, Life, Payload, Standing, StepState, Stop, WaitingFor,
+    Zone, likely_messages,
 };
 use crate::store::{Error, LIST_PAGE};
 use crate::time::Timestamp;
@@ -207,10 +206,6 @@ fn run_of(zone: &Zone, found: &Found, history: &History, now: Timestamp) -> Run 
         because: Some(standing.because).filter(|because| !because.is_empty()),
         problem: problems_of(found, history).into_iter().next(),
         generation: 1,
-        subject: Some(Box::new(PackageSubject {
-            as_package: Subject::as_package(found.reading.as_ref().map(|reading| &reading.records)),
-            as_is: Subject::of(history, standing.ended_at.map(|at| zone.naive(at))),
-        })),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Reading`] reads a history, [`History`] folds it, [`Standing`] says where the run stands, given what lies around the
 //! history: schedules, the logs of replays, the lease. [`Files`] and `Redis` find all of that; [`Client`] starts runs and sends
-//! messages, writing what the package's own client writes; [`Filter`] gives the answers of the package's filters.
+//! messages, writing what the package's own client writes.
 //!
 //! The package writes the local time of its machine without saying so, and a `Z` behind it in JSON: such a time is *naive*
 //! here, and a [`Zone`] makes a point in time of it. Only the ends of sleeps are in UTC.
@@ -12,7 +12,6 @@ pub mod client;
 mod dir;
 mod encode;
 pub mod files;
-pub mod filter;
 mod fold;
 mod found;
 mod metadata;
@@ -25,7 +24,6 @@ mod zone;
 
 pub use client::{Client, Outcome, Planned, run_id};
 pub use files::Files;
-pub use filter::{Filter, FilterError, Subject};
 pub use fold::{
     Attempt, Effect, End, Fold, History, Life, Odd, PROBLEMS_MAX, Pause, Sent, Step, StepState, Undone, fold,
 };

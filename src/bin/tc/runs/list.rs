@@ -19,8 +19,7 @@ use crate::runs::places::Places;
 use crate::runs::shape::RunShape;
 use crate::runs::words;
 use crate::surroundings::Context;
-use temporal_code::compat::substantial::Filter;
-use temporal_code::runs::{Run, Runs};
+use temporal_code::runs::{Run, RunFilter, Runs};
 use temporal_code::store::Error;
 use temporal_code::text;
 use temporal_code::time::Timestamp;
@@ -42,8 +41,9 @@ pub(crate) struct RunsArgs {
     since: Option<String>,
     /// Only runs for which a filter of substantial holds, as '{"gt": 5}' or '{"status": {"eq": "ONGOING"}}'
     ///
-    /// eq, gt, gte, lt, lte, in and contains look at the result or error; started_at and ended_at take these for times; and,
-    /// or and not take filters. Of substantial's runs the answers are those of the package, which knows ended runs alone.
+    /// eq, gt, gte, lt, lte, in and contains look at the result, in and contains also at an error; started_at, ended_at and
+    /// status take these for what they name; and, or and not take filters. docs/python.md says where the package itself
+    /// answers otherwise.
     #[arg(long = "where", value_name = "JSON")]
     filter: Option<String>,
     /// The order; all but `id` read every run before the first is shown
@@ -79,7 +79,7 @@ pub(super) struct Wanted {
     workflow: Option<String>,
     statuses: Vec<Status>,
     since: Option<Timestamp>,
-    filter: Option<Filter>,
+    filter: Option<RunFilter>,
 }
 
 /// What was met on the way.
@@ -102,7 +102,7 @@ pub(super) struct Met {
 impl Wanted {
     fn new(context: &Context, args: &RunsArgs) -> Result<Self> {
         let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
-        let filter = args.filter.as_deref().map(Filter::parse).transpose();
+        let filter = args.filter.as_deref().map(RunFilter::parse).transpose();
         let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
         Ok(Wanted { workflow: args.workflow.clone(), statuses: args.status.clone(), since, filter })
     }
@@ -115,7 +115,7 @@ impl Wanted {
             && self.since.is_none_or(|since| run.updated_at.is_some_and(|at| at >= since));
         let Some(filter) = self.filter.as_ref().filter(|_| fits) else { return fits };
         met.asked += 1;
-        run.holds(filter).unwrap_or_else(|error| {
+        filter.holds(run).unwrap_or_else(|error| {
             met.unanswered += 1;
             met.why.get_or_insert_with(|| format!("{}: {error}", run.id));
             false
@@ -174,7 +174,6 @@ pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
     let wanted = Wanted::new(context, args)?;
     let places = Places::open(context, context.threads())?;
     let mut met = Met::default();
-    note_oddities(&wanted, &places, &mut met);
     let limit = args.limit.unwrap_or(usize::MAX);
     let streams = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Jsonl);
     if args.sort == Order::Id && streams {
@@ -213,20 +212,6 @@ fn sort(found: &mut [Run], order: Order) {
         Order::Started => found.sort_by_key(|run| std::cmp::Reverse(run.started_at)),
         Order::Updated => found.sort_by_key(|run| std::cmp::Reverse(run.updated_at)),
         Order::Since => found.sort_by_key(|run| (run.since.is_none(), run.since)),
-    }
-}
-
-/// The answers of substantial's filters hold surprises.
-fn note_oddities(wanted: &Wanted, places: &Places, met: &mut Met) {
-    let Some(filter) = &wanted.filter else { return };
-    if !places.stores.iter().any(|runs| matches!(runs, Runs::Substantial(..))) || filter.uses("status") {
-        return;
-    }
-    if filter.uses("ended_at") {
-        met.warnings.push(Warning::new("substantial writes no time of the end: to its filters `ended_at` is 1970"));
-    }
-    if filter.uses("lte") {
-        met.warnings.push(Warning::new("to substantial's filters `lte` holds of every value of the same type"));
     }
 }
 
