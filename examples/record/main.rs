@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use temporal_code::store::{Address, End, Settings, Store};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::{INBOX, RUNS, Status, history, inbox_log, run_log};
+use temporal_code::workflow::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, run_log};
 
 use self::run::Act;
 use self::shop::Shop;
@@ -124,8 +124,8 @@ async fn refuse_what_is_there(store: &dyn Store, shop: &Shop, many: bool) -> Res
 
 /// Where a run stands, as the store has it.
 async fn status(store: &Arc<dyn Store>, run: &str) -> Result<Status> {
-    let (log, _) = history::latest(&**store, &run_log(run)?).await?;
-    Ok(history::fold(&**store, &log).await?.state().status())
+    let (log, _) = latest_generation(&**store, &run_log(run)?).await?;
+    Ok(fold_history(&**store, &log).await?.state().status())
 }
 
 #[tokio::main]

@@ -3,7 +3,7 @@
 use temporal_code::random::{Random as _, SeededRandom};
 use temporal_code::store::{Batch, Due, Header, Line, Name, Op, Position, Queue, Token};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
+use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
 use temporal_code::workflow::{
     Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, PutOff, RUNS, Request, RunState, Start, inbox_log,
     run_log,
@@ -39,7 +39,7 @@ pub(crate) struct Run {
     acts: Vec<Act>,
     /// The entries of the due index that lead to the run.
     due: Vec<Due>,
-    inbox: Inbox,
+    inbox: InboxEnd,
     /// Lines of the inbox that are not in the history: number, time and content.
     unread: Vec<(u64, Timestamp, InboxBody<'static>)>,
     sent: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Run {
 
 impl Run {
     fn new(id: &str, queue: &str, now: Timestamp, token: Option<Token>) -> Result<Self> {
-        let inbox = Inbox { queue: Queue::new(queue)?, log: inbox_log(id)?, end: Position::START };
+        let inbox = InboxEnd { queue: Queue::new(queue)?, log: inbox_log(id)?, end: Position::START };
         Ok(Run {
             fold: Fold::new(run_log(id)?),
             now,
@@ -144,7 +144,7 @@ impl Run {
     /// A worker takes the run for long.
     pub(crate) fn claim_until(&mut self, worker: &str, until: Timestamp) -> Result<()> {
         let stamp = self.stamp();
-        let batch = batches::claim(&mut self.fold, stamp, Hold { worker, until })?;
+        let batch = batches::claim(&mut self.fold, stamp, WorkerLease { worker, until })?;
         self.push(batch);
         Ok(())
     }
@@ -303,7 +303,7 @@ impl Run {
     /// The run goes on in the next generation, and its worker with it; the lines before are forgotten if that is wanted.
     pub(crate) fn compact(&mut self, worker: &str, forget: bool) -> Result<()> {
         let (stamp, served) = (self.stamp(), self.served());
-        let hold = Hold { worker, until: stamp.now.offset_micros(HOLD_US) };
+        let hold = WorkerLease { worker, until: stamp.now.offset_micros(HOLD_US) };
         let before = self.state().log().clone();
         let (batch, next) = batches::compact(&mut self.fold, stamp, Some(hold), &served)?;
         self.push(batch);

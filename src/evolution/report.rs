@@ -2,6 +2,8 @@
 //!
 //! What is here is good for one look: the intervals are not made for data that is looked at again and again.
 
+use serde::Serialize;
+
 use super::stats::{self, Interval};
 use super::summary::{FunctionSummary, Tally, VariantSummary};
 
@@ -9,7 +11,8 @@ use super::summary::{FunctionSummary, Tally, VariantSummary};
 pub const CALLS_MIN: u64 = 30;
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Give the variant all traffic.
     Promote,
@@ -34,7 +37,7 @@ impl Decision {
 }
 
 /// A decision, the variant that it is about, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
     /// What to do.
     pub decision: Decision,

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value};
 
 use super::Runs;
-use super::shown::{Moment, Seq, What};
+use super::event::{NativeEvent, RunEvent};
+use super::problem::Seq;
 use crate::compat::substantial::Body;
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -36,7 +37,7 @@ const INCIDENTAL: [&str; 14] = [
 
 /// An event of one of two runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Side {
+pub struct ComparedEvent {
     /// Which event.
     pub seq: Seq,
     /// When it happened.
@@ -44,18 +45,18 @@ pub struct Side {
     /// What kind.
     pub kind: &'static str,
     /// What it changed.
-    pub effect: String,
+    pub change: String,
     /// Whether the other run's event in the same place says the same.
     pub same: bool,
 }
 
 /// How two runs differ. What workers did with them (claims, renewals, releases) and when does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub struct RunDifference {
     /// How many events are the same, from the first on.
     pub same: usize,
     /// The events of each run from the first that differs on, at most 200.
-    pub sides: [Vec<Side>; 2],
+    pub sides: [Vec<ComparedEvent>; 2],
     /// How many more there are of each.
     pub more: [usize; 2],
 }
@@ -64,15 +65,15 @@ pub struct Difference {
 ///
 /// # Errors
 /// What the stores say.
-pub async fn compare(
+pub async fn compare_runs(
     one: (&Runs, &str),
     other: (&Runs, &str),
     now: Timestamp,
-) -> Result<Result<Difference, String>, Error> {
+) -> Result<Result<RunDifference, String>, Error> {
     let mut marks: [Vec<u64>; 2] = Default::default();
     for ((runs, id), marks) in [one, other].into_iter().zip(&mut marks) {
-        let mut visit = |moment: &Moment<'_>| {
-            marks.extend(mark(moment, id));
+        let mut visit = |event: &RunEvent<'_>| {
+            marks.extend(mark(event, id));
             marks.len() < COMPARED_MAX
         };
         if runs.follow(id, now, &mut visit).await?.is_none() {
@@ -80,17 +81,17 @@ pub async fn compare(
         }
     }
     let same = marks[0].iter().zip(&marks[1]).take_while(|(left, right)| left == right).count();
-    let mut difference = Difference { same, ..Difference::default() };
+    let mut difference = RunDifference { same, ..RunDifference::default() };
     for (side, (runs, id)) in [one, other].into_iter().enumerate() {
         let mut seen = 0;
         let told = &mut difference.sides[side];
-        let mut visit = |moment: &Moment<'_>| {
-            if counts(moment) {
+        let mut visit = |event: &RunEvent<'_>| {
+            if counts(event) {
                 seen += 1;
                 if seen > same && told.len() < TOLD_MAX {
-                    let (seq, at, kind) = (moment.seq, moment.at, moment.kind());
+                    let (seq, at, kind) = (event.seq, event.at, event.kind());
                     let equal = marks[0].get(seen - 1) == marks[1].get(seen - 1);
-                    told.push(Side { seq, at, kind, effect: moment.effect(), same: equal });
+                    told.push(ComparedEvent { seq, at, kind, change: event.change(), same: equal });
                 }
             }
             seen < COMPARED_MAX
@@ -102,19 +103,19 @@ pub async fn compare(
 }
 
 /// Whether an event is of what a run's code did, and not of how workers shared it.
-fn counts(moment: &Moment<'_>) -> bool {
-    !matches!(moment.kind(), "claim" | "renew" | "release" | "skip" | "turn")
+fn counts(event: &RunEvent<'_>) -> bool {
+    !matches!(event.kind(), "claim" | "renew" | "release" | "skip" | "turn")
 }
 
 /// What is the same for events that say the same.
-fn mark(moment: &Moment<'_>, run: &str) -> Option<u64> {
-    if !counts(moment) {
+fn mark(event: &RunEvent<'_>, run: &str) -> Option<u64> {
+    if !counts(event) {
         return None;
     }
     let mut hasher = DefaultHasher::new();
-    let text = match moment.what {
-        What::Own { line, .. } => own_text(line, run),
-        What::Substantial { event, .. } => match &event.body {
+    let text = match event.native {
+        NativeEvent::Own { line, .. } => own_text(line, run),
+        NativeEvent::Substantial { event, .. } => match &event.body {
             // Sleeps are the same if they last as long.
             Some(Body::Sleep(sleep)) => {
                 let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);

@@ -3,46 +3,100 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Runs;
+use super::{RunFormat, Runs};
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::{Client, Files, Zone};
 use crate::store::{Address, Error, FileStore, Settings};
 use crate::workflow::{INBOX, RUNS};
 
-/// The store of runs in a folder; none if there is none. `zone` is that of the machines on which Python's workers run.
-///
-/// # Errors
-/// A store that is there, but cannot be opened.
-pub async fn at_path(path: &Path, settings: &Settings, zone: &Zone) -> Result<Option<Runs>, Error> {
+impl Runs {
+    /// The stores of runs at an address: a Redis can hold ours and those of `substantial` beside each other. With a `format`
+    /// only those of it; one that has no runs yet, and so nothing that would tell what it is, is then taken to be of it.
+    ///
+    /// `zone` is that of the machines on which Python's workers run.
+    ///
+    /// # Errors
+    /// A store that is there, but cannot be opened.
+    pub async fn at(
+        address: &Address,
+        format: Option<RunFormat>,
+        settings: &Settings,
+        zone: &Zone,
+    ) -> Result<Vec<Runs>, Error> {
+        let mut found = match address.path() {
+            Some(path) => in_folder(path, settings, zone).await?.into_iter().collect(),
+            None => elsewhere(address, settings, zone).await?,
+        };
+        if let Some(format) = format {
+            found.retain(|runs| runs.format() == format);
+            if found.is_empty() {
+                found.extend(of_format(address, format, settings, zone).await?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn in_folder(path: &Path, settings: &Settings, zone: &Zone) -> Result<Option<Runs>, Error> {
     if FileStore::is_at(path) {
         return Ok(Some(Runs::Own(Address::Path(path.to_owned()).open(settings, false).await?)));
     }
     if Files::detect(path) {
-        let files = Files::open(path, zone.clone())?;
-        return Ok(Some(Runs::Substantial(Client::Files(Arc::new(files)), path.display().to_string().into())));
+        return substantial_files(path, zone).map(Some);
     }
     let folder = StateFolder::detect(path).map_err(|error| Error::unavailable(error.to_string(), error.cause))?;
     Ok(folder.map(Runs::DurablePython))
 }
 
-/// The stores of runs at an address that is no path: a Redis can hold ours and those of `substantial` beside each other.
-///
-/// # Errors
-/// What the medium says.
-pub async fn at_site(address: &Address, settings: &Settings, zone: &Zone) -> Result<Vec<Runs>, Error> {
+fn substantial_files(path: &Path, zone: &Zone) -> Result<Runs, Error> {
+    let files = Files::open(path, zone.clone())?;
+    Ok(Runs::Substantial(Client::Files(Arc::new(files)), path.display().to_string().into()))
+}
+
+/// On servers.
+async fn elsewhere(address: &Address, settings: &Settings, zone: &Zone) -> Result<Vec<Runs>, Error> {
     let mut found = Vec::new();
     let own = address.open(settings, false).await?;
     if !own.list(RUNS, "", None, 1).await?.is_empty() || !own.list(INBOX, "", None, 1).await?.is_empty() {
         found.push(Runs::Own(own));
     }
-    #[cfg(feature = "redis")]
-    if let Address::Redis(redis) = address {
-        let theirs = crate::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone.clone())?;
-        if theirs.detect().await? == Some(true) {
-            found.push(Runs::Substantial(Client::Redis(Arc::new(theirs)), address.to_string().into()));
-        }
-    }
-    #[cfg(not(feature = "redis"))]
-    let _ = zone;
+    found.extend(substantial_redis(address, settings, zone, false).await?);
     Ok(found)
+}
+
+/// A Redis of `substantial`, if it has runs, or need not have any yet.
+#[cfg(feature = "redis")]
+async fn substantial_redis(
+    address: &Address,
+    settings: &Settings,
+    zone: &Zone,
+    may_be_empty: bool,
+) -> Result<Option<Runs>, Error> {
+    let Address::Redis(redis) = address else { return Ok(None) };
+    let theirs = crate::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone.clone())?;
+    if !may_be_empty && theirs.detect().await? != Some(true) {
+        return Ok(None);
+    }
+    Ok(Some(Runs::Substantial(Client::Redis(Arc::new(theirs)), address.to_string().into())))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn substantial_redis(_: &Address, _: &Settings, _: &Zone, _: bool) -> Result<Option<Runs>, Error> {
+    Ok(None)
+}
+
+/// A store of which the user says what it is, though nothing in it does yet.
+async fn of_format(
+    address: &Address,
+    format: RunFormat,
+    settings: &Settings,
+    zone: &Zone,
+) -> Result<Option<Runs>, Error> {
+    Ok(match (format, address.path()) {
+        (RunFormat::Own, Some(path)) if !path.is_dir() => None,
+        (RunFormat::Own, _) => Some(Runs::Own(address.open(settings, false).await?)),
+        (RunFormat::Substantial, Some(path)) => Some(substantial_files(path, zone)?),
+        (RunFormat::Substantial, None) => substantial_redis(address, settings, zone, true).await?,
+        (RunFormat::DurablePython, path) => path.map(|path| Runs::DurablePython(StateFolder::new(path))),
+    })
 }

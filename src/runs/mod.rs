@@ -2,26 +2,39 @@
 //! and on Redis, and programs of `durable-python` that resume from a saved call stack.
 //!
 //! [`Runs`] is a store of them: it lists, [looks](Runs::look) at many, [follows](Runs::follow) the history of one event by event,
-//! and delivers what somebody outside has to say ([`client`]). Nothing here runs a workflow.
+//! and delivers what somebody outside has to say ([`RunClient`]). Nothing here runs a workflow.
 
-pub mod client;
+mod client;
 mod compare;
+mod details;
 mod detect;
-mod durable;
-mod effect;
+mod durable_python;
+mod event;
 mod filter;
+mod find;
+mod list;
 mod own;
-mod shown;
+mod problem;
+mod run;
 mod substantial;
+mod timeline;
+mod value;
+mod waiting;
 
 use std::sync::Arc;
 
-pub use compare::{Difference, Side, compare};
-pub use detect::{at_path, at_site};
+pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
+pub use compare::{ComparedEvent, RunDifference, compare_runs};
+pub use details::{InboxMessage, LeaseHolder, RunDetails, StateView, StepView};
+pub use event::{EventSummary, NativeEvent, RunEvent};
 pub use filter::{RunFilter, RunFilterError};
-pub use shown::{
-    Brief, Format, Holder, Letter, Moment, Problem, Run, Seq, State, StepView, Value, Waiting, What, Whole,
-};
+pub use find::find_runs;
+pub use list::{ListCounts, ListItem, RunList, RunOrder, RunQuery};
+pub use problem::{RunProblem, Seq};
+pub use run::{Run, RunFormat, StatusDetail};
+pub use timeline::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
+pub use value::RunValue;
+pub use waiting::{UnnamedMessage, Waiting};
 
 use crate::compat::durable_python::StateFolder;
 use crate::compat::substantial::Client;
@@ -41,7 +54,7 @@ pub enum Runs {
 
 /// Ids of runs, a page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ids {
+pub struct RunIds {
     /// In the order of the store.
     pub ids: Vec<String>,
     /// Whether there are more behind the last.
@@ -51,21 +64,27 @@ pub struct Ids {
 }
 
 /// What is seen of some runs.
-#[derive(Debug, Default)]
-pub struct Looked {
-    /// Each run that was there, or why it cannot be told of, in the order that was asked for.
-    pub runs: Vec<(String, Result<Run, Error>)>,
+#[derive(Debug)]
+pub struct RunBatch<T = Run> {
+    /// Each run that was there, or what was made of it, or why it cannot be told of, in the order that was asked for.
+    pub runs: Vec<(String, Result<T, Error>)>,
     /// What could not be read, with its place.
     pub warnings: Vec<String>,
 }
 
+impl<T> Default for RunBatch<T> {
+    fn default() -> Self {
+        RunBatch { runs: Vec::new(), warnings: Vec::new() }
+    }
+}
+
 impl Runs {
     /// Who writes such runs.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> RunFormat {
         match self {
-            Runs::Own(_) => Format::Own,
-            Runs::Substantial(..) => Format::Substantial,
-            Runs::DurablePython(_) => Format::DurablePython,
+            Runs::Own(_) => RunFormat::Own,
+            Runs::Substantial(..) => RunFormat::Substantial,
+            Runs::DurablePython(_) => RunFormat::DurablePython,
         }
     }
 
@@ -98,11 +117,11 @@ impl Runs {
         start: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Ids, Error> {
+    ) -> Result<RunIds, Error> {
         match self {
-            Runs::Own(store) => own::ids(&**store, start, after, limit).await,
-            Runs::Substantial(client, _) => substantial::ids(client, workflow, start, after, limit).await,
-            Runs::DurablePython(folder) => durable::ids(folder, start, after, limit).await,
+            Runs::Own(store) => own::look::ids(&**store, start, after, limit).await,
+            Runs::Substantial(client, _) => substantial::look::ids(client, workflow, start, after, limit).await,
+            Runs::DurablePython(folder) => durable_python::ids(folder, start, after, limit).await,
         }
     }
 
@@ -110,11 +129,11 @@ impl Runs {
     ///
     /// # Errors
     /// What the medium says of more than one run.
-    pub async fn look(&self, ids: &[String], now: Timestamp) -> Result<Looked, Error> {
+    pub async fn look(&self, ids: &[String], now: Timestamp) -> Result<RunBatch, Error> {
         match self {
-            Runs::Own(store) => own::look(&**store, ids, now).await,
-            Runs::Substantial(client, _) => substantial::look(client, ids, now).await,
-            Runs::DurablePython(folder) => durable::look(folder, ids).await,
+            Runs::Own(store) => own::look::look(&**store, ids).await,
+            Runs::Substantial(client, _) => substantial::look::look(client, ids, now).await,
+            Runs::DurablePython(folder) => durable_python::look(folder, ids).await,
         }
     }
 
@@ -124,9 +143,9 @@ impl Runs {
     /// What the medium says.
     pub async fn has(&self, id: &str) -> Result<bool, Error> {
         match self {
-            Runs::Own(store) => own::has(&**store, id).await,
-            Runs::Substantial(client, _) => substantial::has(client, id).await,
-            Runs::DurablePython(folder) => durable::has(folder, id).await,
+            Runs::Own(store) => own::look::has(&**store, id).await,
+            Runs::Substantial(client, _) => substantial::look::has(client, id).await,
+            Runs::DurablePython(folder) => durable_python::has(folder, id).await,
         }
     }
 
@@ -134,17 +153,17 @@ impl Runs {
     /// there is no such run. If `visit` returns false, it ends there, and the state is that of the last moment.
     ///
     /// # Errors
-    /// What the medium says. What is wrong with the history is not an error: see [`Whole::problems`].
+    /// What the medium says. What is wrong with the history is not an error: see [`RunDetails::problems`].
     pub async fn follow(
         &self,
         id: &str,
         now: Timestamp,
-        visit: &mut (dyn FnMut(&Moment<'_>) -> bool + Send),
-    ) -> Result<Option<Whole>, Error> {
+        visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
+    ) -> Result<Option<RunDetails>, Error> {
         match self {
-            Runs::Own(store) => own::follow(&**store, id, now, visit).await,
-            Runs::Substantial(client, _) => substantial::follow(client, id, now, visit).await,
-            Runs::DurablePython(folder) => durable::follow(folder, id).await,
+            Runs::Own(store) => own::follow::follow(&**store, id, visit).await,
+            Runs::Substantial(client, _) => substantial::follow::follow(client, id, now, visit).await,
+            Runs::DurablePython(folder) => durable_python::follow(folder, id).await,
         }
     }
 }

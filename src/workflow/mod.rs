@@ -3,7 +3,7 @@
 //! A *history* is a log of events, of which only the worker that holds the run appends; its *inbox* is a log to which anybody
 //! may. The [`Fold`] makes of a history the [`RunState`]: it is pure, so whoever reads the same lines knows the same of the
 //! run, and it tells a sound history from a corrupt one and names the place. [`batches`] has every change that the protocol
-//! makes, in an order of which each prefix is safe; [`fsck`](fsck::fsck) looks whether all of that holds in a store. The
+//! makes, in an order of which each prefix is safe; [`fsck()`] looks whether all of that holds in a store. The
 //! formats are written down in `docs/format.md`.
 //!
 //! ```
@@ -23,32 +23,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod apply;
-pub mod batches;
-mod due;
-mod event;
-mod fold;
-pub mod fsck;
-pub mod history;
-mod inbox;
-mod problem;
-mod read;
-mod scan;
-mod snapshot;
+mod fsck;
+mod history;
+mod protocol;
 mod state;
-mod steps;
 mod value;
-mod wire;
 
-pub use due::{inbox_due, run_due};
-pub use event::{
+pub use fsck::{FsckOptions, FsckProgress, FsckSummary, fsck};
+pub use history::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
-pub use fold::Fold;
-pub use inbox::{InboxBody, InboxEntry, InboxFold};
-pub use problem::{Problem, ProblemKind};
-pub use state::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
-pub use steps::{Child, Compensation, Step, StepState, Wait, WaitState};
+pub use history::problem::{Problem, ProblemKind};
+pub use protocol::batches;
+pub use protocol::due::{inbox_due, run_due};
+pub use protocol::generations::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+pub use state::fold::Fold;
+pub use state::inbox::{InboxBody, InboxEntry, InboxFold};
+pub use state::run::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
+pub use state::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
 pub use value::{Json, VALUE_DEPTH_MAX};
 
 use crate::store::{Error, Kind, Name};

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use temporal_code::compat::substantial::{Files, Found, Reading, Zone};
-use temporal_code::runs::{RunFilter, at_path};
-use temporal_code::store::{Error, Settings};
+use temporal_code::runs::RunFilter;
+use temporal_code::store::Error;
 use temporal_code::time::Timestamp;
 
-use crate::support::{copy, fixtures, folder};
+use crate::support::{copy, fixtures, folder, runs_at};
 
 const WAITER: &str = "waiter-6b5ade46-c793-4430-8338-0791e675a118";
 
@@ -160,7 +160,7 @@ async fn filters_have_an_answer_for_damaged_histories() {
         std::fs::create_dir(&run).unwrap();
         std::fs::write(run.join("events"), text).unwrap();
     }
-    let runs = at_path(&root, &Settings::default(), &Zone::utc()).await.unwrap().unwrap();
+    let runs = runs_at(&root);
     let ids = runs.ids(None, "", None, 10_000).await.unwrap().ids;
     let filter = r#"{"or": [{"contains": "a"}, {"started_at": {"lt": "2026-01-01"}}]}"#;
     let filter = RunFilter::parse(filter).unwrap();

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use expect_test::expect;
 use serde_json::{Value, json};
-use temporal_code::compat::substantial::Zone;
-use temporal_code::runs::{Run, RunFilter, at_path};
-use temporal_code::store::Settings;
+use temporal_code::runs::{Run, RunFilter};
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
-use crate::support::{folder, run, script};
+use crate::support::{folder, run, runs_at, script};
 
 /// Base64, for values that are written by hand.
 fn base64(text: &str) -> String {
@@ -166,7 +164,7 @@ pub(crate) fn write_store(root: &Path, histories: &[String]) {
 
 /// The runs of a store, by their ids.
 async fn runs_of(store: &Path) -> BTreeMap<String, Run> {
-    let runs = at_path(store, &Settings::default(), &Zone::utc()).await.unwrap().unwrap();
+    let runs = runs_at(store);
     let ids = runs.ids(None, "", None, 1_000).await.unwrap().ids;
     let looked = runs.look(&ids, Timestamp::now()).await.unwrap();
     looked.runs.into_iter().map(|(id, run)| (id, run.unwrap())).collect()

@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use temporal_code::compat::substantial::Found;
+use temporal_code::compat::substantial::{Client, Files, Found, Zone};
+use temporal_code::runs::Runs;
 use temporal_code::time::Timestamp;
 
 /// How long something may take that others do, on a machine that does a hundred other things.
@@ -92,6 +94,12 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The runs of a store on files.
+pub(crate) fn runs_at(root: &Path) -> Runs {
+    let files = Files::open(root, Zone::utc()).expect("a store");
+    Runs::Substantial(Client::Files(Arc::new(files)), "".into())
+}
+
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
@@ -112,7 +120,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// One line about a run, without what differs between the fixtures on files and on Redis.
 pub(crate) fn line(found: &Found, now: Timestamp) -> String {
-    let standing = found.standing(&temporal_code::compat::substantial::Zone::utc(), now);
+    let standing = found.standing(&Zone::utc(), now);
     let history = found.history();
     let (steps, messages) = history.life().map_or((0, 0), |life| (life.steps.len(), life.sent.len()));
     let waits = standing.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use expect_test::expect;
 use tempfile::TempDir;
 use temporal_code::store::{FileOptions, FileStore, Name, Store, Token};
-use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::fsck::Summary;
+use temporal_code::workflow::FsckSummary;
+use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
 use temporal_code::workflow::{Event, Fold, INBOX, Json, RUNS, Start, inbox_log, run_log};
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
@@ -64,7 +64,7 @@ impl Ground {
     }
 
     /// What is found, with or without repair, and the text of it without what is of this machine.
-    async fn look(&self, repair: bool) -> (String, Summary) {
+    async fn look(&self, repair: bool) -> (String, FsckSummary) {
         let (findings, summary) = look(&*self.open().await, repair, at(30)).await;
         let mut said = text(&findings);
         match self {
@@ -87,7 +87,7 @@ impl Ground {
                 token += 1;
                 Stamp { token: Token::from_bits(token), now: at(1) }
             };
-            let hold = Some(Hold { worker: "w", until: at(3_600) });
+            let hold = Some(WorkerLease { worker: "w", until: at(3_600) });
             let start = Start::new(*run, "greet", Json::null());
             store.apply(&batches::start(&mut fold, stamp(), start, hold).expect("a batch")).await.expect("it lands");
             for round in [1, 3] {
@@ -174,7 +174,7 @@ async fn misfortunes(store: Arc<dyn Store>) {
     damaged.append(&run_log("father/1").expect("a name"), &[&behind_at, CLAIM, stop], true).await;
     let mut fold = Fold::new(run_log("moved").expect("a name"));
     let stamp = |token| Stamp { token: Token::from_bits(token), now: at(1) };
-    let hold = Some(Hold { worker: "w", until: at(3_600) });
+    let hold = Some(WorkerLease { worker: "w", until: at(3_600) });
     let begin = Start::new("moved", "greet", Json::null());
     store.apply(&batches::start(&mut fold, stamp(1_000), begin, hold).expect("a batch")).await.expect("it lands");
     let (batch, _) = batches::continue_using(&mut fold, stamp(1_001), Vec::new(), ("greet", Json::null()), None, &[])

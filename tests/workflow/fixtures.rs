@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use temporal_code::store::{Batch, Due, FileOptions, FileStore, Queue, Store, Token};
-use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
+use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
 use temporal_code::workflow::{
-    Call, Ending, Event, Fold, InboxBody, Message, Outcome, PutOff, RUNS, Request, Start, Status, history, inbox_log,
-    run_log,
+    Call, Ending, Event, Fold, InboxBody, Message, Outcome, PutOff, RUNS, Request, Start, Status, fold_history,
+    inbox_end, inbox_log, latest_generation, run_log,
 };
 
 use crate::scenario::{json, look, text};
@@ -92,7 +92,7 @@ impl Maker {
 
     async fn claim(&mut self, fold: &mut Fold) {
         let stamp = self.stamp();
-        let hold = Hold { worker: "host-7/4711/3f9a", until: stamp.now.offset_micros(30_000_000) };
+        let hold = WorkerLease { worker: "host-7/4711/3f9a", until: stamp.now.offset_micros(30_000_000) };
         self.apply(batches::claim(fold, stamp, hold).expect("a batch")).await;
     }
 
@@ -112,9 +112,9 @@ impl Maker {
         self.apply(batch).await;
     }
 
-    async fn inbox(&self, run: &str) -> Inbox {
-        let (log, end) = history::inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
-        Inbox { queue: Queue::default(), log, end: end.last }
+    async fn inbox(&self, run: &str) -> InboxEnd {
+        let (log, end) = inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
+        InboxEnd { queue: Queue::default(), log, end: end.last }
     }
 
     async fn send(&mut self, run: &str, body: InboxBody<'static>) {
@@ -282,7 +282,7 @@ async fn families(maker: &mut Maker) {
         let child = batches::child(parent.state(), stamp.now, call(step, 1), start).expect("a child");
         let batch = batches::commit(&mut parent, stamp, vec![child]).expect("a batch");
         maker.apply(batch).await;
-        children.push(history::fold(&maker.store, &run_log(run).expect("a name")).await.expect("a history"));
+        children.push(fold_history(&maker.store, &run_log(run).expect("a name")).await.expect("a history"));
     }
     maker.release(&mut parent, Vec::new(), None).await;
     maker.claim(&mut children[0]).await;
@@ -458,8 +458,8 @@ async fn version_1_is_read_as_it_was() {
     let mut said = String::new();
     let mut seen = Vec::new();
     for run in store.list(RUNS, "", None, 1_000).await.expect("runs") {
-        let (log, _) = history::latest(&store, &run).await.expect("a generation");
-        let fold = history::fold(&store, &log).await.expect("a history");
+        let (log, _) = latest_generation(&store, &run).await.expect("a generation");
+        let fold = fold_history(&store, &log).await.expect("a history");
         said += &format!("{log}: {}", dump(fold.state()));
         seen.push(fold.state().status());
     }

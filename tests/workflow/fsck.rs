@@ -7,9 +7,11 @@ use expect_test::expect;
 use temporal_code::store::{
     Batch, Due, FileOptions, FileStore, Kind, Line, MemoryStore, Name, Position, Queue, Store, Token,
 };
-use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::fsck::Options;
-use temporal_code::workflow::{Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, history, inbox_log, run_log};
+use temporal_code::workflow::FsckOptions;
+use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflow::{
+    Call, Event, Fold, InboxBody, Json, Message, RUNS, Start, inbox_end, inbox_log, run_log,
+};
 
 use crate::damaged::{CLAIM, Damaged, RELEASE, WAIT};
 use crate::scenario::{empty_inbox, entry, look, look_with, text};
@@ -188,7 +190,7 @@ async fn a_generation_must_begin_as_the_seal_says() {
         token += 1;
         Stamp { token: Token::from_bits(token), now: at(i64::try_from(token).unwrap()) }
     };
-    let hold = Hold { worker: "w", until: at(3_600) };
+    let hold = WorkerLease { worker: "w", until: at(3_600) };
     let start = Start::new("r", "greet", Json::null());
     store.apply(&batches::start(&mut fold, stamp(), start, Some(hold)).unwrap()).await.unwrap();
     let anew = ("greet", Json::parse("[2]").unwrap());
@@ -222,7 +224,7 @@ async fn stretches_meet() {
     let mut told = Vec::new();
     for runs_at_a_time in [1, 2, 3, 7, 19, 20, 21, 1_000] {
         for reads_at_a_time in [1, 8] {
-            let options = Options { runs_at_a_time, reads_at_a_time, pause_ms: 0, ..Options::new(at(30)) };
+            let options = FsckOptions { runs_at_a_time, reads_at_a_time, pause_ms: 0, ..FsckOptions::new(at(30)) };
             let (mut findings, summary) = look_with(&*damaged.store, &options).await;
             assert_eq!((summary.runs, summary.findings), (20, 10 + 10 + 10 + 2));
             findings.sort_by(|a, b| (&a.place, &a.problem).cmp(&(&b.place, &b.problem)));
@@ -246,7 +248,7 @@ async fn a_store_at_work_is_not_suspected() {
         .collect();
     let mut looks = 0;
     // Longer than anybody stands between two parts of a batch, on a machine that has other things to do.
-    let options = Options { pause_ms: 500, ..Options::new(at(0)) };
+    let options = FsckOptions { pause_ms: 500, ..FsckOptions::new(at(0)) };
     while working.iter().any(|work| !work.is_finished()) {
         let (findings, _) = look_with(&*store, &options).await;
         assert_eq!(text(&findings), "");
@@ -267,7 +269,7 @@ async fn work(store: &dyn Store, run: &str, seed: u64) {
         tokens += 1;
         Stamp { token: Token::from_bits(tokens), now: at(i64::try_from(tokens & 0xffff_ffff).unwrap()) }
     };
-    let until = |stamp: Stamp| Hold { worker: "w", until: stamp.now.offset_micros(60_000_000) };
+    let until = |stamp: Stamp| WorkerLease { worker: "w", until: stamp.now.offset_micros(60_000_000) };
     let batch = batches::start(&mut fold, stamp(), Start::new(run, "w", Json::null()), None).unwrap();
     slowly(store, &batch).await;
     for round in 1..=60 {
@@ -289,8 +291,8 @@ async fn work(store: &dyn Store, run: &str, seed: u64) {
         } else {
             slowly(store, &batches::release(&mut fold, stamp(), events, None, &served).unwrap()).await;
         }
-        let (log, end) = history::inbox_end(store, &inbox_log(run).unwrap()).await.unwrap();
-        let inbox = batches::Inbox { log, end: end.last, ..empty_inbox(run) };
+        let (log, end) = inbox_end(store, &inbox_log(run).unwrap()).await.unwrap();
+        let inbox = batches::InboxEnd { log, end: end.last, ..empty_inbox(run) };
         let message = Message {
             id: format!("{round}").into(),
             event: "unwanted".into(),
@@ -317,7 +319,7 @@ async fn damage_of_the_medium_is_told_once() {
     for run in ["a", "b", "c"] {
         let mut fold = Fold::new(run_log(run).unwrap());
         let stamp = Stamp { token: Token::from_bits(u64::from(run.as_bytes()[0])), now: at(0) };
-        let hold = Some(Hold { worker: "w", until: at(3_600) });
+        let hold = Some(WorkerLease { worker: "w", until: at(3_600) });
         store
             .apply(&batches::start(&mut fold, stamp, Start::new(run, "w", Json::null()), hold).unwrap())
             .await

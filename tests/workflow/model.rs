@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use temporal_code::store::{Batch, Line, Token};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Stamp};
+use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
 use temporal_code::workflow::{
     Call, Ending, Entry, Event, Fold, Json, Message, Outcome, PutOff, Request, Start, Status,
 };
@@ -547,7 +547,7 @@ impl Writer {
     fn go_on(&mut self, choices: &mut Choices<'_>) {
         let stamp = self.stamp();
         let until = at(100_000 + i64::try_from(self.model.claims).unwrap() + 1);
-        let hold = choices.flip().then_some(Hold { worker: "w", until });
+        let hold = choices.flip().then_some(WorkerLease { worker: "w", until });
         let made = if choices.flip() {
             batches::compact(&mut self.fold, stamp, hold, &[])
         } else {

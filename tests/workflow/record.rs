@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use temporal_code::store::{Batch, FileOptions, FileStore, LIST_PAGE, Line, Position, Queue, Settings, Store, Token};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::{INBOX, RUNS, Status, history, inbox_log, run_log};
+use temporal_code::workflow::{INBOX, RUNS, Status, fold_history, inbox_log, latest_generation, read_inbox, run_log};
 
 use crate::fixtures::{files, hold_against, opened};
 use crate::record_example::record;
@@ -90,8 +90,8 @@ async fn is_sound_but_for_one(store: &dyn Store, runs: u64) {
 async fn statuses(store: &dyn Store, start: &str) -> BTreeMap<Status, u64> {
     let mut counts = BTreeMap::new();
     for run in store.list(RUNS, start, None, LIST_PAGE).await.expect("runs") {
-        let (log, _) = history::latest(store, &run).await.expect("a generation");
-        let fold = history::fold(store, &log).await.expect("a history");
+        let (log, _) = latest_generation(store, &run).await.expect("a generation");
+        let fold = fold_history(store, &log).await.expect("a history");
         *counts.entry(fold.state().status()).or_insert(0) += 1;
     }
     counts
@@ -113,7 +113,7 @@ async fn it_is_recorded_as_it_was() {
     // What has happened, happened in the two days before.
     for run in store.list(RUNS, "", None, LIST_PAGE).await.expect("runs") {
         let fold =
-            history::fold(&store, &history::latest(&store, &run).await.expect("a generation").0).await.expect("one");
+            fold_history(&store, &latest_generation(&store, &run).await.expect("a generation").0).await.expect("one");
         let (from, to) = (fold.state().started_at(), fold.state().updated_at());
         assert!(from >= Some(at(-2 * 86_400)) && to <= Some(at(0)), "{run}: {from:?} {to:?}");
     }
@@ -123,8 +123,8 @@ async fn it_is_recorded_as_it_was() {
 async fn what_the_runs_are_for() {
     let (_copy, store) = opened(&fixture()).await;
     let folded = async |id: &str| {
-        let (log, _) = history::latest(&store, &run_log(id).expect("a name")).await.expect("a generation");
-        history::fold(&store, &log).await.expect("a history").into_state()
+        let (log, _) = latest_generation(&store, &run_log(id).expect("a name")).await.expect("a generation");
+        fold_history(&store, &log).await.expect("a history").into_state()
     };
     let waiting = folded("greet-1").await;
     assert_eq!((waiting.waiting_for().events, waiting.waiting_for().until), (vec!["allow"], None));
@@ -136,14 +136,14 @@ async fn what_the_runs_are_for() {
     assert!(folded("order-9").await.is_reverting());
     assert_eq!(folded("survey-1").await.kept().count(), 1);
     assert_eq!((folded("nightly-report").await.life(), folded("stock-1").await.log().generation()), (3, 2));
-    assert!(history::fold(&store, &run_log("stock-2").expect("a name")).await.expect("one").state().is_forgotten());
+    assert!(fold_history(&store, &run_log("stock-2").expect("a name")).await.expect("one").state().is_forgotten());
     // What is in inboxes and not in histories.
     for (run, what, is_due) in
         [("order-4", "message", false), ("order-6", "cancel", true), ("order-8", "message", true)]
     {
         let (inbox, mut found) = (inbox_log(run).expect("a name"), Vec::new());
         let each = |_: &_, _, entry: temporal_code::workflow::InboxEntry<'_>| found.push(entry.body.kind());
-        history::read_inbox(&store, &inbox, folded(run).await.inbox(), each).await.expect("an inbox");
+        read_inbox(&store, &inbox, folded(run).await.inbox(), each).await.expect("an inbox");
         assert_eq!(found, [what], "{run}");
         let due = store.due(&Queue::default(), at(0), 100).await.expect("entries");
         assert_eq!(due.iter().any(|due| due.run == inbox), is_due, "{run}");
@@ -216,7 +216,7 @@ async fn without_a_time_it_ends_now() {
     let (made, before) = (tempfile::tempdir().expect("a folder"), Timestamp::now());
     assert_eq!(said_of(made.path(), &[]).await.as_deref(), Ok(RECORDED));
     let store = FileStore::open(made.path(), FileOptions::default()).expect("a store");
-    let fold = history::fold(&store, &run_log("order-7").expect("a name")).await.expect("a history");
+    let fold = fold_history(&store, &run_log("order-7").expect("a name")).await.expect("a history");
     let started_at = fold.state().started_at().expect("it began");
     assert!(started_at > before.offset_micros(-21_000_000) && started_at < Timestamp::now(), "{started_at}");
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use temporal_code::clock::SystemClock;
 use temporal_code::random::{SeededRandom, ThreadRandom};
-use temporal_code::runs::client::{Client, ClientError, Message, Start};
-use temporal_code::runs::{Moment, Runs, compare};
+use temporal_code::runs::{ClientError, OutgoingMessage, RunClient, RunEvent, Runs, StartRequest, compare_runs};
 use temporal_code::store::{FileOptions, FileStore, MemoryStore, Store};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Stamp};
-use temporal_code::workflow::{Call, Ending, Event, Json, Status, history, inbox_log, run_log};
+use temporal_code::workflow::batches::{self, Stamp, WorkerLease};
+use temporal_code::workflow::{Call, Ending, Event, Json, Status, fold_history, inbox_log, run_log};
 
 fn recorded() -> Runs {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs");
@@ -25,19 +24,19 @@ fn json(text: &str) -> Json<'static> {
     Json::parse(text).unwrap()
 }
 
-fn start<'a>(input: &'a Json<'a>, run: Option<&'a str>, key: Option<&'a str>) -> Start<'a> {
-    Start { workflow: "greet", input, queue: "default", run, key }
+fn start<'a>(input: &'a Json<'a>, run: Option<&'a str>, key: Option<&'a str>) -> StartRequest<'a> {
+    StartRequest { workflow: "greet", input, queue: "default", run, key }
 }
 
-fn message<'a>(event: &'a str, value: &'a Json<'a>, key: Option<&'a str>) -> Message<'a> {
-    Message { event, value, key, from: Some("tests") }
+fn message<'a>(event: &'a str, value: &'a Json<'a>, key: Option<&'a str>) -> OutgoingMessage<'a> {
+    OutgoingMessage { event, value, key, from: Some("tests") }
 }
 
 /// A worker takes the run, does `events` and lets go of it, or ends it.
 async fn work(store: &dyn Store, run: &str, events: Vec<Event<'_>>, ending: Option<Ending<'_>>) {
     let stamp = || Stamp { token: temporal_code::store::Token::new(&ThreadRandom), now: Timestamp::now() };
-    let mut fold = history::fold(store, &run_log(run).unwrap()).await.unwrap();
-    let hold = Hold { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
+    let mut fold = fold_history(store, &run_log(run).unwrap()).await.unwrap();
+    let hold = WorkerLease { worker: "w", until: Timestamp::now().offset_micros(60_000_000) };
     store.apply(&batches::claim(&mut fold, stamp(), hold).unwrap()).await.unwrap();
     let batch = match ending {
         None => batches::release(&mut fold, stamp(), events, None, &[]),
@@ -90,7 +89,7 @@ async fn a_look_and_the_whole_agree() {
     for (id, run) in looked.runs {
         let run = run.unwrap();
         let mut moments = 0;
-        let mut count = |_: &Moment<'_>| {
+        let mut count = |_: &RunEvent<'_>| {
             moments += 1;
             true
         };
@@ -102,9 +101,9 @@ async fn a_look_and_the_whole_agree() {
         for stop in 1..=moments {
             let mut seen = 0;
             let mut last = None;
-            let mut until = |moment: &Moment<'_>| {
+            let mut until = |event: &RunEvent<'_>| {
                 seen += 1;
-                last = Some(moment.brief());
+                last = Some(event.status_after());
                 seen < stop
             };
             let part = runs.follow(&id, now, &mut until).await.unwrap().unwrap();
@@ -122,7 +121,7 @@ async fn a_look_and_the_whole_agree() {
 #[tokio::test]
 async fn it_is_told_since_when_a_run_waits() {
     let (store, runs) = memory();
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     client.start(start(&json("1"), Some("a"), None)).await.unwrap();
     work(&*store, "a", vec![wait_for("allow")], None).await;
     let first = client.look("a").await.unwrap();
@@ -137,7 +136,7 @@ async fn it_is_told_since_when_a_run_waits() {
 #[tokio::test]
 async fn what_is_sent_again_with_its_key_lands_once() {
     let (store, runs) = memory();
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     client.start(start(&json("1"), Some("a"), None)).await.unwrap();
     let (one, same, other) = (json(r#"{"x": 1, "y": [2]}"#), json(r#"{ "y":[2],"x":1 }"#), json(r#"{"x": 2}"#));
     let sent = client.send("a", message("allow", &one, Some("k"))).await.unwrap();
@@ -164,12 +163,12 @@ async fn what_is_sent_again_with_its_key_lands_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_at_once_with_one_key_one_line_lands() {
     let (store, runs) = memory();
-    Client::new(&runs, &SystemClock, &ThreadRandom).start(start(&json("1"), Some("a"), None)).await.unwrap();
+    RunClient::new(&runs, &SystemClock, &ThreadRandom).start(start(&json("1"), Some("a"), None)).await.unwrap();
     let senders = (0..16u64).map(|n| {
         let runs = runs.clone();
         tokio::spawn(async move {
             let random = SeededRandom::new(n);
-            let client = Client::new(&runs, &SystemClock, &random);
+            let client = RunClient::new(&runs, &SystemClock, &random);
             let value = json("7");
             let keyed = client.send("a", message("allow", &value, Some("k"))).await.unwrap();
             client.send("a", message("other", &value, None)).await.unwrap();
@@ -187,7 +186,7 @@ async fn of_many_at_once_with_one_key_one_line_lands() {
 #[tokio::test]
 async fn what_is_started_again_with_its_key_begins_once() {
     let (store, runs) = memory();
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let (one, two) = (json("1"), json("2"));
     let first = client.start(start(&one, None, Some("k"))).await.unwrap();
     assert_eq!((first.run.as_str(), first.deduplicated), ("greet-k", false));
@@ -212,7 +211,7 @@ async fn what_is_started_again_with_its_key_begins_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_the_end_sees_it() {
     let (store, runs) = memory();
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     client.start(start(&json("1"), Some("a"), None)).await.unwrap();
     let (ended, ()) = tokio::join!(client.end("a"), async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -226,7 +225,7 @@ async fn who_waits_for_the_end_sees_it() {
 #[tokio::test]
 async fn two_runs_differ_where_their_code_went_another_way() {
     let (store, runs) = memory();
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let now = Timestamp::now();
     for (run, answer) in [("a", "true"), ("b", "true"), ("c", "false")] {
         client.start(start(&json("1"), Some(run), None)).await.unwrap();
@@ -239,10 +238,10 @@ async fn two_runs_differ_where_their_code_went_another_way() {
         client.send(run, message("allow", &value, None)).await.unwrap();
         work(&*store, run, vec![receive(&value, 1, "m")], Some(Ending::Ok(value.clone()))).await;
     }
-    let same = compare((&runs, "a"), (&runs, "b"), now).await.unwrap().unwrap();
+    let same = compare_runs((&runs, "a"), (&runs, "b"), now).await.unwrap().unwrap();
     assert_eq!((same.same, same.sides.concat().len()), (4, 0), "{same:?}");
-    let differ = compare((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
+    let differ = compare_runs((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
     assert_eq!(differ.same, 2);
     assert_eq!(differ.sides.each_ref().map(|side| side[0].kind), ["receive", "receive"]);
-    assert_eq!(compare((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
+    assert_eq!(compare_runs((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
 }

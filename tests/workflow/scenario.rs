@@ -3,12 +3,12 @@
 use temporal_code::random::SeededRandom;
 use temporal_code::store::{Batch, Due, Finding, MemoryStore, Position, Queue, Store, Token};
 use temporal_code::time::Timestamp;
-use temporal_code::workflow::batches::{self, Hold, Inbox, Stamp};
-use temporal_code::workflow::fsck::{News, Options, Summary, fsck};
+use temporal_code::workflow::batches::{self, InboxEnd, Stamp, WorkerLease};
 use temporal_code::workflow::{
-    Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, history,
-    inbox_due, inbox_log, run_log,
+    Call, Ending, Event, Fold, InboxBody, InboxEntry, Json, Message, Outcome, PutOff, Request, Start, fold_history,
+    inbox_due, inbox_end, inbox_log, read_inbox, run_log,
 };
+use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
 
 use crate::support::at;
 
@@ -35,8 +35,8 @@ impl Scenario {
         Stamp { token: Token::from_bits(self.tokens), now: at(0).offset_micros(ticks) }
     }
 
-    fn hold(&self) -> Hold<'static> {
-        Hold { worker: "w1", until: at(3_600) }
+    fn hold(&self) -> WorkerLease<'static> {
+        WorkerLease { worker: "w1", until: at(3_600) }
     }
 
     async fn apply(&mut self, name: &'static str, batch: Batch) {
@@ -50,9 +50,9 @@ impl Scenario {
         due.into_iter().filter(|due| due.run.id() == run).collect()
     }
 
-    async fn inbox(&self, run: &str) -> Inbox {
-        let (log, end) = history::inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
-        Inbox { queue: Queue::default(), log, end: end.last }
+    async fn inbox(&self, run: &str) -> InboxEnd {
+        let (log, end) = inbox_end(&self.store, &inbox_log(run).expect("a name")).await.expect("an end");
+        InboxEnd { queue: Queue::default(), log, end: end.last }
     }
 
     async fn send(&mut self, name: &'static str, run: &str, body: InboxBody<'static>) {
@@ -80,7 +80,7 @@ impl Scenario {
             };
             lines.push((seq, entry));
         };
-        let reader = history::read_inbox(&self.store, &inbox, state.inbox(), each).await.expect("an inbox");
+        let reader = read_inbox(&self.store, &inbox, state.inbox(), each).await.expect("an inbox");
         assert_eq!(reader.problem(), None);
         let event = |(seq, body): (u64, InboxBody<'static>)| {
             let to = match &body {
@@ -137,7 +137,7 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
     world.apply("commit with a child", batch).await;
     world.release("release while a child runs", &mut order, Vec::new()).await;
 
-    let mut ship = history::fold(&world.store, &run_log(CHILD).expect("a name")).await.expect("a history");
+    let mut ship = fold_history(&world.store, &run_log(CHILD).expect("a name")).await.expect("a history");
     world.claim("claim of the child", &mut ship).await;
     // Until the second batch from then.
     let until = at(0).offset_micros(9 * tick_us);
@@ -198,18 +198,18 @@ pub(crate) async fn life(tick_us: i64) -> Scenario {
 }
 
 /// What `fsck` finds, as text, and its summary.
-pub(crate) async fn look(store: &dyn Store, repair: bool, now: Timestamp) -> (Vec<Finding>, Summary) {
-    look_with(store, &Options { repair, pause_ms: 0, ..Options::new(now) }).await
+pub(crate) async fn look(store: &dyn Store, repair: bool, now: Timestamp) -> (Vec<Finding>, FsckSummary) {
+    look_with(store, &FsckOptions { repair, pause_ms: 0, ..FsckOptions::new(now) }).await
 }
 
 /// The same with other options.
-pub(crate) async fn look_with(store: &dyn Store, options: &Options) -> (Vec<Finding>, Summary) {
+pub(crate) async fn look_with(store: &dyn Store, options: &FsckOptions) -> (Vec<Finding>, FsckSummary) {
     let mut findings = Vec::new();
     let random = SeededRandom::new(7);
     let mut runs = 0;
-    let mut report = |news: News| match news {
-        News::Found(finding) => findings.push(finding),
-        News::Run => runs += 1,
+    let mut report = |progress: FsckProgress| match progress {
+        FsckProgress::Found(finding) => findings.push(finding),
+        FsckProgress::Run => runs += 1,
     };
     let summary = fsck(store, options, &random, &mut report).await.expect("a search");
     assert_eq!((summary.findings, summary.runs), (findings.len() as u64, runs));
@@ -245,6 +245,6 @@ pub(crate) fn entry(run: &str, seq: u64, sent_at: Timestamp) -> Due {
 }
 
 /// An inbox that has no line yet.
-pub(crate) fn empty_inbox(run: &str) -> Inbox {
-    Inbox { queue: Queue::default(), log: inbox_log(run).expect("a name"), end: Position::START }
+pub(crate) fn empty_inbox(run: &str) -> InboxEnd {
+    InboxEnd { queue: Queue::default(), log: inbox_log(run).expect("a name"), end: Position::START }
 }

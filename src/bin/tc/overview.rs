@@ -10,7 +10,7 @@ use crate::find::{self, Store};
 use crate::functions::status;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
-use crate::runs::tally::{self, Workflows};
+use crate::runs::workflows::{self, Workflows};
 use crate::surroundings::Context;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary};
 use temporal_code::text;
@@ -19,7 +19,7 @@ use temporal_code::text;
 const FUNCTIONS_MAX: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
-    let (store, tally) = match tally::beside(context.store(), tally::read(context, None, None)) {
+    let (store, tally) = match workflows::beside(context.store(), workflows::read(context, None, None)) {
         Ok(both) => both,
         Err(error) if is_newcomer(context, &error) => return welcome(context, &error),
         Err(error) => return Err(error),
@@ -66,7 +66,7 @@ fn items(store: Option<&Store>, summary: &Summary, tally: &Workflows) -> Vec<Str
         let functions = summary.functions.len();
         json!({"store": store.name, "format": "temporal-code", "logs": logs, "events": events, "functions": functions})
     });
-    let runs = tally.places.iter().map(|(place, format)| json!({"store": place, "format": format.as_str()}));
+    let runs = tally.stores.iter().map(|(store, format)| json!({"store": store, "format": format.as_str()}));
     logs.into_iter().chain(runs).map(|item| item.to_string()).collect()
 }
 

@@ -8,7 +8,7 @@ mod substantial;
 use std::time::Duration;
 
 use super::Runs;
-use super::shown::{Format, Run};
+use super::run::{Run, RunFormat};
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::{Error, Token};
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Somebody outside, with a clock and with chance.
 #[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
+pub struct RunClient<'a> {
     runs: &'a Runs,
     clock: &'a dyn Clock,
     random: &'a dyn Random,
@@ -29,7 +29,7 @@ pub struct Client<'a> {
 
 /// A message as it is to be sent.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
+pub struct OutgoingMessage<'a> {
     /// What it is called.
     pub event: &'a str,
     /// What it says.
@@ -42,7 +42,7 @@ pub struct Message<'a> {
 
 /// A run as it is to begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Start<'a> {
+pub struct StartRequest<'a> {
     /// The workflow.
     pub workflow: &'a str,
     /// What it is given.
@@ -57,7 +57,7 @@ pub struct Start<'a> {
 
 /// What was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub struct Delivery {
     /// The run.
     pub run: String,
     /// What tells what was delivered from others, where that is written down.
@@ -137,10 +137,10 @@ pub enum ClientError {
     Store(#[from] Error),
 }
 
-impl<'a> Client<'a> {
+impl<'a> RunClient<'a> {
     /// Somebody outside of this store.
     pub fn new(runs: &'a Runs, clock: &'a dyn Clock, random: &'a dyn Random) -> Self {
-        Client { runs, clock, random }
+        RunClient { runs, clock, random }
     }
 
     fn now(&self) -> Timestamp {
@@ -155,7 +155,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn send(&self, run: &str, message: Message<'_>) -> Result<Delivered, ClientError> {
+    pub async fn send(&self, run: &str, message: OutgoingMessage<'_>) -> Result<Delivery, ClientError> {
         match self.runs {
             Runs::Own(store) => own::send(self, &**store, run, message).await,
             Runs::Substantial(client, _) => substantial::send(self, client, run, message).await,
@@ -181,7 +181,7 @@ impl<'a> Client<'a> {
         reason: Option<&str>,
         key: Option<&str>,
         from: Option<&str>,
-    ) -> Result<Delivered, ClientError> {
+    ) -> Result<Delivery, ClientError> {
         match self.runs {
             Runs::Own(store) => own::cancel(self, &**store, run, reason, key, from).await,
             Runs::Substantial(..) => Err(ClientError::Unsupported {
@@ -199,7 +199,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn start(&self, start: Start<'_>) -> Result<Delivered, ClientError> {
+    pub async fn start(&self, start: StartRequest<'_>) -> Result<Delivery, ClientError> {
         match self.runs {
             Runs::Own(store) => own::start(self, &**store, start).await,
             Runs::Substantial(client, _) => substantial::start(self, client, start).await,
@@ -215,7 +215,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// [`ClientError::Corrupt`], and what the store says.
-    pub async fn taken(&self, delivered: &Delivered) -> Result<bool, ClientError> {
+    pub async fn taken(&self, delivered: &Delivery) -> Result<bool, ClientError> {
         match (self.runs, &delivered.receipt) {
             (Runs::Own(store), Receipt::Inbox(generation, seq)) => {
                 own::taken(&**store, &delivered.run, (*generation, *seq)).await
@@ -260,7 +260,7 @@ impl<'a> Client<'a> {
     /// The Python packages write their files in place, so a file that is torn may be whole in a moment.
     fn may_be_half_written(&self, run: &Run) -> bool {
         let lately = |at: Timestamp| at > self.now().offset_micros(-5_000_000);
-        run.status == Status::Corrupt && run.format == Format::DurablePython && run.updated_at.is_some_and(lately)
+        run.status == Status::Corrupt && run.format == RunFormat::DurablePython && run.updated_at.is_some_and(lately)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Client, ClientError, Delivered, Message, Receipt, Start, hex};
-use crate::runs::shown::{Seq, What};
+use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex};
+use crate::runs::event::NativeEvent;
+use crate::runs::problem::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
-use crate::workflow::batches::{self, Inbox, Stamp};
+use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
-    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, history, inbox_log, run_log,
+    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
+    inbox_log, latest_generation, read_inbox, run_log,
 };
 
 /// How often something is begun anew because others were faster.
@@ -21,11 +23,11 @@ const FRONT_BYTES: usize = 1 << 20;
 const WATCH_MAX: Duration = Duration::from_millis(500);
 
 pub(super) async fn send(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
-    message: Message<'_>,
-) -> Result<Delivered, ClientError> {
+    message: OutgoingMessage<'_>,
+) -> Result<Delivery, ClientError> {
     let id = message.key.map_or_else(|| format!("m-{}{}", hex(client.random), hex(client.random)), str::to_owned);
     let body = InboxBody::Message(workflow::Message {
         id: Cow::Owned(id),
@@ -38,13 +40,13 @@ pub(super) async fn send(
 }
 
 pub(super) async fn cancel(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     reason: Option<&str>,
     key: Option<&str>,
     from: Option<&str>,
-) -> Result<Delivered, ClientError> {
+) -> Result<Delivery, ClientError> {
     let id = key.map_or_else(|| format!("c-{}{}", hex(client.random), hex(client.random)), str::to_owned);
     let request = Request { id: Cow::Owned(id), reason: reason.map(Cow::Borrowed), from: from.map(Cow::Borrowed) };
     deliver(client, store, run, InboxBody::Cancel(request), key).await
@@ -52,17 +54,17 @@ pub(super) async fn cancel(
 
 /// Puts a line into the inbox of a run that has not ended.
 async fn deliver(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     body: InboxBody<'_>,
     key: Option<&str>,
-) -> Result<Delivered, ClientError> {
+) -> Result<Delivery, ClientError> {
     refuse_empty(key)?;
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     let log = run_log(run).map_err(|_| no_run())?;
     let id = body.id().map(str::to_owned);
-    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivered {
+    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivery {
         run: run.to_owned(),
         id: id.clone(),
         deduplicated,
@@ -70,19 +72,19 @@ async fn deliver(
         receipt: Receipt::Inbox(generation, number),
     };
     for _ in 0..TRIES_MAX {
-        let (last, end) = history::latest(store, &log).await?;
+        let (last, end) = latest_generation(store, &log).await?;
         if end == End::START {
             return Err(no_run());
         }
         // The end comes before the look at what is there: a line that comes behind it makes the batch fail.
-        let (log, inbox_end) = history::inbox_end(store, &inbox_log(run)?).await?;
+        let (log, inbox_end) = inbox_end(store, &inbox_log(run)?).await?;
         if let Some(key) = key
             && let Some(there) = delivered_before(store, run, key, &body).await?
         {
             return Ok(delivered(there, true));
         }
         let queue = refuse_ended(store, run, &last, end).await?;
-        let inbox = Inbox { queue, log, end: inbox_end.last };
+        let inbox = InboxEnd { queue, log, end: inbox_end.last };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let number = inbox.end.number() + 1;
         match store.apply(&batches::send(stamp, &inbox, body.clone())?).await {
@@ -109,7 +111,7 @@ fn refuse_empty(key: Option<&str>) -> Result<(), ClientError> {
 /// finds out soon enough if it is corrupt.
 async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<Queue, ClientError> {
     let fold = if end.sealed {
-        history::fold(store, last).await?
+        fold_history(store, last).await?
     } else {
         let mut fold = Fold::new(last.clone());
         // What is wrong is remembered by the fold.
@@ -140,7 +142,7 @@ async fn delivered_before(
         }
     };
     let inbox = inbox_log(run)?;
-    history::read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
+    read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
     if found.is_none() && store.end(&inbox).await?.sealed {
         found = taken_before(store, run, key).await?;
     }
@@ -184,8 +186,8 @@ fn plain(value: &Json<'_>) -> String {
 /// The same, in the history: lines of the inbox that were taken may be forgotten there.
 async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<(Seq, Content)>, ClientError> {
     let mut found = None;
-    let mut visit = |moment: &crate::runs::Moment<'_>| {
-        let What::Own { entry, state, .. } = moment.what else { return true };
+    let mut visit = |event: &crate::runs::RunEvent<'_>| {
+        let NativeEvent::Own { entry, state, .. } = event.native else { return true };
         let generation = state.inbox().generation;
         match &entry.event {
             Event::Receive { inbox, message, .. } if message.id == key => {
@@ -200,11 +202,15 @@ async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<
         }
         found.is_none()
     };
-    crate::runs::own::follow(store, run, crate::time::Timestamp::MIN, &mut visit).await?;
+    crate::runs::own::follow::follow(store, run, &mut visit).await?;
     Ok(found)
 }
 
-pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'_>) -> Result<Delivered, ClientError> {
+pub(super) async fn start(
+    client: &RunClient<'_>,
+    store: &dyn Store,
+    start: StartRequest<'_>,
+) -> Result<Delivery, ClientError> {
     if start.workflow.is_empty() {
         return Err(Error::invalid("workflow", "its name is empty").into());
     }
@@ -221,7 +227,7 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
         };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let batch = batches::start(&mut fold, stamp, line, None)?;
-        let delivered = |deduplicated| Delivered {
+        let delivered = |deduplicated| Delivery {
             run: run.clone(),
             id: start.key.map(str::to_owned),
             deduplicated,
@@ -246,11 +252,11 @@ pub(super) async fn start(client: &Client<'_>, store: &dyn Store, start: Start<'
 
 /// Looks whether the run that is there is the one that was asked for, and sees to it that something leads to it.
 async fn started_before(
-    client: &Client<'_>,
+    client: &RunClient<'_>,
     store: &dyn Store,
     run: &str,
     key: &str,
-    start: &Start<'_>,
+    start: &StartRequest<'_>,
 ) -> Result<(), ClientError> {
     let log = run_log(run)?;
     let page = store.read(&log, 0, 1).await?;
@@ -304,10 +310,10 @@ async fn until<T>(
     run: &str,
     mut done: impl FnMut(&RunState) -> Option<T>,
 ) -> Result<T, ClientError> {
-    let (log, _) = history::latest(store, &run_log(run)?).await?;
+    let (log, _) = latest_generation(store, &run_log(run)?).await?;
     let mut fold = Fold::new(log);
     loop {
-        history::go_on(store, &mut fold).await?;
+        fold_more(store, &mut fold).await?;
         let state = fold.state();
         if let Some(answer) = done(state) {
             return Ok(answer);

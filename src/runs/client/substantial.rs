@@ -1,8 +1,8 @@
 //! Stores of the package `substantial`, in which is written what its own client writes.
 
-use super::{Client, ClientError, Delivered, Message, PAUSE, Receipt, Start};
+use super::{ClientError, Delivery, OutgoingMessage, PAUSE, Receipt, RunClient, StartRequest};
 use crate::compat::substantial::{self as package, Found, QUEUE};
-use crate::runs::substantial as theirs;
+use crate::runs::substantial::look::has;
 
 /// What the package has no place for.
 fn no_key() -> ClientError {
@@ -28,18 +28,18 @@ fn planned(found: &Found, name: &str) -> usize {
 
 async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError> {
     let no_run = || ClientError::NoRun { run: run.to_owned() };
-    if !theirs::has(client, run).await? {
+    if !has(client, run).await? {
         return Err(no_run());
     }
     client.read(&[run]).await?.pop().ok_or_else(no_run)
 }
 
 pub(super) async fn send(
-    outside: &Client<'_>,
+    outside: &RunClient<'_>,
     client: &package::Client,
     run: &str,
-    message: Message<'_>,
-) -> Result<Delivered, ClientError> {
+    message: OutgoingMessage<'_>,
+) -> Result<Delivery, ClientError> {
     if message.key.is_some() {
         return Err(no_key());
     }
@@ -56,14 +56,14 @@ pub(super) async fn send(
     client.send(run, message.event, message.value, queue, outside.now()).await?;
     let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
     let repeats = before > 0;
-    Ok(Delivered { run: run.to_owned(), id: None, deduplicated: false, repeats, receipt })
+    Ok(Delivery { run: run.to_owned(), id: None, deduplicated: false, repeats, receipt })
 }
 
 pub(super) async fn start(
-    outside: &Client<'_>,
+    outside: &RunClient<'_>,
     client: &package::Client,
-    start: Start<'_>,
-) -> Result<Delivered, ClientError> {
+    start: StartRequest<'_>,
+) -> Result<Delivery, ClientError> {
     if start.key.is_some() {
         return Err(no_key());
     }
@@ -77,7 +77,7 @@ pub(super) async fn start(
     let random = (0..4).map(bits).fold(0, |all, part| all << 32 | part);
     let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
     let receipt = Receipt::Unknown;
-    Ok(Delivered { run: planned.run, id: None, deduplicated: false, repeats: false, receipt })
+    Ok(Delivery { run: planned.run, id: None, deduplicated: false, repeats: false, receipt })
 }
 
 /// Waits until a worker has moved a message into the history; false if the run ends before.

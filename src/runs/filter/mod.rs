@@ -7,18 +7,19 @@
 //! A run that has no result has null. An error is no result, so that nothing equals it, but `in` and `contains` look at it as
 //! well. Values compare as JSON does: `1` is `1.0`, and `true` is not `1`. `docs/python.md` says where the package differs.
 
-mod value;
+mod compare;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Run, Value as RunValue};
+use super::run::Run;
+use super::value::RunValue;
 use crate::text::quote;
 use crate::time::Timestamp;
 use crate::workflow::Status;
-use value::{equal, includes, is_same_kind, kind, order};
+use compare::{equal, includes, is_same_kind, kind, order};
 
 /// Largest filter, in bytes.
 const FILTER_BYTES_MAX: usize = 1 << 20;

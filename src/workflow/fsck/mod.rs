@@ -14,15 +14,15 @@ use futures_util::StreamExt as _;
 
 use self::index::{Entries, Stretch};
 use self::run::{Checked, check_run, unless_damaged};
-use super::batches::DraftError;
-use super::{INBOX, RUNS};
 use crate::random::Random;
 use crate::store::{Batch, Error, Finding, Kind, Name, Store, Token};
 use crate::time::Timestamp;
+use crate::workflow::batches::DraftError;
+use crate::workflow::{INBOX, RUNS};
 
 /// How to look.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct FsckOptions {
     /// Does what loses nothing: puts a due entry, drops one of a run that has ended, begins a generation or a child that was
     /// decided upon, tells a parent of an end.
     pub repair: bool,
@@ -38,10 +38,10 @@ pub struct Options {
     pub pause_ms: u64,
 }
 
-impl Options {
+impl FsckOptions {
     /// A look at `now` that changes nothing.
     pub fn new(now: Timestamp) -> Self {
-        Options {
+        FsckOptions {
             repair: false,
             now,
             dead_after_us: 60 * 1_000_000,
@@ -54,7 +54,7 @@ impl Options {
 
 /// What a search tells as it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum FsckProgress {
     /// Something is not as it should be.
     Found(Finding),
     /// One more run was looked at.
@@ -63,7 +63,7 @@ pub enum News {
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct FsckSummary {
     /// Runs.
     pub runs: u64,
     /// Those that have ended.
@@ -107,11 +107,11 @@ impl Suspect {
 /// What stopped the search; what it found is not an error, and neither is damage.
 pub async fn fsck(
     store: &dyn Store,
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
-    report: &mut (dyn FnMut(News) + Send),
-) -> Result<Summary, Error> {
-    let mut search = Search { store, options, random, report, summary: Summary::default(), told: HashSet::new() };
+    report: &mut (dyn FnMut(FsckProgress) + Send),
+) -> Result<FsckSummary, Error> {
+    let mut search = Search { store, options, random, report, summary: FsckSummary::default(), told: HashSet::new() };
     search.medium().await?;
     match search.runs().await {
         Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
@@ -127,10 +127,10 @@ pub async fn fsck(
 
 struct Search<'a> {
     store: &'a dyn Store,
-    options: &'a Options,
+    options: &'a FsckOptions,
     random: &'a dyn Random,
-    report: &'a mut (dyn FnMut(News) + Send),
-    summary: Summary,
+    report: &'a mut (dyn FnMut(FsckProgress) + Send),
+    summary: FsckSummary,
     /// What the medium's own search has told, which need not be told again.
     told: HashSet<String>,
 }
@@ -160,7 +160,7 @@ impl Search<'_> {
     fn tell(&mut self, finding: Finding) {
         self.summary.findings += 1;
         self.summary.repaired += u64::from(finding.repaired);
-        (self.report)(News::Found(finding));
+        (self.report)(FsckProgress::Found(finding));
     }
 
     async fn stretch(&mut self, stretch: &Stretch) -> Result<(), Error> {
@@ -207,7 +207,7 @@ impl Search<'_> {
         while let Some(checked) = found.next().await {
             all.push(checked?);
             if first {
-                (self.report)(News::Run);
+                (self.report)(FsckProgress::Run);
             }
         }
         Ok(all)

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::index::leads_to;
-use super::{Options, Suspect, token};
+use super::{FsckOptions, Suspect, token};
 use crate::random::Random;
 use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
-use crate::workflow::batches::{self, DraftError, Inbox, Stamp};
+use crate::workflow::batches::{self, DraftError, InboxEnd, Stamp};
 use crate::workflow::{
     Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, Problem, ProblemKind,
-    RUNS, RunState, Step, history, inbox_due, run_log,
+    RUNS, RunState, Step, fold_history, inbox_due, latest_generation, read_inbox, run_log,
 };
 
 /// What was found of a run.
@@ -35,7 +35,7 @@ impl Checked {
 /// What is needed to look at a run.
 struct Look<'a> {
     store: &'a dyn Store,
-    options: &'a Options,
+    options: &'a FsckOptions,
     random: &'a dyn Random,
     state: &'a RunState,
     begun: &'a Begun,
@@ -56,7 +56,7 @@ struct Unread {
 /// Looks at the run whose history's first generation is `name`.
 pub(super) async fn check_run(
     store: &dyn Store,
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     name: &Name,
     dues: &[Due],
@@ -82,7 +82,7 @@ pub(super) fn unless_damaged<T>(said: Result<T, Error>) -> Result<Option<T>, Err
 
 async fn look_at(
     store: &dyn Store,
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     name: &Name,
     dues: &[Due],
@@ -136,7 +136,7 @@ enum Chain {
 
 /// Folds all generations of a history and returns the last.
 async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) -> Result<Chain, Error> {
-    let mut fold = history::fold(store, name).await?;
+    let mut fold = fold_history(store, name).await?;
     loop {
         let state = fold.state();
         if let Some(problem) = state.problem() {
@@ -150,7 +150,7 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
                 Suspect::new(state.log(), &problem).with_remedy("begin it with the line that the seal carries", batch);
             return Ok(Chain::Sound(Box::new(fold), vec![suspect]));
         }
-        let following = history::fold(store, &next).await?;
+        let following = fold_history(store, &next).await?;
         if following.state().problem().is_none() && !begins_as_told(store, state, &next).await? {
             let what = format!("it does not begin as the seal of {} says", state.log());
             let problem = Problem { seq: 1, kind: ProblemKind::Corrupt, what };
@@ -176,7 +176,7 @@ async fn unread(store: &dyn Store, state: &RunState) -> Result<Unread, Error> {
     let inbox = state.log().of_kind(INBOX);
     let open: HashSet<&str> = state.open_children().map(|(_, child)| child.run()).collect();
     let (mut wanted, mut children) = (None, HashSet::<String>::new());
-    let reader = history::read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
+    let reader = read_inbox(store, &inbox, state.inbox(), |log, seq, entry| {
         let InboxEntry { at, body } = &entry;
         if let InboxBody::ChildEnd { run, .. } = body
             && open.contains(&**run)
@@ -222,12 +222,12 @@ async fn ended(store: &dyn Store, random: &dyn Random, state: &RunState, dues: &
 }
 
 fn tell(
-    options: &Options,
+    options: &FsckOptions,
     random: &dyn Random,
     run: &str,
     call: Call<'_>,
     ending: Ending<'_>,
-    inbox: &Inbox,
+    inbox: &InboxEnd,
 ) -> Result<Batch, DraftError> {
     let stamp = Stamp { token: token(random), now: options.now };
     batches::tell_parent(stamp, run, call, ending, inbox)
@@ -235,8 +235,8 @@ fn tell(
 
 /// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
 async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<bool, Error> {
-    let Some((log, _)) = unless_damaged(history::latest(store, &run_log(parent)?).await)? else { return Ok(true) };
-    let fold = history::fold(store, &log).await?;
+    let Some((log, _)) = unless_damaged(latest_generation(store, &run_log(parent)?).await)? else { return Ok(true) };
+    let fold = fold_history(store, &log).await?;
     let state = fold.state();
     let waits = state.problem().is_none()
         && !state.is_ended()
@@ -248,13 +248,13 @@ async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) ->
     Ok(unread.reader.problem().is_some() || unread.children.contains(child))
 }
 
-fn end_of(reader: &InboxFold, queue: &Queue) -> Inbox {
-    Inbox { queue: queue.clone(), log: reader.log().clone(), end: reader.end().last }
+fn end_of(reader: &InboxFold, queue: &Queue) -> InboxEnd {
+    InboxEnd { queue: queue.clone(), log: reader.log().clone(), end: reader.end().last }
 }
 
 /// How a run has ended, if it has: read from its last line alone.
 async fn ending_of(store: &dyn Store, run: &Name) -> Result<Option<Ending<'static>>, Error> {
-    let (log, end) = history::latest(store, run).await?;
+    let (log, end) = latest_generation(store, run).await?;
     let Some(before) = end.last.number().checked_sub(1).filter(|_| end.sealed) else { return Ok(None) };
     let page = store.read(&log, before, 1).await?;
     let last = page.lines().next().and_then(|(_, line)| Entry::parse(line).ok());

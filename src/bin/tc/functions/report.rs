@@ -13,7 +13,7 @@ use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::evolution::report::{Comparison, Decision, Report};
+use temporal_code::evolution::report::{Comparison, Decision, Report, Verdict};
 use temporal_code::evolution::stats;
 use temporal_code::evolution::summary::{FunctionSummary, Tally, VariantSummary};
 use temporal_code::text;
@@ -70,7 +70,7 @@ struct ReportShape<'a> {
     comparisons: Vec<ComparisonShape<'a>>,
     sample_ratio: SampleRatioShape,
     recommendation: &'a str,
-    verdict: VerdictShape<'a>,
+    verdict: &'a Verdict,
 }
 
 /// A variant's own calls; those made as a fallback stand apart.
@@ -125,13 +125,6 @@ struct SampleRatioShape {
     observed: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Serialize)]
-struct VerdictShape<'a> {
-    decision: &'static str,
-    variant: Option<&'a str>,
-    reason: &'a str,
-}
-
 impl<'a> ReportShape<'a> {
     fn new(report: &'a Report<'a>) -> Self {
         let variants = &report.function.variants;
@@ -144,11 +137,7 @@ impl<'a> ReportShape<'a> {
             comparisons: report.comparisons.iter().map(|other| ComparisonShape::new(other, baseline)).collect(),
             sample_ratio: SampleRatioShape::new(report, total),
             recommendation: &report.recommendation,
-            verdict: VerdictShape {
-                decision: report.verdict.decision.name(),
-                variant: report.verdict.variant.as_deref(),
-                reason: &report.verdict.reason,
-            },
+            verdict: &report.verdict,
         }
     }
 }

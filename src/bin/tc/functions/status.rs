@@ -10,7 +10,7 @@ use crate::output::figures::{bytes, count, counted, duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{Spot, Warning};
 use crate::output::{Answer, Section};
-use crate::runs::tally::{self, Workflows};
+use crate::runs::workflows::{self, Workflows};
 use crate::surroundings::Context;
 use temporal_code::evolution::source::Source;
 use temporal_code::evolution::summary::{Filter, FunctionSummary, Summary, Tally};
@@ -60,8 +60,9 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     // Who asks for a function that there is does not wait for runs to be read.
     let is_there =
         args.function.as_ref().zip(summary.as_ref()).is_some_and(|(name, (s, _))| s.function(name).is_some());
-    let workflows = if is_there { Ok(Workflows::default()) } else { tally::read(context, filter.since, filter.until) };
-    let (store, tally) = tally::beside(store, workflows)?;
+    let workflows =
+        if is_there { Ok(Workflows::default()) } else { workflows::read(context, filter.since, filter.until) };
+    let (store, tally) = workflows::beside(store, workflows)?;
     let Some(store) = store else { return workflows_alone(context, args, tally) };
     let (summary, mut warnings) = summary.map_or_else(|| read(context, &store, &filter), Ok)?;
     warnings.extend(tally.warnings.iter().cloned());

@@ -5,16 +5,15 @@ use clap::Args;
 
 use crate::confirm;
 use crate::error::{DONE, NEGATIVE, PENDING};
-use crate::runs::places::Places;
+use crate::runs::describe;
 use crate::runs::send::{Outcome, Waited};
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
-use crate::runs::words;
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::Format;
-use temporal_code::runs::client::Client;
+use temporal_code::runs::{RunClient, RunFormat};
 use temporal_code::text;
 use temporal_code::workflow::Status;
 
@@ -44,15 +43,15 @@ pub(crate) struct CancelArgs {
 
 pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
-    let now = places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?;
-    let can_be = runs.format() == Format::Own && now.ended_at.is_none();
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
+    let now = stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?;
+    let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();
     // What cannot be is refused without asking.
     if can_be && !args.yes {
         confirm::refuse_unasked(context, "cancelling a run", "see the run: tc show")?;
-        let question = format!("{run} is {}: {}. Cancel it?", now.status, words::detail(context, &now));
+        let question = format!("{run} is {}: {}. Cancel it?", now.status, describe::detail(context, &now));
         if !confirm::ask(&text::harmless(&question))? {
             crate::output::write("Nothing was asked for.\n")?;
             return Ok(DONE);
@@ -61,10 +60,10 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let from = args.from.clone().unwrap_or_else(whoever);
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
     let asked = client.cancel(&run, reason, key, Some(&from));
-    let delivered = places.runtime.block_on(asked).map_err(|error| places.explain(error))?;
+    let delivered = stores.runtime.block_on(asked).map_err(|error| stores.explain(error))?;
     let waited = match args.waiting.wait {
         false => None,
-        true => Some(match args.waiting.wait_for(&places, client.end(&run))? {
+        true => Some(match args.waiting.wait_for(&stores, client.end(&run))? {
             None => Waited { exit: PENDING, said: "The run has not ended yet.".into() },
             Some(run) => {
                 let exit = if run.status == Status::Cancelled { DONE } else { NEGATIVE };

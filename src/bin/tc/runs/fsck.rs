@@ -20,7 +20,7 @@ use crate::surroundings::Context;
 use temporal_code::random::ThreadRandom;
 use temporal_code::store::{Address, FileStore, Finding, Store};
 use temporal_code::text;
-use temporal_code::workflow::fsck::{self, News, Options, Summary};
+use temporal_code::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
 use temporal_code::workflow::{INBOX, RUNS};
 
 /// Most findings that are kept and shown; the others are counted.
@@ -46,7 +46,7 @@ pub(crate) struct FsckArgs {
 struct Found {
     /// The store and what is wrong there.
     findings: Vec<(String, Finding)>,
-    summary: Summary,
+    summary: FsckSummary,
     /// How many findings are not kept.
     surplus: u64,
 }
@@ -127,14 +127,16 @@ async fn search_one(
     found: &mut Found,
 ) -> Result<()> {
     let place = store.location();
-    let options = Options { repair, ..Options::new(context.now) };
+    let options = FsckOptions { repair, ..FsckOptions::new(context.now) };
     let before = found.summary.findings;
-    let mut report = |news: News| match news {
-        News::Run => _ = runs.fetch_add(1, Ordering::Relaxed),
-        News::Found(finding) if found.findings.len() < FINDINGS_MAX => found.findings.push((place.clone(), finding)),
-        News::Found(_) => found.surplus += 1,
+    let mut report = |progress: FsckProgress| match progress {
+        FsckProgress::Run => _ = runs.fetch_add(1, Ordering::Relaxed),
+        FsckProgress::Found(finding) if found.findings.len() < FINDINGS_MAX => {
+            found.findings.push((place.clone(), finding))
+        }
+        FsckProgress::Found(_) => found.surplus += 1,
     };
-    let summary = fsck::fsck(store, &options, &ThreadRandom, &mut report).await?;
+    let summary = fsck(store, &options, &ThreadRandom, &mut report).await?;
     let all = &mut found.summary;
     all.runs += summary.runs;
     all.ended += summary.ended;
@@ -173,7 +175,7 @@ impl Found {
 
     /// What was looked at, and what came of it.
     fn outcome(&self) -> String {
-        let Summary { runs, ended, findings, repaired, .. } = self.summary;
+        let FsckSummary { runs, ended, findings, repaired, .. } = self.summary;
         let looked = format!("{} looked at, {} ended: ", counted(runs, "run", "runs"), count(ended));
         let left = self.unrepaired();
         looked

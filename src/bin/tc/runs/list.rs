@@ -1,7 +1,7 @@
 //! `tc runs`: every run, where it stands, and what it waits for.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,15 +14,11 @@ use crate::output::stream::{self, Stream};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
-use crate::runs::batches::{News, each_batch};
-use crate::runs::places::Places;
-use crate::runs::shape::RunShape;
-use crate::runs::words;
+use crate::runs::describe;
+use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{Run, RunFilter, Runs};
-use temporal_code::store::Error;
+use temporal_code::runs::{ListCounts, ListItem, Run, RunFilter, RunList, RunOrder, RunQuery, Runs};
 use temporal_code::text;
-use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
 /// List workflow runs: where each stands, what it waits for, and since when
@@ -73,67 +69,40 @@ enum Order {
     Since,
 }
 
-/// Which runs are wanted.
-#[derive(Default)]
-pub(super) struct Wanted {
-    workflow: Option<String>,
-    statuses: Vec<Status>,
-    since: Option<Timestamp>,
-    filter: Option<RunFilter>,
+impl From<Order> for RunOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Id => RunOrder::Id,
+            Order::Started => RunOrder::Started,
+            Order::Updated => RunOrder::Updated,
+            Order::Since => RunOrder::Since,
+        }
+    }
 }
 
-/// What was met on the way.
+fn query(context: &Context, args: &RunsArgs) -> Result<RunQuery> {
+    let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
+    let filter = args.filter.as_deref().map(RunFilter::parse).transpose();
+    let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
+    Ok(RunQuery { workflow: args.workflow.clone(), statuses: args.status.clone(), since, filter })
+}
+
+/// What was met while runs were gone through.
 #[derive(Default)]
-pub(super) struct Met {
-    pub(super) looked_at: u64,
-    shown: u64,
-    /// It ended where enough were shown.
-    is_cut: bool,
-    statuses: BTreeMap<Status, u64>,
+pub(super) struct Evidence {
+    counts: ListCounts,
     pub(super) warnings: Vec<Warning>,
-    /// Runs that the filter was asked about.
-    asked: u64,
-    /// Runs for which the filter has no answer, and why the first has none.
-    unanswered: u64,
-    why: Option<String>,
     unread: u64,
+    /// Why the filter has no answer for the first run for which it has none.
+    unanswered: Option<String>,
 }
 
-impl Wanted {
-    fn new(context: &Context, args: &RunsArgs) -> Result<Self> {
-        let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
-        let filter = args.filter.as_deref().map(RunFilter::parse).transpose();
-        let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
-        Ok(Wanted { workflow: args.workflow.clone(), statuses: args.status.clone(), since, filter })
-    }
-
-    /// Whether a run is wanted.
-    fn takes(&self, run: &Run, met: &mut Met) -> bool {
-        met.looked_at += 1;
-        let fits = self.workflow.as_ref().is_none_or(|workflow| run.workflow.as_ref() == Some(workflow))
-            && (self.statuses.is_empty() || self.statuses.contains(&run.status))
-            && self.since.is_none_or(|since| run.updated_at.is_some_and(|at| at >= since));
-        let Some(filter) = self.filter.as_ref().filter(|_| fits) else { return fits };
-        met.asked += 1;
-        filter.holds(run).unwrap_or_else(|error| {
-            met.unanswered += 1;
-            met.why.get_or_insert_with(|| format!("{}: {error}", run.id));
-            false
-        })
-    }
-}
-
-impl Met {
-    fn take(&mut self, run: &Run) {
-        self.shown += 1;
-        *self.statuses.entry(run.status).or_default() += 1;
-    }
-
+impl Evidence {
     fn warn(&mut self, message: String) {
         warnings::add_lost(&mut self.warnings, message);
     }
 
-    fn could_not_read(&mut self, id: &str, error: Error) {
+    fn could_not_read(&mut self, id: &str, error: temporal_code::store::Error) {
         self.unread += 1;
         if self.unread == 1 {
             let causes = anyhow::Error::from(error);
@@ -146,24 +115,44 @@ impl Met {
             let message = format!("{} more could not be read", counted(self.unread - 1, "run", "runs"));
             self.warnings.push(Warning { count: Some(self.unread - 1), ..Warning::lost(message) });
         }
-        if let Some(why) = self.why.take() {
-            let message = format!("the filter has no answer for {}: {why}", counted(self.unanswered, "run", "runs"));
-            self.warnings.push(Warning { count: Some(self.unanswered), ..Warning::lost(message) });
+        if let Some(why) = self.unanswered.take() {
+            let count = self.counts.unanswered;
+            let message = format!("the filter has no answer for {}: {why}", counted(count, "run", "runs"));
+            self.warnings.push(Warning { count: Some(count), ..Warning::lost(message) });
         }
     }
 }
 
+/// The runs that were shown.
+#[derive(Default)]
+struct Shown {
+    statuses: BTreeMap<Status, u64>,
+    /// It ended where enough were shown.
+    is_cut: bool,
+}
+
+impl Shown {
+    fn count(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
+    fn add(&mut self, run: &Run) {
+        *self.statuses.entry(run.status).or_default() += 1;
+    }
+}
+
 /// A filter that has an answer for no run is a mistake.
-fn refuse_without_answer(met: &Met) -> Result<()> {
-    if let Some(why) = met.why.as_ref().filter(|_| met.unanswered == met.asked) {
+fn refuse_without_answer(evidence: &Evidence) -> Result<()> {
+    let ListCounts { tried, unanswered, .. } = evidence.counts;
+    if let Some(why) = evidence.unanswered.as_ref().filter(|_| unanswered == tried) {
         return Err(Failure::new("usage", format!("--where has no answer for any run: {why}")).into());
     }
     Ok(())
 }
 
 /// With --strict, what could not be read is an error.
-fn refuse_losses(context: &Context, met: &Met) -> Result<()> {
-    let lost = met.warnings.iter().find(|warning| warning.loses).filter(|_| context.global.strict);
+fn refuse_losses(context: &Context, evidence: &Evidence) -> Result<()> {
+    let lost = evidence.warnings.iter().find(|warning| warning.loses).filter(|_| context.global.strict);
     lost.map_or(Ok(()), |lost| {
         let failure = Failure::new("bad_data", lost.message.clone());
         Err(failure.hint("without --strict it is skipped and told of").into())
@@ -171,136 +160,116 @@ fn refuse_losses(context: &Context, met: &Met) -> Result<()> {
 }
 
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
-    let wanted = Wanted::new(context, args)?;
-    let places = Places::open(context, context.threads())?;
-    let mut met = Met::default();
+    let query = query(context, args)?;
+    let stores = RunStores::open(context, context.threads())?;
+    let evidence = Evidence::default();
     let limit = args.limit.unwrap_or(usize::MAX);
     let streams = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Jsonl);
     if args.sort == Order::Id && streams {
-        return print_each(context, &places, &wanted, limit, met);
+        return print_each(context, &stores, &query, limit, evidence);
     }
+    print_all(context, &stores, &query, args.sort.into(), limit, evidence)
+}
+
+/// Prints the runs when all that are wanted are known.
+fn print_all(
+    context: &Context,
+    stores: &RunStores,
+    query: &RunQuery,
+    order: RunOrder,
+    limit: usize,
+    mut evidence: Evidence,
+) -> Result<u8> {
     let mut found = Vec::new();
-    let cap = if args.sort == Order::Id { limit } else { usize::MAX };
-    each(context, &places, &wanted, &mut met, &mut |_, run| {
-        if found.len() < cap {
-            found.push(run);
-        }
+    let cap = if order == RunOrder::Id { limit } else { usize::MAX };
+    each(context, stores, query, &mut evidence, &mut |run| {
+        found.extend(run.filter(|_| found.len() < cap));
         Ok(found.len() < cap)
     })?;
-    sort(&mut found, args.sort);
-    met.is_cut = found.len() >= limit;
+    order.sort(&mut found);
+    let mut shown = Shown { is_cut: found.len() >= limit, ..Shown::default() };
     found.truncate(limit);
-    found.iter().for_each(|run| met.take(run));
-    refuse_without_answer(&met)?;
-    met.finish();
-    refuse_losses(context, &met)?;
-    let warnings = std::mem::take(&mut met.warnings);
-    let items = || found.iter().map(|run| Ok(serde_json::to_string(&RunShape::from(run))?)).collect();
+    found.iter().for_each(|run| shown.add(run));
+    refuse_without_answer(&evidence)?;
+    evidence.finish();
+    refuse_losses(context, &evidence)?;
+    let warnings = std::mem::take(&mut evidence.warnings);
+    let items = || found.iter().map(|run| Ok(serde_json::to_string(run)?)).collect();
     let sections = || {
-        let mut table = table(&places.stores);
-        found.iter().for_each(|run| table.row(row(context, &places.stores, run)));
+        let mut table = table(&stores.all);
+        found.iter().for_each(|run| table.row(row(context, &stores.all, run)));
         let table = Some(table).filter(|table| !table.is_empty());
-        vec![Section { title: String::new(), table, notes: summary(&met) }]
+        vec![Section { title: String::new(), table, notes: summary(&shown, evidence.counts) }]
     };
     Answer { schema: "tc.runs/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }
 
-fn sort(found: &mut [Run], order: Order) {
-    match order {
-        Order::Id => {}
-        Order::Started => found.sort_by_key(|run| std::cmp::Reverse(run.started_at)),
-        Order::Updated => found.sort_by_key(|run| std::cmp::Reverse(run.updated_at)),
-        Order::Since => found.sort_by_key(|run| (run.since.is_none(), run.since)),
-    }
-}
-
 /// Prints each run as it is found.
-fn print_each(context: &Context, places: &Places, wanted: &Wanted, limit: usize, mut met: Met) -> Result<u8> {
-    let mut out = Stream::new(context, table(&places.stores));
+fn print_each(
+    context: &Context,
+    stores: &RunStores,
+    query: &RunQuery,
+    limit: usize,
+    mut evidence: Evidence,
+) -> Result<u8> {
+    let mut out = Stream::new(context, table(&stores.all));
     let json = context.global.output() == OutputFormat::Jsonl;
-    let mut tally = Met::default();
+    let mut shown = Shown::default();
     if limit > 0 {
-        each(context, places, wanted, &mut met, &mut |is_last, run| {
-            tally.take(&run);
-            match json {
-                true => out.line(&text::json(&serde_json::to_string(&RunShape::from(&run))?))?,
-                false => out.row(row(context, &places.stores, &run))?,
+        each(context, stores, query, &mut evidence, &mut |run| {
+            match &run {
+                None => out.flush()?,
+                Some(run) if json => out.line(&text::json(&serde_json::to_string(run)?))?,
+                Some(run) => out.row(row(context, &stores.all, run))?,
             }
-            if is_last {
-                out.flush()?;
-            }
-            Ok((tally.shown as usize) < limit && !out.is_over())
+            run.iter().for_each(|run| shown.add(run));
+            Ok((shown.count() as usize) < limit && !out.is_over())
         })?;
     }
-    (met.shown, met.statuses) = (tally.shown, tally.statuses);
-    met.is_cut = met.shown as usize >= limit;
-    if met.shown == 0 {
-        refuse_without_answer(&met)?;
+    shown.is_cut = shown.count() as usize >= limit;
+    if shown.count() == 0 {
+        refuse_without_answer(&evidence)?;
     }
-    met.finish();
-    refuse_losses(context, &met)?;
-    out.end(&if json { String::new() } else { summary(&met) })?;
+    evidence.finish();
+    refuse_losses(context, &evidence)?;
+    out.end(&if json { String::new() } else { summary(&shown, evidence.counts) })?;
     if !context.global.quiet {
-        warnings::print(&met.warnings, context.global.verbose);
+        warnings::print(&evidence.warnings, context.global.verbose);
     }
     Ok(DONE)
 }
 
-/// Hands each run that is wanted to `take`, in order, until that returns false; also whether the runs behind it are still to be
-/// read.
+/// Hands each run that is wanted to `take`, in order, until that returns false; none where those behind it are still to be read.
 pub(super) fn each(
     context: &Context,
-    places: &Places,
-    wanted: &Wanted,
-    met: &mut Met,
-    take: &mut dyn FnMut(bool, Run) -> Result<bool>,
+    stores: &RunStores,
+    query: &RunQuery,
+    evidence: &mut Evidence,
+    take: &mut dyn FnMut(Option<Run>) -> Result<bool>,
 ) -> Result<()> {
     let quiet = context.global.quiet || stream::is_seen() && context.global.output() == OutputFormat::Table;
     progress::count(quiet, "runs", |looked_at| {
-        for runs in &places.stores {
-            let reading = each_of(context, runs, wanted, met, looked_at, take);
-            if !places.runtime.block_on(reading)? {
-                break;
+        let list = RunList::new(&stores.all, context.now, context.threads() * 2);
+        let mut take = |item| {
+            match item {
+                ListItem::Run(run) => return take(Some(run)),
+                ListItem::BatchEnd(count) => {
+                    looked_at.fetch_add(count, Ordering::Relaxed);
+                    return take(None);
+                }
+                ListItem::Warning(warning) => evidence.warn(warning),
+                ListItem::Unreadable(id, error) => evidence.could_not_read(&id, error),
+                ListItem::Unanswered(id, error) => {
+                    evidence.unanswered.get_or_insert_with(|| format!("{id}: {error}"));
+                }
             }
-        }
+            Ok(true)
+        };
+        let counts = stores.runtime.block_on(list.each::<anyhow::Error>(query, &mut take))?;
+        evidence.counts = counts;
         Ok(())
     })
-}
-
-async fn each_of(
-    context: &Context,
-    runs: &Runs,
-    wanted: &Wanted,
-    met: &mut Met,
-    looked_at: &AtomicU64,
-    take: &mut dyn FnMut(bool, Run) -> Result<bool>,
-) -> Result<bool> {
-    let look = |runs: Runs, ids: Vec<String>, now| async move { runs.look(&ids, now).await };
-    each_batch(context, runs, wanted.workflow.as_deref(), look, &mut |news| {
-        let looked = match news {
-            News::Warning(warning) => {
-                met.warn(warning);
-                return Ok(true);
-            }
-            News::Batch(looked) => looked,
-        };
-        looked.warnings.into_iter().for_each(|warning| met.warn(warning));
-        looked_at.fetch_add(looked.runs.len() as u64, Ordering::Relaxed);
-        let mut runs = looked.runs.into_iter().peekable();
-        while let Some((id, run)) = runs.next() {
-            match run {
-                Ok(run) => {
-                    if wanted.takes(&run, met) && !take(runs.peek().is_none(), run)? {
-                        return Ok(false);
-                    }
-                }
-                Err(error) => met.could_not_read(&id, error),
-            }
-        }
-        Ok(true)
-    })
-    .await
 }
 
 fn table(stores: &[Runs]) -> Table {
@@ -324,9 +293,9 @@ fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
     let mut cells = vec![
         Cell::name(&run.id).tone(Tone::Strong),
         Cell::new(run.workflow.as_deref().unwrap_or("-")),
-        Cell::new(run.status.as_str()).tone(words::tone(run.status)),
+        Cell::new(run.status.as_str()).tone(describe::tone(run.status)),
         Cell::new(context.recency(run.since)),
-        Cell::new(words::detail(context, run)),
+        Cell::new(describe::detail(context, run)),
         dim(context.recency(run.started_at)),
         dim(run.events.map_or_else(|| "-".into(), count)),
     ];
@@ -337,19 +306,20 @@ fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
 }
 
 /// `12 runs: 3 waiting, 9 completed`.
-fn summary(met: &Met) -> String {
-    if met.shown == 0 && met.is_cut {
+fn summary(shown: &Shown, counts: ListCounts) -> String {
+    let all = shown.count();
+    if all == 0 && shown.is_cut {
         return "No runs were asked for.\n".into();
     }
-    if met.shown == 0 {
-        let of = counted(met.looked_at, "run", "runs");
+    if all == 0 {
+        let of = counted(counts.read, "run", "runs");
         return format!("No runs to show, of {of} looked at.\n");
     }
-    let parts = met.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
-    let of = match met.shown == met.looked_at {
-        _ if met.is_cut => ", and perhaps more".into(),
+    let parts = shown.statuses.iter().map(|(status, n)| format!("{} {status}", count(*n))).collect::<Vec<_>>();
+    let of = match all == counts.read {
+        _ if shown.is_cut => ", and perhaps more".into(),
         true => String::new(),
-        false => format!(" of {}", count(met.looked_at)),
+        false => format!(" of {}", count(counts.read)),
     };
-    format!("{}{of}: {}\n", counted(met.shown, "run", "runs"), parts.join(", "))
+    format!("{}{of}: {}\n", counted(all, "run", "runs"), parts.join(", "))
 }

@@ -3,8 +3,6 @@
 mod all;
 mod diff;
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -16,17 +14,18 @@ use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::places::Places;
-use crate::runs::shape::{StateShape, problem, with_members};
-use crate::runs::story::{with_clocks, wrapped};
-use crate::runs::words;
+use crate::runs::describe;
+use crate::runs::layout::{with_clocks, wrapped};
+use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{Brief, Format, Moment, Run, Runs, Seq, StepView, Whole};
+use temporal_code::runs::{
+    EventSummary, Run, RunDetails, RunEvent, RunFormat, RunProblem, Runs, Seq, StateView, StatusDetail, StepView,
+};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
-/// Most events of which the effects are kept for output that is printed as a whole.
+/// Most events of which the changes are kept for output that is printed as a whole.
 const KEPT_MAX: usize = 500_000;
 
 /// From which width of a terminal on the kinds of events are shown.
@@ -59,100 +58,74 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
     if args.all {
         return all::run(context);
     }
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(args.run.as_deref().unwrap_or_default())?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(args.run.as_deref().unwrap_or_default())?;
     match (&args.diff, &args.at) {
-        (Some(other), _) => diff::run(context, &places, (&runs, &run), other),
-        (None, Some(at)) => at_point(context, &places, &runs, &run, at),
-        (None, None) => from_first_to_last(context, &places, &runs, &run),
+        (Some(other), _) => diff::run(context, &stores, (&runs, &run), other),
+        (None, Some(at)) => at_point(context, &stores, &runs, &run, at),
+        (None, None) => from_first_to_last(context, &stores, &runs, &run),
     }
 }
 
-/// One event, as JSON.
-#[derive(Serialize)]
-pub(super) struct StepShape {
-    seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<u32>,
-    at: Option<Timestamp>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    effect: String,
-    status: &'static str,
-}
-
-impl StepShape {
-    fn new(moment: &Moment<'_>) -> Self {
-        StepShape {
-            seq: moment.seq.number,
-            generation: Some(moment.seq.generation).filter(|generation| *generation > 1),
-            at: moment.at,
-            kind: moment.kind(),
-            effect: moment.effect(),
-            status: moment.brief().status.as_str(),
-        }
-    }
-}
-
-fn exit(whole: &Whole) -> u8 {
-    if whole.is_sound() { DONE } else { NEGATIVE }
+fn exit(details: &RunDetails) -> u8 {
+    if details.is_sound() { DONE } else { NEGATIVE }
 }
 
 /// Prints every event.
-fn from_first_to_last(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &str) -> Result<u8> {
     if context.global.output() == OutputFormat::Table {
-        return print_each(context, places, runs, run);
+        return print_each(context, stores, runs, run);
     }
     let (mut steps, mut left_out) = (Vec::new(), 0u64);
-    let whole = places.follow(context, runs, run, &mut |moment| {
+    let details = stores.follow(context, runs, run, &mut |event| {
         match steps.len() < KEPT_MAX {
-            true => steps.push(StepShape::new(moment)),
+            true => steps.push(event.summary()),
             false => left_out += 1,
         }
         true
     })?;
-    let mut warnings = warnings(&whole);
+    let mut warnings = warnings(&details);
     if left_out > 0 {
         let message = format!("{} more are not listed", counted(left_out, "event", "events"));
         warnings.push(Warning { count: Some(left_out), ..Warning::lost(message) });
     }
-    let items = || Ok(vec![item(&whole, &steps)?]);
+    let items = || Ok(vec![item(&details, &steps)?]);
     let sections = || {
         let mut table = Table::new(["seq", "time", "type", "effect", "status"].map(Column::text));
         for step in &steps {
             let at = step.at.map(|at| at.to_string()).unwrap_or_default();
-            table.row([&*step.seq.to_string(), &at, step.kind, &step.effect, step.status].map(Cell::new));
+            table.row([&*step.seq.to_string(), &at, step.kind, &step.change, step.status.as_str()].map(Cell::new));
         }
-        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &whole) }]
+        vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &details) }]
     };
-    let exit = exit(&whole);
+    let exit = exit(&details);
     Answer { schema: "tc.replay/1", warnings, items, rows_of: Some("steps"), sections }.print(context)?;
     Ok(exit)
 }
 
-fn item(whole: &Whole, steps: &[StepShape]) -> Result<String> {
+fn item(details: &RunDetails, steps: &[EventSummary]) -> Result<String> {
     #[derive(Serialize)]
-    struct Shape<'a> {
+    struct Replay<'a> {
         run: &'a str,
-        format: &'static str,
+        format: RunFormat,
         sound: bool,
-        problems: Vec<serde_json::Value>,
-        steps: &'a [StepShape],
+        problems: &'a [RunProblem],
+        steps: &'a [EventSummary],
+        state: &'a StateView,
     }
-    let shape = Shape {
-        run: &whole.run.id,
-        format: whole.run.format.as_str(),
-        sound: whole.is_sound(),
-        problems: whole.problems.iter().map(problem).collect(),
+    Ok(serde_json::to_string(&Replay {
+        run: &details.run.id,
+        format: details.run.format,
+        sound: details.is_sound(),
+        problems: &details.problems,
         steps,
-    };
-    let state = serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?;
-    Ok(with_members(&shape, &[("state", Cow::Owned(state))])?)
+        state: &details.state,
+    })?)
 }
 
 /// Columns of a terminal that texts of a replay get, and whether the kinds of events have room.
 struct Room {
-    effect: usize,
+    change: usize,
     state: usize,
     kind: bool,
 }
@@ -165,7 +138,7 @@ impl Room {
         let others = if kind { 5 + 8 + 12 + 8 } else { 5 + 8 + 6 };
         let room = width.saturating_sub(others);
         let state = (room / 3).clamp(12, 40);
-        Some(Room { effect: room.saturating_sub(state).max(20), state, kind })
+        Some(Room { change: room.saturating_sub(state).max(20), state, kind })
     }
 }
 
@@ -190,104 +163,104 @@ impl<'c> Rows<'c> {
         Rows { context, out: Stream::new(context, Table::new(columns)), room, day: String::new(), said: String::new() }
     }
 
-    fn row(&mut self, number: Cell, time: Cell, kind: Cell, effect: Cell, state: Cell) -> Result<()> {
+    fn row(&mut self, number: Cell, time: Cell, kind: Cell, change: Cell, state: Cell) -> Result<()> {
         let with_kind = self.room.as_ref().is_none_or(|room| room.kind);
         let kind = if with_kind { vec![kind] } else { Vec::new() };
-        self.out.row([vec![number, time], kind, vec![effect, state]].concat())
+        self.out.row([vec![number, time], kind, vec![change, state]].concat())
     }
 
-    fn event(&mut self, moment: &Moment<'_>) -> Result<()> {
+    fn event(&mut self, event: &RunEvent<'_>) -> Result<()> {
         let context = self.context;
-        let brief = moment.brief();
-        let clock = moment.at.map_or_else(String::new, |at| context.clock(Some(at)));
+        let after = event.status_after();
+        let clock = event.at.map_or_else(String::new, |at| context.clock(Some(at)));
         let (date, time) = clock.split_once(' ').filter(|(date, _)| date.len() == 10).unwrap_or(("", &clock));
         if !date.is_empty() && date != self.day {
             date.clone_into(&mut self.day);
             let [none, date] = [Cell::default(), Cell::new(date).tone(Tone::Dim)];
             self.row(none.clone(), Cell::default(), Cell::default(), date, none)?;
         }
-        let effect = with_clocks(context, &moment.effect(), &self.day);
-        let said = said(context, &brief);
+        let change = with_clocks(context, &event.change(), &self.day);
+        let said = said(context, &after);
         let state = if said == self.said { String::new() } else { said.clone() };
         self.said = said;
-        let (effects, states) = match &self.room {
-            None => (vec![effect], vec![state]),
-            Some(room) => (wrapped(&effect, room.effect), wrapped(&state, room.state)),
+        let (changes, states) = match &self.room {
+            None => (vec![change], vec![state]),
+            Some(room) => (wrapped(&change, room.change), wrapped(&state, room.state)),
         };
-        for line in 0..effects.len().max(states.len()).max(1) {
+        for line in 0..changes.len().max(states.len()).max(1) {
             let cell = |lines: &[String]| Cell::new(lines.get(line).map_or("", String::as_str));
             let dim = |text: &str| if line == 0 { Cell::new(text).tone(Tone::Dim) } else { Cell::default() };
-            let kind = if line == 0 { Cell::new(moment.kind()) } else { Cell::default() };
-            let state = cell(&states).tone(words::tone(brief.status));
-            self.row(dim(&moment.seq.to_string()), dim(time), kind, cell(&effects), state)?;
+            let kind = if line == 0 { Cell::new(event.kind()) } else { Cell::default() };
+            let state = cell(&states).tone(describe::tone(after.status));
+            self.row(dim(&event.seq.to_string()), dim(time), kind, cell(&changes), state)?;
         }
         Ok(())
     }
 }
 
-fn print_each(context: &Context, places: &Places, runs: &Runs, run: &str) -> Result<u8> {
+fn print_each(context: &Context, stores: &RunStores, runs: &Runs, run: &str) -> Result<u8> {
     let mut rows = Rows::new(context);
     let mut printed = Ok(());
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        printed = rows.event(moment);
+    let details = stores.follow(context, runs, run, &mut |event| {
+        printed = rows.event(event);
         printed.is_ok() && !rows.out.is_over()
     })?;
     printed?;
-    rows.out.end(&verdict(context, &whole))?;
+    rows.out.end(&verdict(context, &details))?;
     if !context.global.quiet {
-        crate::output::warnings::print(&warnings(&whole), context.global.verbose);
+        crate::output::warnings::print(&warnings(&details), context.global.verbose);
     }
-    Ok(exit(&whole))
+    Ok(exit(&details))
 }
 
 /// Where a run stands, in short. Which worker holds it the events tell.
-fn said(context: &Context, brief: &Brief) -> String {
-    let waits = brief.waiting_for.as_ref().filter(|_| brief.worker.is_none());
-    let waits = waits.map(|waits| words::waiting(context, waits)).unwrap_or_default();
-    if waits.is_empty() { brief.status.to_string() } else { format!("{}: {waits}", brief.status) }
+fn said(context: &Context, after: &StatusDetail) -> String {
+    let waits = after.waiting_for.as_ref().filter(|_| after.worker.is_none());
+    let waits = waits.map(|waits| describe::waiting(context, waits)).unwrap_or_default();
+    if waits.is_empty() { after.status.to_string() } else { format!("{}: {waits}", after.status) }
 }
 
 /// What could not be read beside the history.
-fn warnings(whole: &Whole) -> Vec<Warning> {
-    let inbox = whole.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
-    whole.warnings.iter().map(Warning::lost).chain(inbox).collect()
+fn warnings(details: &RunDetails) -> Vec<Warning> {
+    let inbox = details.inbox_problem.iter().map(|problem| Warning::lost(format!("the inbox: {problem}")));
+    details.warnings.iter().map(Warning::lost).chain(inbox).collect()
 }
 
 /// Whether the history is sound, and what is wrong with it.
-fn verdict(context: &Context, whole: &Whole) -> String {
+fn verdict(context: &Context, details: &RunDetails) -> String {
     let mut text = String::new();
-    for problem in &whole.problems {
+    for problem in &details.problems {
         let tone = if problem.corrupt { Tone::Bad } else { Tone::Warn };
-        let place = match (whole.run.format, problem.seq) {
-            (Format::DurablePython, _) => String::new(),
+        let place = match (details.run.format, problem.seq) {
+            (RunFormat::DurablePython, _) => String::new(),
             (_, seq) => format!("event {seq}: "),
         };
         text += &context.prose(tone, &text::harmless(&format!("{place}{}", problem.what)));
     }
-    let line = match (whole.is_sound(), whole.run.format, whole.run.events) {
-        (true, Format::DurablePython, _) => {
+    let line = match (details.is_sound(), details.run.format, details.run.events) {
+        (true, RunFormat::DurablePython, _) => {
             "Sound. durable-python keeps no history, only the call stack that a program stopped with: see `tc show`."
                 .to_owned()
         }
         (true, _, events) => {
             let events = counted(events.unwrap_or_default(), "event", "events");
-            format!("Sound: {events}, and the run is {}.", summary(context, &whole.run))
+            format!("Sound: {events}, and the run is {}.", summary(context, &details.run))
         }
-        (false, _, Some(events)) if whole.run.status != Status::Corrupt => {
+        (false, _, Some(events)) if details.run.status != Status::Corrupt => {
             let events = counted(events, "event", "events");
-            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &whole.run))
+            format!("Not sound: {events}, and the run is {}; its workers go on.", summary(context, &details.run))
         }
         (false, _, Some(events)) => {
             format!("Corrupt: no worker can go on. {} fold up to there.", counted(events, "event", "events"))
         }
         (false, _, None) => "Corrupt: the program cannot go on from this file.".to_owned(),
     };
-    let tone = if whole.is_sound() { Tone::Good } else { Tone::Bad };
+    let tone = if details.is_sound() { Tone::Good } else { Tone::Bad };
     text + &context.prose(tone, &text::harmless(&line))
 }
 
 fn summary(context: &Context, run: &Run) -> String {
-    let detail = text::shorten(&words::detail(context, run), 200).into_owned();
+    let detail = text::shorten(&describe::detail(context, run), 200).into_owned();
     if detail.is_empty() { run.status.to_string() } else { format!("{}: {detail}", run.status) }
 }
 
@@ -309,18 +282,18 @@ fn point(context: &Context, text: &str) -> Result<Point> {
 }
 
 /// Prints the state at one point.
-fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &str) -> Result<u8> {
+fn at_point(context: &Context, stores: &RunStores, runs: &Runs, run: &str, text: &str) -> Result<u8> {
     let wanted = match point(context, text)? {
         Point::Seq(seq) => seq,
-        Point::Time(time) => last_by(context, places, runs, run, time)?,
+        Point::Time(time) => last_by(context, stores, runs, run, time)?,
     };
     let (mut last, mut found) = (None, None);
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        last = Some(moment.seq);
-        if moment.seq == wanted {
-            found = Some(StepShape::new(moment));
+    let details = stores.follow(context, runs, run, &mut |event| {
+        last = Some(event.seq);
+        if event.seq == wanted {
+            found = Some(event.summary());
         }
-        moment.seq < wanted
+        event.seq < wanted
     })?;
     if found.is_none() {
         let near = match last {
@@ -330,41 +303,41 @@ fn at_point(context: &Context, places: &Places, runs: &Runs, run: &str, text: &s
         };
         return Err(Failure::new("no_event", format!("{run} has no event {wanted}: {near}")).into());
     }
-    let steps: Vec<StepShape> = found.into_iter().collect();
-    let warnings = warnings(&whole);
-    let items = || Ok(vec![item(&whole, &steps)?]);
-    let sections = || state_sections(context, &whole, steps.first());
-    let exit = exit(&whole);
+    let steps: Vec<EventSummary> = found.into_iter().collect();
+    let warnings = warnings(&details);
+    let items = || Ok(vec![item(&details, &steps)?]);
+    let sections = || state_sections(context, &details, steps.first());
+    let exit = exit(&details);
     Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(exit)
 }
 
 /// The last event that happened by then.
-fn last_by(context: &Context, places: &Places, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
+fn last_by(context: &Context, stores: &RunStores, runs: &Runs, run: &str, time: Timestamp) -> Result<Seq> {
     let mut last = None;
-    let whole = places.follow(context, runs, run, &mut |moment| {
-        let is_before = moment.at.is_none_or(|at| at <= time);
-        last = if is_before { Some(moment.seq) } else { last };
+    let details = stores.follow(context, runs, run, &mut |event| {
+        let is_before = event.at.is_none_or(|at| at <= time);
+        last = if is_before { Some(event.seq) } else { last };
         is_before
     })?;
     last.ok_or_else(|| {
         let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
-        match whole.run.started_at {
+        match details.run.started_at {
             Some(at) => failure.hint(format!("it began at {at}")).into(),
             None => failure.into(),
         }
     })
 }
 
-fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) -> Vec<Section> {
+fn state_sections(context: &Context, details: &RunDetails, step: Option<&EventSummary>) -> Vec<Section> {
     let mut head = String::new();
     let mut line = |tone, text: &str| head += &context.prose(tone, &text::harmless(text));
     if let Some(step) = step {
         let at = context.clock(step.at);
-        line(Tone::Plain, &format!("{} after event {}, {at}: {}", whole.run.id, step.seq, step.effect));
+        line(Tone::Plain, &format!("{} after event {}, {at}: {}", details.run.id, step.seq, step.change));
     }
-    line(words::tone(whole.run.status), &summary(context, &whole.run));
-    if let Some(holder) = &whole.state.holder {
+    line(describe::tone(details.run.status), &summary(context, &details.run));
+    if let Some(holder) = &details.state.holder {
         let worker = holder.worker.as_deref().unwrap_or("a worker");
         line(Tone::Dim, &format!("held by {worker} until {}", context.clock(Some(holder.until))));
     }
@@ -376,12 +349,12 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
         Column::text("value, error, or what it waits for").cut_to(20),
     ]);
     // The last ones, and those of which something is still to come.
-    let first = whole.state.steps.len().saturating_sub(STEPS_MAX);
+    let first = details.state.steps.len().saturating_sub(STEPS_MAX);
     let shown = |(place, step): &(usize, &StepView)| *place >= first || step.is_open;
-    let mut left_out = whole.state.steps.len();
-    for (_, step) in whole.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
+    let mut left_out = details.state.steps.len();
+    for (_, step) in details.state.steps.iter().enumerate().filter(shown).take(2 * STEPS_MAX) {
         left_out -= 1;
-        let value = step.error.as_ref().map(temporal_code::runs::Value::plain);
+        let value = step.error.as_ref().map(temporal_code::runs::RunValue::plain);
         let value = value.or_else(|| step.value.as_ref().map(|value| value.text().to_owned()));
         let until = || step.until.map(|until| format!("until {}", context.clock(Some(until))));
         let waits = (!step.subjects.is_empty()).then(|| step.subjects.join(" or "));
@@ -401,8 +374,8 @@ fn state_sections(context: &Context, whole: &Whole, step: Option<&StepShape>) ->
         };
         sections.push(Section { title: "\n".into(), table: Some(table), notes });
     }
-    if !whole.is_sound() {
-        sections.push(Section::text(verdict(context, whole)));
+    if !details.is_sound() {
+        sections.push(Section::text(verdict(context, details)));
     }
     sections
 }

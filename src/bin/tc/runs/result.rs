@@ -5,21 +5,18 @@ use std::io::IsTerminal as _;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::places::Places;
-use crate::runs::shape::raw;
+use crate::runs::describe;
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
-use crate::runs::words;
 use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::client::Client;
-use temporal_code::runs::{Run, Value};
+use temporal_code::runs::{Run, RunClient, RunValue};
 use temporal_code::text;
 use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
@@ -46,28 +43,28 @@ pub(crate) struct Ended {
 
 /// One item of `tc.result/1`.
 #[derive(Serialize)]
-struct Shape<'a> {
+struct Item<'a> {
     run: &'a str,
-    workflow: Option<&'a str>,
-    status: &'static str,
-    result: Option<Box<RawValue>>,
-    error: Option<Box<RawValue>>,
+    workflow: &'a Option<String>,
+    status: Status,
+    result: &'a Option<RunValue>,
+    error: &'a Option<RunValue>,
     ended_at: Option<Timestamp>,
 }
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let ended = match args.waiting.wait {
-        true => args.waiting.wait_for(&places, client.end(&run))?,
+        true => args.waiting.wait_for(&stores, client.end(&run))?,
         false => None,
     };
     let timed_out = args.waiting.wait && ended.is_none();
     let run = match ended {
         Some(run) => run,
-        None => places.runtime.block_on(client.look(&run)).map_err(|error| places.explain(error))?,
+        None => stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?,
     };
     print(context, &Ended { run, timed_out }, args.raw, Vec::new())
 }
@@ -84,18 +81,12 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
         return Err(why_none(context, ended, exit).into());
     }
     let items = || {
-        let shape = Shape {
-            run: &run.id,
-            workflow: run.workflow.as_deref(),
-            status: run.status.as_str(),
-            result: run.result.as_ref().and_then(raw),
-            error: run.error.as_ref().and_then(raw),
-            ended_at: run.ended_at,
-        };
-        Ok(vec![serde_json::to_string(&shape)?])
+        let Run { id, workflow, status, result, error, ended_at, .. } = run;
+        let item = Item { run: id, workflow, status: *status, result, error, ended_at: *ended_at };
+        Ok(vec![serde_json::to_string(&item)?])
     };
     let sections = || {
-        let value = run.result.clone().unwrap_or_else(|| Value::Text("null".into()));
+        let value = run.result.clone().unwrap_or_else(|| RunValue::Text("null".into()));
         let text = match plain {
             true => raw_text(&value),
             false => text::json(value.text()).into_owned(),
@@ -107,9 +98,9 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
 }
 
 /// A text as it is, where a program or a file takes it; on a terminal nothing of it steers.
-fn raw_text(value: &Value) -> String {
+fn raw_text(value: &RunValue) -> String {
     let plain = match value {
-        Value::Json(json) if json.text().starts_with('"') => value.plain(),
+        RunValue::Json(json) if json.text().starts_with('"') => value.plain(),
         value => return text::json(value.text()).into_owned(),
     };
     if !std::io::stdout().is_terminal() {
@@ -120,7 +111,7 @@ fn raw_text(value: &Value) -> String {
 
 fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
     let run = &ended.run;
-    let detail = Some(words::detail(context, run)).filter(|detail| !detail.is_empty());
+    let detail = Some(describe::detail(context, run)).filter(|detail| !detail.is_empty());
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
     let (code, message) = match run.status {
         Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),

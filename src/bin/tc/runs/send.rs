@@ -9,14 +9,13 @@ use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
-use crate::runs::places::Places;
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::Runs;
-use temporal_code::runs::client::{Client, Delivered, Message};
+use temporal_code::runs::{Delivery, OutgoingMessage, RunClient, Runs};
 use temporal_code::text;
 use temporal_code::workflow::Status;
 
@@ -52,16 +51,16 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
         return Err(Failure::new("usage", "the name of the event is empty").into());
     }
     let value = input::value(args.value.as_deref(), args.text)?;
-    let places = Places::open(context, 1)?;
-    let (runs, run) = places.resolve(&args.run)?;
-    let client = Client::new(&runs, &SystemClock, &ThreadRandom);
+    let stores = RunStores::open(context, 1)?;
+    let (runs, run) = stores.resolve(&args.run)?;
+    let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =
-        Message { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
-    let delivered = places.runtime.block_on(client.send(&run, message)).map_err(|error| places.explain(error))?;
+        OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
+    let delivered = stores.runtime.block_on(client.send(&run, message)).map_err(|error| stores.explain(error))?;
     let waited = match args.waiting.wait {
         false => None,
-        true => Some(match args.waiting.wait_for(&places, client.taken(&delivered))? {
+        true => Some(match args.waiting.wait_for(&stores, client.taken(&delivered))? {
             Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
             Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
             None => {
@@ -71,17 +70,17 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
         }),
     };
     let outcome = Outcome { run, event: Some(args.event.clone()), delivered, waited };
-    let warnings = oddities(&places, &runs, &outcome);
+    let warnings = oddities(&stores, &runs, &outcome);
     outcome.print(context, "tc.send/1", &args.event, warnings)
 }
 
 /// What should be known of a message to a run of substantial.
-fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
+fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
     if !matches!(runs, Runs::Substantial(..)) {
         return Vec::new();
     }
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
-    let Ok(run) = places.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
+    let Ok(run) = stores.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
     let event = outcome.event.clone().unwrap_or_default();
     let mut warnings = Vec::new();
     if outcome.delivered.repeats {
@@ -98,7 +97,7 @@ fn oddities(places: &Places, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
 pub(crate) struct Outcome {
     pub(crate) run: String,
     pub(crate) event: Option<String>,
-    pub(crate) delivered: Delivered,
+    pub(crate) delivered: Delivery,
     /// What waiting for it came to, if it was waited for.
     pub(crate) waited: Option<Waited>,
 }

@@ -1,10 +1,17 @@
 //! `tc show`: one run, where it stands and how it came there.
 
+mod header;
+mod history;
+mod stack;
+mod steps;
+mod timeline;
+
 use std::borrow::Cow;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value as Tree, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::error::DONE;
@@ -12,14 +19,11 @@ use crate::output::figures::{count, counted};
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
-use crate::runs::head;
-use crate::runs::places::Places;
-use crate::runs::shape::{LetterShape, RunShape, StateShape, problem, with_members};
-use crate::runs::story::{self, Story};
-use crate::runs::timeline;
-use crate::runs::{lanes, stack};
+use crate::runs::layout::heading;
+use crate::runs::show::history::EventLog;
+use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{Runs, Whole};
+use temporal_code::runs::{RunDetails, Runs, Timeline};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -49,93 +53,103 @@ fn limit(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
-    let places = Places::open(context, 1)?;
-    let (runs, id) = places.resolve(&args.name)?;
+    let stores = RunStores::open(context, 1)?;
+    let (runs, id) = stores.resolve(&args.name)?;
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
-    let mut story = Story::new(asked, !for_people);
-    let mut visit = |moment: &temporal_code::runs::Moment<'_>| {
-        story.see(moment);
+    let mut events = EventLog::new(asked, !for_people);
+    let mut visit = |event: &temporal_code::runs::RunEvent<'_>| {
+        events.see(event);
         true
     };
-    let whole = places.follow(context, &runs, &id, &mut visit)?;
-    story.finish();
-    let warnings = warnings(&whole, &story, asked, for_people);
+    let details = stores.follow(context, &runs, &id, &mut visit)?;
+    events.finish();
+    let warnings = warnings(&details, &events, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
-    let rows_of = Some("history").filter(|_| !story.is_empty());
-    let items = || Ok(vec![if csv { row(&whole, &story)? } else { item(&whole, &story)? }]);
-    let sections = || sections(context, &runs, &whole, &story);
+    let rows_of = Some("history").filter(|_| !events.is_empty());
+    let items = || Ok(vec![if csv { row(&details, &events)? } else { item(&details, &events)? }]);
+    let sections = || sections(context, &runs, &details, &events);
     Answer { schema: "tc.show/1", warnings, items, rows_of, sections }.print(context)?;
     Ok(DONE)
 }
 
 /// What is not shown, and what could not be read.
-fn warnings(whole: &Whole, story: &Story, asked: usize, for_people: bool) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = whole.warnings.iter().map(Warning::lost).collect();
-    if story.is_cut(asked) {
-        let before = story.before();
+fn warnings(details: &RunDetails, events: &EventLog, asked: usize, for_people: bool) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = details.warnings.iter().map(Warning::lost).collect();
+    if events.is_cut(asked) {
+        let before = events.before();
         let message = format!("the first {} left out: no more are kept", counted(before, "event is", "events are"));
         warnings.push(Warning { count: Some(before), ..Warning::lost(message) });
     }
     // To people it is told with the run.
-    if let Some(problem) = whole.problems.iter().find(|problem| problem.corrupt).filter(|_| !for_people) {
+    if let Some(problem) = details.problems.iter().find(|problem| problem.corrupt).filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the history is corrupt at {}: {}", problem.seq, problem.what)));
     }
-    if let Some(problem) = whole.inbox_problem.as_ref().filter(|_| !for_people) {
+    if let Some(problem) = details.inbox_problem.as_ref().filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the inbox is corrupt: {problem}")));
     }
-    if whole.inbox_before > 0 && !for_people {
-        let message = format!("{} of the inbox before these", counted(whole.inbox_before, "line", "lines"));
-        warnings.push(Warning { count: Some(whole.inbox_before), ..Warning::lost(message) });
+    if details.inbox_before > 0 && !for_people {
+        let message = format!("{} of the inbox before these", counted(details.inbox_before, "line", "lines"));
+        warnings.push(Warning { count: Some(details.inbox_before), ..Warning::lost(message) });
     }
     warnings
 }
 
 /// The run with all that there is about it.
-fn item(whole: &Whole, story: &Story) -> Result<String> {
-    let letters: Vec<LetterShape<'_>> = whole.inbox.iter().map(LetterShape::from).collect();
-    let problems: Vec<Tree> = whole.problems.iter().map(problem).collect();
+fn item(details: &RunDetails, events: &EventLog) -> Result<String> {
     let mut members = vec![
-        ("history", Cow::Owned(story.json())),
-        ("inbox", Cow::Owned(serde_json::to_string(&letters)?)),
-        ("inbox_problem", Cow::Owned(json!(whole.inbox_problem).to_string())),
-        ("state", Cow::Owned(serde_json::to_string(&StateShape::new(&whole.run, &whole.state))?)),
-        ("problems", Cow::Owned(Tree::from(problems).to_string())),
+        ("history", Cow::Owned(events.json())),
+        ("inbox", Cow::Owned(serde_json::to_string(&details.inbox)?)),
+        ("inbox_problem", Cow::Owned(serde_json::to_string(&details.inbox_problem)?)),
+        ("state", Cow::Owned(serde_json::to_string(&details.state)?)),
+        ("problems", Cow::Owned(serde_json::to_string(&details.problems)?)),
     ];
-    if let Some(Ok(state)) = whole.instance.as_ref().map(|instance| &instance.state) {
+    if let Some(Ok(state)) = details.instance.as_ref().map(|instance| &instance.state) {
         members.extend(stack::members(state));
     }
-    Ok(with_members(&RunShape::from(&whole.run), &members)?)
+    Ok(with_members(&details.run, &members)?)
+}
+
+/// Members that are JSON already, put behind those of `shape`.
+fn with_members(shape: &impl Serialize, members: &[(&str, Cow<'_, str>)]) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(shape)?;
+    text.pop();
+    for (name, value) in members {
+        text.extend([",\"", name, "\":", value]);
+    }
+    text.push('}');
+    Ok(text)
 }
 
 /// For CSV, where an event is a row: each with no more of the run than its id.
-fn row(whole: &Whole, story: &Story) -> Result<String> {
-    if story.is_empty() {
-        return Ok(serde_json::to_string(&RunShape::from(&whole.run))?);
+fn row(details: &RunDetails, events: &EventLog) -> Result<String> {
+    if events.is_empty() {
+        return Ok(serde_json::to_string(&details.run)?);
     }
-    Ok(with_members(&json!({"run": whole.run.id}), &[("history", Cow::Owned(story.json()))])?)
+    Ok(with_members(&json!({"run": details.run.id}), &[("history", Cow::Owned(events.json()))])?)
 }
 
-fn sections(context: &Context, runs: &Runs, whole: &Whole, story: &Story) -> Vec<Section> {
-    let mut sections = vec![head::section(context, runs, whole)];
-    sections.extend(whole.instance.as_ref().and_then(|instance| stack::section(context, instance)));
-    sections.extend(picture(context, whole, &story.lanes));
-    sections.extend(story::steps(context, whole, &story.lanes));
-    sections.extend(story.section(context, whole));
-    sections.extend(story::inbox(context, whole));
+fn sections(context: &Context, runs: &Runs, details: &RunDetails, events: &EventLog) -> Vec<Section> {
+    let mut sections = vec![header::section(context, runs, details)];
+    sections.extend(details.instance.as_ref().and_then(|instance| stack::section(context, instance)));
+    sections.extend(picture(context, details, &events.timeline));
+    sections.extend(steps::steps(context, details, &events.timeline));
+    sections.extend(events.section(context, details));
+    sections.extend(steps::inbox(context, details));
     sections
 }
 
 /// The life of the run as a timeline.
-fn picture(context: &Context, whole: &Whole, lanes: &lanes::Lanes) -> Option<Section> {
-    if whole.instance.is_some() {
+fn picture(context: &Context, details: &RunDetails, timeline: &Timeline) -> Option<Section> {
+    if details.instance.is_some() {
         return None;
     }
-    let (drawn, left_out) = lanes.lanes(whole);
+    let lanes = timeline.lanes(details);
     // When it began and ended alone is no picture.
-    if drawn.iter().all(|lane| lane.name == lanes::WHOLE) {
+    if !lanes.has_claims && lanes.steps.is_empty() && lanes.messages.is_empty() {
         return None;
     }
+    let (drawn, left_out) = timeline::lanes_of(lanes);
     let for_terminal = context.global.output() == OutputFormat::Table;
     let colours = context.colours && for_terminal;
     let width = context.width().filter(|_| for_terminal).unwrap_or(WIDTH_ELSEWHERE);
@@ -150,7 +164,7 @@ fn picture(context: &Context, whole: &Whole, lanes: &lanes::Lanes) -> Option<Sec
     }
     notes.push(timeline::legend(&drawn));
     let notes: String = notes.iter().map(|note| context.prose(Tone::Dim, note)).collect();
-    let title = head::heading(context, "Timeline");
+    let title = heading(context, "Timeline");
     Some(match for_terminal {
         true => Section { title: title + &text, table: None, notes },
         false => Section { title: title + "\n" + &stack::fenced(&(text + &notes)), table: None, notes: String::new() },

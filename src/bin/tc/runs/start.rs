@@ -8,14 +8,13 @@ use crate::error::{DONE, Failure};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
-use crate::runs::places::Places;
 use crate::runs::result::{self, Ended};
+use crate::runs::stores::RunStores;
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use temporal_code::clock::SystemClock;
 use temporal_code::random::ThreadRandom;
-use temporal_code::runs::client::{Client, Start};
-use temporal_code::runs::{Format, Runs};
+use temporal_code::runs::{RunClient, RunFormat, Runs, StartRequest};
 use temporal_code::text;
 use temporal_code::workflow::Json;
 
@@ -53,22 +52,22 @@ pub(crate) struct StartArgs {
 
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     args.waiting.check()?;
-    let places = Places::open(context, 1)?;
-    let runs = the_one(&places)?;
+    let stores = RunStores::open(context, 1)?;
+    let runs = the_one(&stores)?;
     let input = match (&args.input, runs.format()) {
         // Its workflows take arguments by name.
-        (None, Format::Substantial) => Json::parse("{}")?,
+        (None, RunFormat::Substantial) => Json::parse("{}")?,
         (input, _) => input::value(input.as_deref(), args.text)?,
     };
-    let client = Client::new(runs, &SystemClock, &ThreadRandom);
-    let start = Start {
+    let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
+    let start = StartRequest {
         workflow: &args.workflow,
         input: &input,
         queue: &args.queue,
         run: args.id.as_deref(),
         key: args.idempotency_key.as_deref(),
     };
-    let started = places.runtime.block_on(client.start(start)).map_err(|error| places.explain(error))?;
+    let started = stores.runtime.block_on(client.start(start)).map_err(|error| stores.explain(error))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
         warnings.push(Warning::new(format!("{} was started before with this key: nothing was started", started.run)));
@@ -79,12 +78,12 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
             crate::output::warnings::print(&warnings, context.global.verbose);
             warnings.clear();
         }
-        let ended = args.waiting.wait_for(&places, client.end(&started.run))?;
+        let ended = args.waiting.wait_for(&stores, client.end(&started.run))?;
         let ended = match ended {
             Some(run) => Ended { run, timed_out: false },
             None => {
-                let looked = places.runtime.block_on(client.look(&started.run));
-                Ended { run: looked.map_err(|error| places.explain(error))?, timed_out: true }
+                let looked = stores.runtime.block_on(client.look(&started.run));
+                Ended { run: looked.map_err(|error| stores.explain(error))?, timed_out: true }
             }
         };
         return result::print(context, &ended, args.raw, warnings);
@@ -102,8 +101,8 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
 }
 
 /// The store in which a run is to begin.
-fn the_one(places: &Places) -> Result<&Runs> {
-    match places.stores.as_slice() {
+fn the_one(stores: &RunStores) -> Result<&Runs> {
+    match stores.all.as_slice() {
         [one] => Ok(one),
         several => {
             let named = several.iter().map(|runs| format!("{} ({})", runs.location(), runs.format()));

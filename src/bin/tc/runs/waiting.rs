@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::runs::places::Places;
+use crate::runs::stores::RunStores;
 use crate::when::span;
-use temporal_code::runs::client::ClientError;
+use temporal_code::runs::ClientError;
 
 /// Whether to wait, and how long.
 #[derive(Debug, Args)]
@@ -34,16 +34,16 @@ impl WaitArgs {
     /// Waits for `what`; none if it takes too long.
     pub(crate) fn wait_for<T>(
         &self,
-        places: &Places,
+        stores: &RunStores,
         what: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<Option<T>> {
         let timeout = self.timeout()?;
-        let waited = places.runtime.block_on(async {
+        let waited = stores.runtime.block_on(async {
             match timeout {
                 None => Some(what.await),
                 Some(timeout) => tokio::time::timeout(timeout, what).await.ok(),
             }
         });
-        waited.transpose().map_err(|error| places.explain(error))
+        waited.transpose().map_err(|error| stores.explain(error))
     }
 }

@@ -1,6 +1,6 @@
 //! `tc replay --all`: every run of a store is folded, and those that are corrupt are told.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use serde_json::json;
@@ -10,13 +10,10 @@ use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
-use crate::runs::batches::{News, each_batch};
-use crate::runs::places::Places;
-use crate::runs::shape::problem;
+use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::runs::{Problem, Run, Runs};
+use temporal_code::runs::{ListItem, Run, RunList, RunProblem};
 use temporal_code::store::Error;
-use temporal_code::time::Timestamp;
 use temporal_code::workflow::Status;
 
 /// Most corrupt runs that are told of; the others are counted.
@@ -34,7 +31,7 @@ struct Found {
     /// Those that no worker can go on with, and those beside that are not as they should be.
     corrupt: u64,
     unsound: u64,
-    told: Vec<(Run, Vec<Problem>)>,
+    told: Vec<(Run, Vec<RunProblem>)>,
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
     warnings: Vec<Warning>,
@@ -43,14 +40,22 @@ struct Found {
 }
 
 pub(super) fn run(context: &Context) -> Result<u8> {
-    let places = Places::open(context, context.threads())?;
+    let stores = RunStores::open(context, context.threads())?;
     let lists_all = context.global.wants_json();
     let mut found = Found::default();
     progress::count(context.global.quiet, "runs", |seen| {
-        places
-            .stores
-            .iter()
-            .try_for_each(|runs| places.runtime.block_on(fold_all(context, runs, lists_all, &mut found, seen)))
+        let mut take = |item| {
+            match item {
+                ListItem::Run((run, problems)) => found.take(run, problems, lists_all),
+                ListItem::Unreadable(id, error) => found.could_not_read(&id, error),
+                ListItem::Warning(warning) => warnings::add_lost(&mut found.warnings, warning),
+                ListItem::BatchEnd(count) => _ = seen.fetch_add(count, Ordering::Relaxed),
+                ListItem::Unanswered(..) => {}
+            }
+            Ok(true)
+        };
+        let list = RunList::new(&stores.all, context.now, context.threads() * 2);
+        stores.runtime.block_on(list.verify::<anyhow::Error>(&mut take))
     })?;
     let mut warnings = std::mem::take(&mut found.warnings);
     if found.unread > UNREAD_MAX {
@@ -74,60 +79,8 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     Ok(exit)
 }
 
-async fn fold_all(context: &Context, runs: &Runs, lists_all: bool, found: &mut Found, seen: &AtomicU64) -> Result<()> {
-    each_batch(context, runs, None, fold_batch, &mut |news| {
-        match news {
-            News::Warning(warning) => warnings::add_lost(&mut found.warnings, warning),
-            News::Batch((folded, lost)) => {
-                seen.fetch_add(folded.len() as u64, Ordering::Relaxed);
-                lost.into_iter().for_each(|warning| warnings::add_lost(&mut found.warnings, warning));
-                folded.into_iter().for_each(|folded| found.take(folded, lists_all));
-            }
-        }
-        Ok(true)
-    })
-    .await
-    .map(drop)
-}
-
-/// A run, what is wrong with it, and why it could not be read.
-type Folded = (String, Result<(Run, Vec<Problem>), Error>);
-
-/// Folds some runs; also what else could not be read.
-async fn fold_batch(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<(Vec<Folded>, Vec<String>), Error> {
-    let looked = runs.look(&ids, now).await?;
-    let mut folded = Vec::new();
-    for (id, run) in looked.runs {
-        // A look folds the last generation alone.
-        let whole = match &run {
-            Ok(run) if run.generation > 1 => runs.follow(&id, now, &mut |_| true).await?,
-            _ => None,
-        };
-        let run = match whole {
-            Some(whole) => Ok((whole.run, whole.problems)),
-            None => run.map(|run| {
-                let problems = run.problem.clone().into_iter().collect();
-                (run, problems)
-            }),
-        };
-        folded.push((id, run));
-    }
-    Ok((folded, looked.warnings))
-}
-
 impl Found {
-    fn take(&mut self, (id, folded): Folded, lists_all: bool) {
-        let (run, problems) = match folded {
-            Ok(folded) => folded,
-            Err(error) => {
-                self.unread += 1;
-                if self.unread <= UNREAD_MAX {
-                    let error = anyhow::Error::from(error);
-                    self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
-                }
-                return;
-            }
-        };
+    fn take(&mut self, run: Run, problems: Vec<RunProblem>, lists_all: bool) {
         self.runs += 1;
         self.events += run.events.unwrap_or(0);
         self.ended += u64::from(run.status.is_ended());
@@ -141,13 +94,20 @@ impl Found {
             self.sound.push(item(&run, &problems));
         }
     }
+
+    fn could_not_read(&mut self, id: &str, error: Error) {
+        self.unread += 1;
+        if self.unread <= UNREAD_MAX {
+            let error = anyhow::Error::from(error);
+            self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
+        }
+    }
 }
 
 /// A run as JSON, without its steps.
-fn item(run: &Run, problems: &[Problem]) -> String {
-    let problems = problems.iter().map(problem).collect::<Vec<_>>();
-    json!({"run": run.id, "format": run.format.as_str(), "sound": run.is_sound(), "events": run.events,
-           "problems": problems, "steps": [], "state": {"status": run.status.as_str()}})
+fn item(run: &Run, problems: &[RunProblem]) -> String {
+    json!({"run": run.id, "format": run.format, "sound": run.is_sound(), "events": run.events,
+           "problems": problems, "steps": [], "state": {"status": run.status}})
     .to_string()
 }
 

@@ -7,19 +7,19 @@ use crate::error::{DONE, Failure, NEGATIVE};
 use crate::output::figures::counted;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
-use crate::runs::places::gone;
-use crate::runs::replay::Places;
+use crate::runs::replay::RunStores;
+use crate::runs::stores::gone;
 use crate::surroundings::Context;
-use temporal_code::runs::{Difference, Format, Runs, Side, compare};
+use temporal_code::runs::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
 use temporal_code::text;
 
-pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other: &str) -> Result<u8> {
-    let (runs, other) = places.resolve(other)?;
-    if [one.0, &runs].iter().any(|runs| runs.format() == Format::DurablePython) {
+pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
+    let (runs, other) = stores.resolve(other)?;
+    if [one.0, &runs].iter().any(|runs| runs.format() == RunFormat::DurablePython) {
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
-    let compared = places.runtime.block_on(compare(one, (&runs, &other), context.now))?;
+    let compared = stores.runtime.block_on(compare_runs(one, (&runs, &other), context.now))?;
     let difference = compared.map_err(|run| gone(&run))?;
     let names = [one.1, &other];
     let differs = difference.sides.iter().any(|side| !side.is_empty());
@@ -30,10 +30,10 @@ pub(super) fn run(context: &Context, places: &Places, one: (&Runs, &str), other:
     Ok(if differs { NEGATIVE } else { DONE })
 }
 
-fn item(names: [&str; 2], difference: &Difference, differs: bool) -> serde_json::Value {
-    let side = |side: &Side| {
+fn item(names: [&str; 2], difference: &RunDifference, differs: bool) -> serde_json::Value {
+    let side = |side: &ComparedEvent| {
         let seq = (side.seq.number, side.seq.generation);
-        json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.effect,
+        json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.change,
                "same": side.same})
     };
     let sides: Vec<_> = (0..2)
@@ -45,7 +45,7 @@ fn item(names: [&str; 2], difference: &Difference, differs: bool) -> serde_json:
     json!({"run": names[0], "other": names[1], "differs": differs, "same_events": difference.same, "sides": sides})
 }
 
-fn section(context: &Context, names: [&str; 2], difference: &Difference, differs: bool) -> Section {
+fn section(context: &Context, names: [&str; 2], difference: &RunDifference, differs: bool) -> Section {
     let same = counted(difference.same as u64, "event", "events");
     let say = |text: String| context.prose(Tone::Plain, &text::harmless(&text));
     if !differs {
@@ -67,11 +67,12 @@ fn section(context: &Context, names: [&str; 2], difference: &Difference, differs
         let sides = [left.get(place), right.get(place)];
         let same = sides.iter().flatten().all(|side| side.same);
         let tone = if same { Tone::Dim } else { Tone::Plain };
-        let seq =
-            |side: Option<&Side>| Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim);
-        let effect = |side: Option<&Side>| Cell::new(side.map_or("-", |side| &side.effect)).tone(tone);
+        let seq = |side: Option<&ComparedEvent>| {
+            Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim)
+        };
+        let change = |side: Option<&ComparedEvent>| Cell::new(side.map_or("-", |side| &side.change)).tone(tone);
         let mark = Cell::new(if same { "" } else { "≠" }).tone(Tone::Warn);
-        table.row([mark, seq(sides[0]), effect(sides[0]), seq(sides[1]), effect(sides[1])]);
+        table.row([mark, seq(sides[0]), change(sides[0]), seq(sides[1]), change(sides[1])]);
     }
     let more = |n: usize| {
         let count = difference.more[n] as u64;

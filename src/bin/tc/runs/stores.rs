@@ -1,0 +1,218 @@
+//! From what was asked for to the stores of workflow runs, and from a part of an id to a run.
+
+use std::path::Path;
+
+use anyhow::Result;
+use tokio::runtime::Runtime;
+
+use crate::args::{Global, StoreFormat};
+use crate::error::{CONFLICT, Failure, NEGATIVE};
+use crate::find::{self, nearest};
+use crate::surroundings::Context;
+use temporal_code::runs::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, find_runs};
+use temporal_code::store::{Address, Error};
+use temporal_code::text;
+use temporal_code::time::Timestamp;
+use temporal_code::workflow::Status;
+
+/// How many ids are looked through for one that is near to what was typed.
+const NEAR_MAX: usize = 10_000;
+
+/// Most characters of a name that a message repeats.
+const NAME_MAX: usize = 200;
+
+/// How many runs are looked at for one that goes on and is near.
+const OPEN_MAX: usize = 1_000;
+
+/// How many ids are named when several fit.
+const NAMED_MAX: usize = 5;
+
+/// The stores of workflow runs that were asked for, and what is needed to work with them.
+pub(crate) struct RunStores {
+    pub(crate) runtime: Runtime,
+    pub(crate) all: Vec<Runs>,
+    /// What was asked for, for messages.
+    pub(crate) name: String,
+}
+
+/// What is needed to work with stores; with as many threads as are to read.
+pub(crate) fn runtime(threads: usize) -> Result<Runtime> {
+    let built = match threads {
+        0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+    };
+    built.map_err(|cause| Failure::new("io", "cannot start").cause(cause).into())
+}
+
+impl RunStores {
+    /// The stores that `--store` or `TC_STORE` names, else those that are near. An error if none holds runs.
+    pub(crate) fn open(context: &Context, threads: usize) -> Result<RunStores> {
+        let stores = RunStores::look(context, threads)?;
+        if stores.all.is_empty() {
+            return Err(no_runs(&stores.name, context.global.format));
+        }
+        Ok(stores)
+    }
+
+    /// The same, without an error if there are none.
+    pub(crate) fn look(context: &Context, threads: usize) -> Result<RunStores> {
+        let runtime = runtime(threads)?;
+        let asked = find::asked_for_runs(&context.global)?;
+        let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
+        let mut all = Vec::new();
+        for text in &asked {
+            all.extend(runtime.block_on(at(&find::address(text)?, &context.global))?);
+        }
+        Ok(RunStores { runtime, all, name })
+    }
+
+    /// The run that `text` names: its whole id, or a part of the front that no other has.
+    pub(crate) fn resolve(&self, text: &str) -> Result<(Runs, String)> {
+        self.runtime.block_on(self.find(text))
+    }
+
+    /// Follows a run, which was there a moment ago.
+    pub(crate) fn follow(
+        &self,
+        context: &Context,
+        runs: &Runs,
+        run: &str,
+        visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
+    ) -> Result<RunDetails> {
+        let details = self.runtime.block_on(runs.follow(run, context.now, visit))?;
+        details.ok_or_else(|| gone(run).into())
+    }
+
+    async fn find(&self, text: &str) -> Result<(Runs, String)> {
+        let mut found = find_runs(&self.all, text, NAMED_MAX + 1).await?;
+        match found.len() {
+            0 => Err(self.unknown(text).await?.into()),
+            1 => Ok(found.remove(0)),
+            _ => Err(ambiguous(text, &found).into()),
+        }
+    }
+
+    /// The error for a run that is not there, with the nearest ones.
+    async fn unknown(&self, text: &str) -> Result<Failure> {
+        let mut known = Vec::new();
+        for runs in &self.all {
+            let page = runs.ids(None, "", None, NEAR_MAX).await?;
+            known.extend(page.ids);
+        }
+        let named = text::shorten(text, NAME_MAX);
+        let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
+        let hint = nearest(text, known.iter().map(String::as_str));
+        let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
+        Ok(match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        })
+    }
+
+    /// What somebody outside is told when nothing could be delivered.
+    pub(crate) fn explain(&self, error: ClientError) -> anyhow::Error {
+        let message = error.to_string();
+        match error {
+            ClientError::NoRun { run } => match self.runtime.block_on(self.unknown(&run)) {
+                Ok(failure) => failure.into(),
+                Err(error) => error,
+            },
+            ClientError::Ended { run, .. } => Failure::new("run_ended", message).hint(self.open_near(&run)).into(),
+            ClientError::KeyUsed { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
+                .hint("one key is for one content: use another key")
+                .into(),
+            ClientError::Exists { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
+                .hint("give another id, or --idempotency-key if it may be the same request")
+                .into(),
+            ClientError::Unsupported { instead, .. } => Failure::new("unsupported", message).hint(instead).into(),
+            ClientError::Corrupt { problem, .. } => {
+                Failure { exit: NEGATIVE, ..Failure::new("corrupt", message) }.cause(problem).into()
+            }
+            ClientError::Draft(error) => anyhow::Error::from(error),
+            ClientError::Store(error @ (Error::Corrupt { .. } | Error::Lost { .. })) => {
+                let failure = Failure::new("corrupt", "what the store has of it is damaged");
+                Failure { exit: NEGATIVE, ..failure }.cause(error).into()
+            }
+            ClientError::Store(error) => anyhow::Error::from(error),
+        }
+    }
+
+    /// The runs that have not ended and are near to one that has.
+    fn open_near(&self, run: &str) -> String {
+        let mut open = Vec::new();
+        for runs in &self.all {
+            let looked = self.runtime.block_on(async {
+                let ids = runs.ids(None, "", None, OPEN_MAX).await?.ids;
+                runs.look(&ids, Timestamp::now()).await
+            });
+            // What cannot be read now is no nearer.
+            let found = looked.map(|looked| looked.runs).unwrap_or_default();
+            let goes_on = |run: &Run| !run.status.is_ended() && run.status != Status::Corrupt;
+            open.extend(found.into_iter().filter(|(_, run)| run.as_ref().is_ok_and(goes_on)).map(|(id, _)| id));
+        }
+        match nearest(run, open.iter().map(String::as_str)) {
+            Some(hint) => format!("of those that go on, {hint}"),
+            None => "`tc runs --status waiting` lists those that wait for something".into(),
+        }
+    }
+}
+
+/// The error for a run that went away.
+pub(crate) fn gone(run: &str) -> Failure {
+    Failure::new("unknown_run", format!("{run} is not there any more"))
+}
+
+fn ambiguous(text: &str, fit: &[(Runs, String)]) -> Failure {
+    let (_, first) = &fit[0];
+    if fit.iter().all(|(_, id)| id == first) {
+        let stores = fit.iter().map(|(runs, _)| runs.location()).collect::<Vec<_>>().join(" and ");
+        let failure = Failure::new("ambiguous", format!("`{first}` is a run in {stores}"));
+        return failure.hint("name one of them with --store");
+    }
+    let named = fit.iter().take(NAMED_MAX).map(|(_, id)| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let more = if fit.len() > NAMED_MAX { " and others" } else { "" };
+    Failure::new("ambiguous", format!("several runs begin with `{text}`")).hint(format!("{named}{more}"))
+}
+
+pub(crate) fn no_runs(place: &str, format: StoreFormat) -> anyhow::Error {
+    let kind = match format {
+        StoreFormat::Auto | StoreFormat::TemporalCode => "",
+        StoreFormat::Tc => " of tc",
+        StoreFormat::Substantial => " of substantial",
+        StoreFormat::DurablePython => " of durable-python",
+    };
+    let hint = "runs are in a folder that holds store.json, in one of substantial (runs, schedules, leases), in one of \
+                durable-python (*.pkl), in a Redis or a bucket";
+    Failure::new("no_runs", format!("no workflow runs{kind} in {place}")).hint(hint).into()
+}
+
+/// The stores of runs at one address.
+async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
+    let format = match global.format {
+        StoreFormat::Auto => None,
+        StoreFormat::TemporalCode => return Ok(Vec::new()),
+        StoreFormat::Tc => Some(RunFormat::Own),
+        StoreFormat::Substantial => Some(RunFormat::Substantial),
+        StoreFormat::DurablePython => Some(RunFormat::DurablePython),
+    };
+    match address.path() {
+        Some(path) if path == Path::new("-") => return Ok(Vec::new()),
+        Some(path) => refuse_missing(path)?,
+        None => {}
+    }
+    Ok(Runs::at(address, format, &find::settings(), &crate::zone::machine_zone()?).await?)
+}
+
+/// The error for a folder that is not there.
+fn refuse_missing(path: &Path) -> Result<()> {
+    let Err(error) = std::fs::metadata(path) else { return Ok(()) };
+    let name = path.display();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Err(Failure::new("unreadable", format!("cannot read {name}")).cause(error).into());
+    }
+    // A glob is one of evolution logs.
+    if name.to_string().contains(['*', '?', '[']) {
+        return Ok(());
+    }
+    Err(Failure::new("not_found", format!("no such file or folder: {name}")).into())
+}

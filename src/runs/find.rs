@@ -1,0 +1,28 @@
+//! From an id, or the front of one, to runs.
+
+use super::Runs;
+use crate::store::Error;
+
+/// The runs that `text` names: those that have it as their id, or else those whose ids begin with it, at most `limit` of each
+/// store.
+///
+/// # Errors
+/// What the media say.
+pub async fn find_runs(stores: &[Runs], text: &str, limit: usize) -> Result<Vec<(Runs, String)>, Error> {
+    let mut found = Vec::new();
+    if text.is_empty() {
+        return Ok(found);
+    }
+    for runs in stores {
+        if runs.has(text).await? {
+            found.push((runs.clone(), text.to_owned()));
+        }
+    }
+    if found.is_empty() {
+        for runs in stores {
+            let ids = runs.ids(None, text, None, limit).await?.ids;
+            found.extend(ids.into_iter().map(|id| (runs.clone(), id)));
+        }
+    }
+    Ok(found)
+}

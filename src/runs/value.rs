@@ -1,0 +1,169 @@
+//! Values of runs, and texts of them that are cut.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::compat::durable_python::Seen;
+use crate::compat::substantial::Payload;
+use crate::workflow::Json;
+
+/// A value of a run: JSON, or else a text that says what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunValue {
+    /// JSON.
+    Json(Json<'static>),
+    /// What JSON cannot say.
+    Text(String),
+}
+
+impl RunValue {
+    /// As text: JSON as it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            RunValue::Json(json) => json.text(),
+            RunValue::Text(text) => text,
+        }
+    }
+
+    /// As text on one line, without the blanks that indent JSON.
+    pub fn one_line(&self) -> Cow<'_, str> {
+        match self {
+            RunValue::Json(json) => compact(json.text()),
+            RunValue::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// As JSON: what is not is a string.
+    pub fn json(&self) -> Cow<'_, str> {
+        match self {
+            RunValue::Json(json) => Cow::Borrowed(json.text()),
+            RunValue::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
+        }
+    }
+
+    /// As a person would say it: of an error its type and message, of a text the text itself.
+    pub fn plain(&self) -> String {
+        let RunValue::Json(json) = self else { return self.text().to_owned() };
+        if json.text().starts_with('"') {
+            return json.read::<String>().unwrap_or_else(|_| json.text().to_owned());
+        }
+        error_text(json).unwrap_or_else(|| compact(json.text()).into_owned())
+    }
+}
+
+/// The JSON itself.
+impl Serialize for RunValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RunValue::Text(text) => serializer.serialize_str(text),
+            RunValue::Json(json) => match serde_json::from_str::<&RawValue>(json.text()) {
+                Ok(raw) => raw.serialize(serializer),
+                // What no other reader takes for JSON must not spoil all that is around it.
+                Err(_) => serializer.serialize_unit(),
+            },
+        }
+    }
+}
+
+/// Largest JSON that is put on one line, in bytes: longer ones are cut wherever they are shown.
+const COMPACT_MAX: usize = 64 << 10;
+
+/// JSON without the blanks that indent it, and with letters instead of their escapes.
+fn compact(json: &str) -> Cow<'_, str> {
+    let is_plain = !json.contains("  ") && !json.contains("\\u") && !json.contains('\t');
+    if is_plain || json.len() > COMPACT_MAX {
+        return Cow::Borrowed(json);
+    }
+    match serde_json::from_str::<serde_json::Value>(json) {
+        Ok(value) => Cow::Owned(value.to_string()),
+        Err(_) => Cow::Borrowed(json),
+    }
+}
+
+/// `Timeout: no answer`, if it is an object that says so.
+fn error_text(error: &Json<'_>) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        message: Option<String>,
+    }
+    if !error.text().trim_start().starts_with('{') {
+        return None;
+    }
+    match error.read::<Said>().ok()? {
+        Said { kind: Some(kind), message: Some(message) } => Some(format!("{kind}: {message}")),
+        Said { kind: None, message: Some(message) } => Some(message),
+        _ => None,
+    }
+}
+
+impl From<&Json<'_>> for RunValue {
+    fn from(json: &Json<'_>) -> Self {
+        RunValue::Json(json.clone().into_owned())
+    }
+}
+
+impl From<&Payload> for RunValue {
+    fn from(payload: &Payload) -> Self {
+        match payload {
+            Payload::Json(json) => RunValue::Json(json.clone()),
+            Payload::Bytes(bytes) => RunValue::Text(format!("{} bytes that are not JSON", bytes.len())),
+        }
+    }
+}
+
+impl From<&Seen> for RunValue {
+    fn from(seen: &Seen) -> Self {
+        seen.json.clone().map_or_else(|| RunValue::Text(seen.text.clone()), RunValue::Json)
+    }
+}
+
+/// Most characters of a value or name that a sentence repeats.
+const QUOTED_MAX: usize = 160;
+
+/// A text, cut.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(QUOTED_MAX) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+pub(super) fn quoted(json: &Json<'_>) -> String {
+    cut(&compact(json.text())).into_owned()
+}
+
+pub(super) fn quoted_error(json: &Json<'_>) -> String {
+    error_text(json).map_or_else(|| quoted(json), |text| cut(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_on_one_line() {
+        for (json, wanted) in [
+            (r#"{   "a":   1.50,      "b  c": "x \"  y\\"   }"#, r#"{"a":1.50,"b  c":"x \"  y\\"}"#),
+            (r#"{"a": 1}"#, r#"{"a": 1}"#),
+            (r#"{"b":"Zo\u00eb","a":"\u001b"}"#, r#"{"b":"Zoë","a":"\u001b"}"#),
+            (r#"["\ud800"]"#, r#"["\ud800"]"#),
+        ] {
+            assert_eq!(compact(json), wanted);
+        }
+    }
+
+    #[test]
+    fn values_are_said_plainly() {
+        let said = |json: &str| RunValue::Json(Json::parse(json).unwrap()).plain();
+        assert_eq!(said(r#"{"type":"Timeout","message":"no answer"}"#), "Timeout: no answer");
+        assert_eq!(said(r#"{"message":"no answer"}"#), "no answer");
+        assert_eq!(said(r#"{"type":7,"message":"no answer"}"#), r#"{"type":7,"message":"no answer"}"#);
+        assert_eq!(said(r#""RuntimeError: card declined""#), "RuntimeError: card declined");
+        assert_eq!(said("12.50"), "12.50");
+        assert_eq!(RunValue::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
+    }
+}
