@@ -37,7 +37,7 @@ pub use value::RunValue;
 pub use waiting::{UnnamedMessage, Waiting};
 
 use crate::compat::durable_python::StateFolder;
-use crate::compat::substantial::Client;
+use crate::compat::substantial::SubstantialClient;
 use crate::store::{Error, LIST_PAGE, Store};
 use crate::time::Timestamp;
 
@@ -47,7 +47,7 @@ pub enum Runs {
     /// One of ours.
     Own(Arc<dyn Store>),
     /// One of the Python package `substantial`, with where it is.
-    Substantial(Client, Arc<str>),
+    Substantial(SubstantialClient, Arc<str>),
     /// A folder of the Python package `durable-python`.
     DurablePython(StateFolder),
 }

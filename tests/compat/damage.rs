@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use temporal_code::compat::substantial::{Files, Found, Reading, Zone};
+use temporal_code::compat::substantial::{StoredRun, SubstantialFiles, SubstantialReading, WorkerZone};
 use temporal_code::runs::RunFilter;
 use temporal_code::store::Error;
 use temporal_code::time::Timestamp;
@@ -14,9 +14,9 @@ use crate::support::{copy, fixtures, folder, runs_at};
 
 const WAITER: &str = "waiter-6b5ade46-c793-4430-8338-0791e675a118";
 
-fn store(root: &Path) -> Files {
+fn store(root: &Path) -> SubstantialFiles {
     copy(&fixtures().join("fs"), root);
-    Files::open(root, Zone::utc()).unwrap()
+    SubstantialFiles::open(root, WorkerZone::utc()).unwrap()
 }
 
 #[test]
@@ -62,9 +62,9 @@ fn a_history_that_stays_torn_is_told() {
     let found = files.read(&[WAITER]).unwrap().remove(0);
     assert_eq!(found.history().events, 2);
     assert!(found.warnings[0].contains("half written") && found.warnings[0].contains(WAITER), "{:?}", found.warnings);
-    let standing = found.standing(&Zone::utc(), Timestamp::from_micros(0));
-    assert_eq!(standing.status.as_str(), "corrupt");
-    assert!(standing.because.contains("ends too early"), "{}", standing.because);
+    let status = found.status(&WorkerZone::utc(), Timestamp::from_micros(0));
+    assert_eq!(status.status.as_str(), "corrupt");
+    assert!(status.because.contains("ends too early"), "{}", status.because);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn links_are_not_followed() {
     assert!(listed.warnings.iter().any(|warning| warning.contains("links are not followed")), "{:?}", listed.warnings);
     // The root itself may be a link.
     symlink(&root, folder.path().join("root")).unwrap();
-    assert!(Files::open(&folder.path().join("root"), Zone::utc()).is_ok());
+    assert!(SubstantialFiles::open(&folder.path().join("root"), WorkerZone::utc()).is_ok());
 }
 
 #[test]
@@ -178,14 +178,14 @@ fn a_changed_byte_never_does_worse_than_being_told() {
         for byte in [0, b'"', b'\\', b'{', b'}', b'[', b',', b'-', b'9', b'=', 0x80, 0xff, whole[at] ^ 1] {
             let mut text = whole.clone();
             text[at] = byte;
-            let reading = Reading::parse(&text);
+            let reading = SubstantialReading::parse(&text);
             if let Some(wrong) = &reading.misread {
                 assert!(wrong.byte <= text.len() && wrong.event.is_none_or(|event| event <= 8), "{at}: {wrong}");
                 misread += 1;
             }
-            let found = Found { run: "example-1".to_owned(), reading: Some(reading), ..Found::default() };
-            let standing = found.standing(&Zone::utc(), Timestamp::MAX);
-            assert!(!standing.because.contains(char::is_control), "{at}: {standing:?}");
+            let found = StoredRun { run: "example-1".to_owned(), reading: Some(reading), ..StoredRun::default() };
+            let status = found.status(&WorkerZone::utc(), Timestamp::MAX);
+            assert!(!status.because.contains(char::is_control), "{at}: {status:?}");
         }
     }
     assert!(misread > whole.len());

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::compat::pickle::{JsonLimits, Limits, Pickle, PickleError, PickleErrorKind, ShowLimits, Value};
+use temporal_code::compat::pickle::{
+    JsonLimits, Pickle, PickleError, PickleErrorKind, PickleLimits, PickleValue, ShowLimits,
+};
 
 use crate::support::{bytes_of, run_script};
 
@@ -16,7 +18,7 @@ const LONG: Duration = Duration::from_secs(20);
 const PROTO: &[u8] = b"\x80\x04";
 
 fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
-    Pickle::read(bytes, &Limits::default())
+    Pickle::read(bytes, &PickleLimits::default())
 }
 
 /// A pickle of protocol 4 that goes on with these bytes.
@@ -163,12 +165,12 @@ fn nothing_is_called() {
 
 #[test]
 fn limits_hold() {
-    let error = |bytes: &[u8], limits: &Limits| {
+    let error = |bytes: &[u8], limits: &PickleLimits| {
         let error = Pickle::read(bytes, limits).expect_err("too much");
         assert_eq!(error.kind, PickleErrorKind::Limit, "{error}");
         error.to_string()
     };
-    let few = Limits { values_max: 100, memo_max: 50, copied_bytes_max: 1_000, bytes_max: 10_000 };
+    let few = PickleLimits { values_max: 100, memo_max: 50, copied_bytes_max: 1_000, bytes_max: 10_000 };
     assert_eq!(error(&[b'N'; 10_001], &few), "byte 0: NONE: it has more than 10000 bytes");
     assert_eq!(error(&pickled(&[&b"N0".repeat(101)]), &few), "byte 202: NONE: it has more than 100 values");
     assert_eq!(error(&pickled(&[&[b'('; 60]]), &few), "byte 52: MARK: more than 50 values are on the stack");
@@ -254,9 +256,9 @@ fn values_can_be_looked_up() {
     let pickle = read(bytes).expect("a pickle");
     let bytes_value = pickle.key(pickle.root(), "a").expect("a key");
     // Of equal keys the last counts.
-    assert!(matches!(pickle.get(bytes_value), Value::Bytes(b"hi")));
+    assert!(matches!(pickle.get(bytes_value), PickleValue::Bytes(b"hi")));
     assert_eq!(pickle.offset(bytes_value), 17);
-    let Value::Bytes(held) = pickle.get(bytes_value) else { unreachable!() };
+    let PickleValue::Bytes(held) = pickle.get(bytes_value) else { unreachable!() };
     assert_eq!(pickle.place(held), Some(19));
     assert_eq!(pickle.place(b"hi elsewhere"), None);
     assert!(pickle.key(pickle.root(), "b").is_none());

@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 
 use super::error::{Fault, PickleError, PickleErrorKind};
 use super::opcode as op;
-use super::{BigInt, Class, Id, Limits, Made, Node, Object, Pickle, Value};
+use super::{BigInt, Construction, Node, Pickle, PickleClass, PickleId, PickleLimits, PickleObject, PickleValue};
 
 /// The protocols that are read: what Python 3.8 and later writes unless it is told otherwise.
 const PROTOCOLS: RangeInclusive<u8> = 4..=5;
 
 /// Reads one pickle.
-pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Pickle<'a>, PickleError> {
+pub(super) fn read<'a>(bytes: &'a [u8], limits: &PickleLimits) -> Result<Pickle<'a>, PickleError> {
     let mut machine = Machine::new(bytes, limits);
     let result = machine.run();
     let opcode = bytes.get(machine.opcode_at).copied().and_then(op::name);
@@ -27,19 +27,19 @@ pub(super) struct Machine<'a> {
     /// Where the opcode is that is being carried out.
     opcode_at: usize,
     protocol: u8,
-    limits: Limits,
+    limits: PickleLimits,
     pub(super) nodes: Vec<Node<'a>>,
-    stack: Vec<Id>,
+    stack: Vec<PickleId>,
     /// How high the stack was at each open mark. Nothing below the last one can be taken.
     marks: Vec<usize>,
-    memo: Vec<Id>,
+    memo: Vec<PickleId>,
     /// Values and places in which values stand.
     values: usize,
     copied_bytes: usize,
 }
 
 impl<'a> Machine<'a> {
-    fn new(bytes: &'a [u8], limits: &Limits) -> Self {
+    fn new(bytes: &'a [u8], limits: &PickleLimits) -> Self {
         Machine {
             bytes,
             at: 0,
@@ -55,7 +55,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<Id, Fault> {
+    fn run(&mut self) -> Result<PickleId, Fault> {
         if self.bytes.len() > self.limits.bytes_max {
             return Err(Fault::limit(format!("it has more than {} bytes", self.limits.bytes_max)));
         }
@@ -88,20 +88,20 @@ impl<'a> Machine<'a> {
             op::POP_MARK => self.take_marked().map(drop),
             op::BINGET | op::LONG_BINGET => self.recall(opcode),
             op::MEMOIZE => self.remember(),
-            op::NONE => self.push(Value::None),
-            op::NEWTRUE => self.push(Value::Bool(true)),
-            op::NEWFALSE => self.push(Value::Bool(false)),
+            op::NONE => self.push(PickleValue::None),
+            op::NEWTRUE => self.push(PickleValue::Bool(true)),
+            op::NEWFALSE => self.push(PickleValue::Bool(false)),
             op::BININT | op::BININT1 | op::BININT2 | op::LONG1 | op::LONG4 => self.integer(opcode),
             op::BINFLOAT => {
                 let value = f64::from_be_bytes(self.array()?);
-                self.push(Value::Float(value))
+                self.push(PickleValue::Float(value))
             }
             op::SHORT_BINUNICODE | op::BINUNICODE | op::BINUNICODE8 => self.string(opcode),
             op::BINBYTES | op::SHORT_BINBYTES | op::BINBYTES8 | op::BYTEARRAY8 => self.byte_string(opcode),
-            op::EMPTY_LIST => self.push(Value::List(Vec::new())),
-            op::EMPTY_TUPLE => self.push(Value::Tuple(Vec::new())),
-            op::EMPTY_DICT => self.push(Value::Dict(Vec::new())),
-            op::EMPTY_SET => self.push(Value::Set(Vec::new())),
+            op::EMPTY_LIST => self.push(PickleValue::List(Vec::new())),
+            op::EMPTY_TUPLE => self.push(PickleValue::Tuple(Vec::new())),
+            op::EMPTY_DICT => self.push(PickleValue::Dict(Vec::new())),
+            op::EMPTY_SET => self.push(PickleValue::Set(Vec::new())),
             op::TUPLE | op::FROZENSET => self.collect(opcode),
             op::TUPLE1 => self.tuple(1),
             op::TUPLE2 => self.tuple(2),
@@ -112,7 +112,7 @@ impl<'a> Machine<'a> {
             op::EXT1 | op::EXT2 | op::EXT4 => self.extension(opcode),
             op::BINPERSID => {
                 let id = self.pop()?;
-                self.push(Value::Persistent(id))
+                self.push(PickleValue::Persistent(id))
             }
             op::REDUCE => {
                 let (args, class) = (self.pop()?, self.pop()?);
@@ -121,13 +121,13 @@ impl<'a> Machine<'a> {
             }
             op::NEWOBJ => {
                 let (args, class) = (self.pop()?, self.pop()?);
-                self.push(Value::Object(Box::new(Object::new(Made::New, class, args))))
+                self.push(PickleValue::Object(Box::new(PickleObject::new(Construction::New, class, args))))
             }
             op::NEWOBJ_EX => {
                 let (kwargs, args, class) = (self.pop()?, self.pop()?, self.pop()?);
-                self.push(Value::Object(Box::new(Object {
+                self.push(PickleValue::Object(Box::new(PickleObject {
                     kwargs: Some(kwargs),
-                    ..Object::new(Made::New, class, args)
+                    ..PickleObject::new(Construction::New, class, args)
                 })))
             }
             op::BUILD => self.build(),
@@ -173,19 +173,19 @@ impl<'a> Machine<'a> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn top(&self) -> Result<Id, Fault> {
+    fn top(&self) -> Result<PickleId, Fault> {
         let top = self.stack.last().filter(|_| self.stack.len() > self.fence());
         top.copied().ok_or_else(Fault::underflow)
     }
 
-    fn pop(&mut self) -> Result<Id, Fault> {
+    fn pop(&mut self) -> Result<PickleId, Fault> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
     /// All above the last mark, and the mark.
-    fn take_marked(&mut self) -> Result<Vec<Id>, Fault> {
+    fn take_marked(&mut self) -> Result<Vec<PickleId>, Fault> {
         let mark =
             self.marks.pop().ok_or_else(|| Fault::new(PickleErrorKind::Stack, "there is no mark on the stack"))?;
         Ok(self.stack.split_off(mark))
@@ -201,14 +201,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Makes a value.
-    pub(super) fn node(&mut self, value: Value<'a>) -> Result<Id, Fault> {
+    pub(super) fn node(&mut self, value: PickleValue<'a>) -> Result<PickleId, Fault> {
         self.count(1)?;
         let id = u32::try_from(self.nodes.len()).map_err(|_| Fault::limit("it has too many values"))?;
         self.nodes.push(Node { at: self.opcode_at, value });
-        Ok(Id(id))
+        Ok(PickleId(id))
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<(), Fault> {
+    fn push(&mut self, value: PickleValue<'a>) -> Result<(), Fault> {
         let id = self.node(value)?;
         self.stack.push(id);
         Ok(())
@@ -232,11 +232,11 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn value(&self, id: Id) -> &Value<'a> {
+    pub(super) fn value(&self, id: PickleId) -> &PickleValue<'a> {
         &self.nodes[id.0 as usize].value
     }
 
-    pub(super) fn value_mut(&mut self, id: Id) -> &mut Value<'a> {
+    pub(super) fn value_mut(&mut self, id: PickleId) -> &mut PickleValue<'a> {
         &mut self.nodes[id.0 as usize].value
     }
 
@@ -276,9 +276,9 @@ impl<'a> Machine<'a> {
 
     fn integer(&mut self, opcode: u8) -> Result<(), Fault> {
         let value = match opcode {
-            op::BININT => Value::Int(i32::from_le_bytes(self.array()?).into()),
-            op::BININT1 => Value::Int(self.byte()?.into()),
-            op::BININT2 => Value::Int(u16::from_le_bytes(self.array()?).into()),
+            op::BININT => PickleValue::Int(i32::from_le_bytes(self.array()?).into()),
+            op::BININT1 => PickleValue::Int(self.byte()?.into()),
+            op::BININT2 => PickleValue::Int(u16::from_le_bytes(self.array()?).into()),
             op::LONG1 => little_endian(self.prefixed(1)?),
             _ => {
                 let length = i32::from_le_bytes(self.array()?);
@@ -296,7 +296,7 @@ impl<'a> Machine<'a> {
             _ => 8,
         })?)?;
         self.copy(copied(&text))?;
-        self.push(Value::Str(text))
+        self.push(PickleValue::Str(text))
     }
 
     fn byte_string(&mut self, opcode: u8) -> Result<(), Fault> {
@@ -305,20 +305,20 @@ impl<'a> Machine<'a> {
             op::BINBYTES => 4,
             _ => 8,
         })?;
-        self.push(if opcode == op::BYTEARRAY8 { Value::ByteArray(bytes) } else { Value::Bytes(bytes) })
+        self.push(if opcode == op::BYTEARRAY8 { PickleValue::ByteArray(bytes) } else { PickleValue::Bytes(bytes) })
     }
 
     fn collect(&mut self, opcode: u8) -> Result<(), Fault> {
         let items = self.take_marked()?;
         self.count(items.len())?;
-        self.push(if opcode == op::TUPLE { Value::Tuple(items) } else { Value::FrozenSet(items) })
+        self.push(if opcode == op::TUPLE { PickleValue::Tuple(items) } else { PickleValue::FrozenSet(items) })
     }
 
     fn tuple(&mut self, length: usize) -> Result<(), Fault> {
         let start = self.stack.len().checked_sub(length).filter(|start| *start >= self.fence());
         let items = self.stack.split_off(start.ok_or_else(Fault::underflow)?);
         self.count(length)?;
-        self.push(Value::Tuple(items))
+        self.push(PickleValue::Tuple(items))
     }
 
     fn add_items(&mut self, opcode: u8) -> Result<(), Fault> {
@@ -326,9 +326,9 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         self.count(items.len())?;
         match self.value_mut(target) {
-            Value::List(list) if opcode != op::ADDITEMS => list.extend(items),
-            Value::Set(set) if opcode == op::ADDITEMS => set.extend(items),
-            Value::Object(object) => object.items.extend(items),
+            PickleValue::List(list) if opcode != op::ADDITEMS => list.extend(items),
+            PickleValue::Set(set) if opcode == op::ADDITEMS => set.extend(items),
+            PickleValue::Object(object) => object.items.extend(items),
             other => return Err(Fault::value(format!("it adds to {}", other.kind()))),
         }
         Ok(())
@@ -345,8 +345,8 @@ impl<'a> Machine<'a> {
         self.count(items.len())?;
         let pairs = in_pairs(&items)?;
         match self.value_mut(target) {
-            Value::Dict(dict) => dict.extend(pairs),
-            Value::Object(object) => object.pairs.extend(pairs),
+            PickleValue::Dict(dict) => dict.extend(pairs),
+            PickleValue::Object(object) => object.pairs.extend(pairs),
             other => return Err(Fault::value(format!("it sets keys of {}", other.kind()))),
         }
         Ok(())
@@ -354,12 +354,12 @@ impl<'a> Machine<'a> {
 
     fn stack_global(&mut self) -> Result<(), Fault> {
         let (name, module) = (self.pop()?, self.pop()?);
-        let (Value::Str(module), Value::Str(name)) = (self.value(module), self.value(name)) else {
+        let (PickleValue::Str(module), PickleValue::Str(name)) = (self.value(module), self.value(name)) else {
             return Err(Fault::value("the names of its module and class are not strings"));
         };
-        let class = Class { module: module.clone(), name: name.clone() };
+        let class = PickleClass { module: module.clone(), name: name.clone() };
         self.copy(copied(&class.module) + copied(&class.name))?;
-        self.push(Value::Class(Box::new(class)))
+        self.push(PickleValue::Class(Box::new(class)))
     }
 
     fn extension(&mut self, opcode: u8) -> Result<(), Fault> {
@@ -369,7 +369,7 @@ impl<'a> Machine<'a> {
             _ => i32::from_le_bytes(self.array()?),
         };
         match u32::try_from(code) {
-            Ok(code @ 1..) => self.push(Value::Extension(code)),
+            Ok(code @ 1..) => self.push(PickleValue::Extension(code)),
             _ => Err(Fault::argument("its code is not above zero")),
         }
     }
@@ -379,18 +379,18 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         self.count(1)?;
         match self.value_mut(target) {
-            Value::Object(object) => object.states.push(state),
+            PickleValue::Object(object) => object.states.push(state),
             other => return Err(Fault::value(format!("it restores the state of {}", other.kind()))),
         }
         Ok(())
     }
 }
 
-fn little_endian(bytes: &[u8]) -> Value<'_> {
-    BigInt::little_endian(bytes).map_or_else(Value::Int, Value::BigInt)
+fn little_endian(bytes: &[u8]) -> PickleValue<'_> {
+    BigInt::little_endian(bytes).map_or_else(PickleValue::Int, PickleValue::BigInt)
 }
 
-fn in_pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, Fault> {
+fn in_pairs(items: &[PickleId]) -> Result<Vec<(PickleId, PickleId)>, Fault> {
     let (pairs, rest) = items.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(Fault::new(PickleErrorKind::Stack, "a key has no value"));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{base, number};
+use super::{base64, number};
 use crate::store::Error;
 use crate::time::Timestamp;
 use crate::workflow::Json;
@@ -38,7 +38,7 @@ pub(super) fn send(at: Timestamp, name: &str, value: &Json<'_>) -> Result<String
         ascii_string(&mut out, name);
         out.push_str(", ");
     }
-    let _ = write!(out, "\"value\": \"{}\"}}}}", base::encode(compact.as_bytes()));
+    let _ = write!(out, "\"value\": \"{}\"}}}}", base64::encode(compact.as_bytes()));
     Ok(out)
 }
 
