@@ -123,7 +123,10 @@ pub mod workflows {
         EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
     };
     pub use crate::runs::{ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
-    pub use crate::runs::{Run, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage, Waiting};
+    pub use crate::runs::{
+        Run, RunFilter, RunFilterError, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage,
+        Waiting,
+    };
 }
 
 /// What other systems keep, read into our types, and acted on as their own programs do.

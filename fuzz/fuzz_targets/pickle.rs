@@ -5,11 +5,11 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::foreign::durable_python::{ReadLimits, State};
-use temporal_code::foreign::pickle::{JsonLimits, Limits, Pickle, ShowLimits};
+use temporal_code::foreign::durable_python::{SavedState, StateLimits};
+use temporal_code::foreign::pickle::{JsonLimits, Pickle, PickleLimits, ShowLimits};
 
 fuzz_target!(|bytes: &[u8]| {
-    let limits = Limits { bytes_max: 1 << 20, values_max: 50_000, copied_bytes_max: 1 << 20, memo_max: 50_000 };
+    let limits = PickleLimits { bytes_max: 1 << 20, values_max: 50_000, copied_bytes_max: 1 << 20, memo_max: 50_000 };
     match Pickle::read(bytes, &limits) {
         Ok(pickle) => {
             assert!(pickle.length() <= bytes.len() && pickle.values() <= limits.values_max);
@@ -25,8 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => assert!(error.at <= bytes.len(), "{error}"),
     }
-    let limits = ReadLimits { pickle: limits, frames_max: 20, nested_bytes_max: 1 << 20, ..ReadLimits::default() };
-    match State::read(Path::new("x.pkl"), bytes, &limits) {
+    let limits = StateLimits { pickle: limits, frames_max: 20, nested_bytes_max: 1 << 20, ..StateLimits::default() };
+    match SavedState::read(Path::new("x.pkl"), bytes, &limits) {
         Ok(state) => {
             assert!(state.frames.len() <= limits.frames_max);
             let _ = (state.status(), state.waiting_for(), state.result());

@@ -4,29 +4,29 @@
 
 use libfuzzer_sys::fuzz_target;
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::{Filter, Fold, Found, PROBLEMS_MAX, Reading, Subject, Zone, read_event, workflow_of};
+use temporal_code::foreign::substantial::{Filter, SUBSTANTIAL_PROBLEMS_MAX, StoredRun, Subject, SubstantialFold, SubstantialReading, WorkerZone, read_event, workflow_of};
 
 fn check(bytes: &[u8]) {
-    let reading = Reading::parse(bytes);
+    let reading = SubstantialReading::parse(bytes);
     if let Some(misread) = &reading.misread {
         assert!(misread.byte <= bytes.len() && !misread.to_string().contains('\u{1b}'));
     }
-    let mut fold = Fold::default();
+    let mut fold = SubstantialFold::default();
     for event in &reading.records.events {
         assert!(!fold.event(event).to_string().contains('\u{1b}'));
     }
     let history = fold.into_history();
     assert_eq!(history.events, reading.records.events.len());
-    assert!(history.problems.len() <= PROBLEMS_MAX && history.problems.len() as u64 <= history.problems_count);
+    assert!(history.problems.len() <= SUBSTANTIAL_PROBLEMS_MAX && history.problems.len() as u64 <= history.problems_count);
     for filter in [r#"{"or": [{"lte": 1}, {"contains": "a"}]}"#, r#"{"not": {"started_at": {"gt": "2020-01-01"}}}"#] {
         let filter = Filter::parse(filter).expect("a filter");
         if let Ok(Some(subject)) = Subject::as_package(Some(&reading.records)) {
             assert_eq!(filter.holds(&subject), filter.holds(&subject));
         }
     }
-    let found = Found { run: "w-1".to_owned(), reading: Some(reading), ..Found::default() };
+    let found = StoredRun { run: "w-1".to_owned(), reading: Some(reading), ..StoredRun::default() };
     for now in [Timestamp::MIN, Timestamp::from_micros(0), Timestamp::MAX] {
-        let _ = found.standing(&Zone::new(|_| i32::MAX), now);
+        let _ = found.status(&WorkerZone::new(|_| i32::MAX), now);
     }
 }
 
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         check(format!("{{\"events\": [{{\"start\": {{}}}}, {text}]}}").as_bytes());
         if let Ok(filter) = Filter::parse(text) {
             let history = r#"{"events": [{"at": "2026-01-01T00:00:00Z", "start": {}}, {"stop": {"ok": "WzEsImEiXQ=="}}]}"#;
-            let records = Reading::parse(history.as_bytes()).records;
+            let records = SubstantialReading::parse(history.as_bytes()).records;
             let subject = Subject::as_package(Some(&records)).expect("JSON").expect("an end");
             assert_eq!(filter.holds(&subject), filter.holds(&subject));
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Runs;
 use super::event::{NativeEvent, RunEvent};
 use super::problem::Seq;
-use crate::compat::substantial::Body;
+use crate::compat::substantial::EventBody;
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -117,7 +117,7 @@ fn mark(event: &RunEvent<'_>, run: &str) -> Option<u64> {
         NativeEvent::Own { line, .. } => own_text(line, run),
         NativeEvent::Substantial { event, .. } => match &event.body {
             // Sleeps are the same if they last as long.
-            Some(Body::Sleep(sleep)) => {
+            Some(EventBody::Sleep(sleep)) => {
                 let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
                 format!("sleep {} {lasts:?}", sleep.id)
             }

@@ -6,7 +6,7 @@ use super::problem::{RunProblem, Seq};
 use super::run::Run;
 use super::value::RunValue;
 use super::waiting::Waiting;
-use crate::compat::durable_python::Instance;
+use crate::compat::durable_python::DurableInstance;
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -182,7 +182,7 @@ pub struct RunDetails {
     /// What is wrong with the inbox.
     pub inbox_problem: Option<String>,
     /// The saved call stack, for programs that have one.
-    pub instance: Option<Box<Instance>>,
+    pub instance: Option<Box<DurableInstance>>,
     /// What could not be read, with its place.
     pub warnings: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{RunFormat, Runs};
 use crate::compat::durable_python::StateFolder;
-use crate::compat::substantial::{Client, Files, Zone};
+use crate::compat::substantial::{SubstantialClient, SubstantialFiles, WorkerZone};
 use crate::store::{Address, Error, FileStore, Settings};
 use crate::workflow::{INBOX, RUNS};
 
@@ -21,7 +21,7 @@ impl Runs {
         address: &Address,
         format: Option<RunFormat>,
         settings: &Settings,
-        zone: &Zone,
+        zone: &WorkerZone,
     ) -> Result<Vec<Runs>, Error> {
         let mut found = match address.path() {
             Some(path) => in_folder(path, settings, zone).await?.into_iter().collect(),
@@ -37,24 +37,24 @@ impl Runs {
     }
 }
 
-async fn in_folder(path: &Path, settings: &Settings, zone: &Zone) -> Result<Option<Runs>, Error> {
+async fn in_folder(path: &Path, settings: &Settings, zone: &WorkerZone) -> Result<Option<Runs>, Error> {
     if FileStore::is_at(path) {
         return Ok(Some(Runs::Own(Address::Path(path.to_owned()).open(settings, false).await?)));
     }
-    if Files::detect(path) {
+    if SubstantialFiles::detect(path) {
         return substantial_files(path, zone).map(Some);
     }
     let folder = StateFolder::detect(path).map_err(|error| Error::unavailable(error.to_string(), error.cause))?;
     Ok(folder.map(Runs::DurablePython))
 }
 
-fn substantial_files(path: &Path, zone: &Zone) -> Result<Runs, Error> {
-    let files = Files::open(path, zone.clone())?;
-    Ok(Runs::Substantial(Client::Files(Arc::new(files)), path.display().to_string().into()))
+fn substantial_files(path: &Path, zone: &WorkerZone) -> Result<Runs, Error> {
+    let files = SubstantialFiles::open(path, zone.clone())?;
+    Ok(Runs::Substantial(SubstantialClient::Files(Arc::new(files)), path.display().to_string().into()))
 }
 
 /// On servers.
-async fn elsewhere(address: &Address, settings: &Settings, zone: &Zone) -> Result<Vec<Runs>, Error> {
+async fn elsewhere(address: &Address, settings: &Settings, zone: &WorkerZone) -> Result<Vec<Runs>, Error> {
     let mut found = Vec::new();
     let own = address.open(settings, false).await?;
     if !own.list(RUNS, "", None, 1).await?.is_empty() || !own.list(INBOX, "", None, 1).await?.is_empty() {
@@ -68,15 +68,15 @@ async fn elsewhere(address: &Address, settings: &Settings, zone: &Zone) -> Resul
 async fn substantial_redis(
     address: &Address,
     settings: &Settings,
-    zone: &Zone,
+    zone: &WorkerZone,
     may_be_empty: bool,
 ) -> Result<Option<Runs>, Error> {
     let Address::Redis(redis) = address else { return Ok(None) };
-    let theirs = crate::compat::substantial::Redis::new(redis, &settings.redis_of(redis), zone.clone())?;
+    let theirs = crate::compat::substantial::SubstantialRedis::new(redis, &settings.redis_of(redis), zone.clone())?;
     if !may_be_empty && theirs.detect().await? != Some(true) {
         return Ok(None);
     }
-    Ok(Some(Runs::Substantial(Client::Redis(Arc::new(theirs)), address.to_string().into())))
+    Ok(Some(Runs::Substantial(SubstantialClient::Redis(Arc::new(theirs)), address.to_string().into())))
 }
 
 /// A store of which the user says what it is, though nothing in it does yet.
@@ -84,7 +84,7 @@ async fn of_format(
     address: &Address,
     format: RunFormat,
     settings: &Settings,
-    zone: &Zone,
+    zone: &WorkerZone,
 ) -> Result<Option<Runs>, Error> {
     Ok(match (format, address.path()) {
         (RunFormat::Own, Some(path)) if !path.is_dir() => None,

@@ -6,11 +6,13 @@ use super::run::{Run, RunFormat};
 use super::value::RunValue;
 use super::waiting::Waiting;
 use super::{RunBatch, RunIds};
-use crate::compat::durable_python::{FolderError, Instance, InstanceFile, ReadLimits, StateFolder, Stop, StopKind};
+use crate::compat::durable_python::{
+    DurableInstance, InstanceFile, StateFolder, StateFolderError, StateLimits, StopPoint, StopPointKind,
+};
 use crate::store::Error;
 use crate::workflow::Status;
 
-fn failed(error: FolderError) -> Error {
+fn failed(error: StateFolderError) -> Error {
     let doing = format!("listing {}", error.path.display());
     match error.cause.kind() {
         std::io::ErrorKind::PermissionDenied => Error::denied(doing, error.cause),
@@ -20,7 +22,7 @@ fn failed(error: FolderError) -> Error {
 
 async fn blocking<T: Send + 'static>(
     folder: &StateFolder,
-    work: impl FnOnce(&StateFolder) -> Result<T, FolderError> + Send + 'static,
+    work: impl FnOnce(&StateFolder) -> Result<T, StateFolderError> + Send + 'static,
 ) -> Result<T, Error> {
     let folder = folder.clone();
     match tokio::task::spawn_blocking(move || work(&folder)).await {
@@ -48,13 +50,13 @@ pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<RunBatc
     let wanted = ids.to_vec();
     let instances = blocking(folder, move |folder| {
         let files = wanted.iter().map(|id| folder.find(id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(files.into_iter().flatten().map(|file| folder.read(&file, &ReadLimits::default())).collect::<Vec<_>>())
+        Ok(files.into_iter().flatten().map(|file| folder.read(&file, &StateLimits::default())).collect::<Vec<_>>())
     });
     let runs = instances.await?.iter().map(|instance| (instance.file.id.clone(), Ok(run_of(instance)))).collect();
     Ok(RunBatch { runs, warnings: Vec::new() })
 }
 
-fn run_of(instance: &Instance) -> Run {
+fn run_of(instance: &DurableInstance) -> Run {
     let waiting = Waiting::from(instance.waiting_for());
     let status = instance.status();
     let because = match (instance.damage(), status) {
@@ -78,30 +80,29 @@ fn run_of(instance: &Instance) -> Run {
         because,
         problem: damage_of(instance),
         generation: 1,
-        subject: None,
     }
 }
 
 /// What of its file cannot be read.
-fn damage_of(instance: &Instance) -> Option<RunProblem> {
+fn damage_of(instance: &DurableInstance) -> Option<RunProblem> {
     instance.damage().map(|damage| RunProblem { seq: Seq::first(0), what: damage.to_string(), corrupt: true })
 }
 
 /// The function that the program began with, while it goes on.
-fn program_of(instance: &Instance) -> Option<String> {
+fn program_of(instance: &DurableInstance) -> Option<String> {
     let state = instance.state.as_ref().ok()?;
     Some(state.frames.first()?.function.to_string())
 }
 
-fn stop_of(instance: &Instance) -> Option<&Stop> {
+fn stop_of(instance: &DurableInstance) -> Option<&StopPoint> {
     instance.state.as_ref().ok()?.innermost()?.stop.as_ref()
 }
 
-fn at_statement(stop: &Stop) -> String {
+fn at_statement(stop: &StopPoint) -> String {
     let what = match &stop.kind {
-        StopKind::Event(_) => "it waits at",
-        StopKind::Call(_) => "it called a function at",
-        StopKind::Other => "it stopped at",
+        StopPointKind::Event(_) => "it waits at",
+        StopPointKind::Call(_) => "it called a function at",
+        StopPointKind::Other => "it stopped at",
     };
     format!("{what} `{}`", stop.statement)
 }
@@ -109,7 +110,7 @@ fn at_statement(stop: &Stop) -> String {
 pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<RunDetails>, Error> {
     let id = id.to_owned();
     let instance =
-        blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &ReadLimits::default()))));
+        blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &StateLimits::default()))));
     let Some(instance) = instance.await? else { return Ok(None) };
     let run = run_of(&instance);
     Ok(Some(RunDetails {

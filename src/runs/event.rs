@@ -35,11 +35,11 @@ pub enum NativeEvent<'a> {
     /// Of the package `substantial`.
     Substantial {
         /// The event.
-        event: &'a package::Event,
+        event: &'a package::SubstantialEvent,
         /// What it changes.
-        effect: &'a package::Effect,
+        effect: &'a package::SubstantialChange,
         /// What the history amounts to with it.
-        history: &'a package::History,
+        history: &'a package::SubstantialHistory,
     },
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::filter::{RunFilter, RunFilterError};
 use super::problem::RunProblem;
 use super::run::Run;
 use super::{RunBatch, Runs};
-use crate::compat::substantial::{Filter, FilterError};
 use crate::store::{Error, LIST_PAGE};
 use crate::time::Timestamp;
 use crate::workflow::Status;
@@ -22,8 +22,8 @@ pub struct RunQuery {
     pub statuses: Vec<Status>,
     /// Only runs to which something has happened since.
     pub since: Option<Timestamp>,
-    /// Only runs for which this holds: see [`Run::holds`].
-    pub filter: Option<Filter>,
+    /// Only runs of which this holds.
+    pub filter: Option<RunFilter>,
 }
 
 impl RunQuery {
@@ -69,7 +69,7 @@ pub enum ListItem<T = Run> {
     /// A run that cannot be told of, and why.
     Unreadable(String, Error),
     /// A run for which the filter has no answer, and why.
-    Unanswered(String, FilterError),
+    Unanswered(String, RunFilterError),
     /// Something else that could not be read, with its place.
     Warning(String),
     /// That was all of so many runs that were read together; the next ones may take a while.
@@ -121,7 +121,7 @@ impl<'a> RunList<'a> {
                 Some(filter) => filter,
             };
             counts.tried += 1;
-            match run.holds(filter) {
+            match filter.holds(&run) {
                 Ok(true) => take(ListItem::Run(run)),
                 Ok(false) => Ok(true),
                 Err(error) => {

@@ -10,6 +10,7 @@ mod details;
 mod detect;
 mod durable_python;
 mod event;
+mod filter;
 mod find;
 mod list;
 mod own;
@@ -26,6 +27,7 @@ pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest
 pub use compare::{ComparedEvent, RunDifference, compare_runs};
 pub use details::{InboxMessage, LeaseHolder, RunDetails, StateView, StepView};
 pub use event::{EventSummary, NativeEvent, RunEvent};
+pub use filter::{RunFilter, RunFilterError};
 pub use find::find_runs;
 pub use list::{ListCounts, ListItem, RunList, RunOrder, RunQuery};
 pub use problem::{RunProblem, Seq};
@@ -35,7 +37,7 @@ pub use value::RunValue;
 pub use waiting::{UnnamedMessage, Waiting};
 
 use crate::compat::durable_python::StateFolder;
-use crate::compat::substantial::Client;
+use crate::compat::substantial::SubstantialClient;
 use crate::store::{Error, LIST_PAGE, Store};
 use crate::time::Timestamp;
 
@@ -45,7 +47,7 @@ pub enum Runs {
     /// One of ours.
     Own(Arc<dyn Store>),
     /// One of the Python package `substantial`, with where it is.
-    Substantial(Client, Arc<str>),
+    Substantial(SubstantialClient, Arc<str>),
     /// A folder of the Python package `durable-python`.
     DurablePython(StateFolder),
 }

@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::problem::RunProblem;
 use super::value::RunValue;
 use super::waiting::Waiting;
-use crate::compat::substantial::{Filter, FilterError, Subject};
 use crate::time::Timestamp;
-use crate::workflow::{Json, Status};
+use crate::workflow::Status;
 
 /// Who writes a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -77,16 +76,6 @@ pub struct Run {
     /// The generation that its history is in.
     #[serde(skip)]
     pub generation: u32,
-    /// The run as the filters of its own package see it.
-    #[serde(skip)]
-    pub(super) subject: Option<Box<PackageSubject>>,
-}
-
-/// A run as the filters of its package see it, and as it is.
-#[derive(Clone, Debug)]
-pub(super) struct PackageSubject {
-    pub(super) as_package: Result<Option<Subject>, FilterError>,
-    pub(super) as_is: Result<Subject, FilterError>,
 }
 
 impl Run {
@@ -94,37 +83,6 @@ impl Run {
     /// what should not be, such as an event behind the end.
     pub fn is_sound(&self) -> bool {
         self.problem.is_none() && self.status != Status::Corrupt
-    }
-
-    /// Whether one of the package `substantial`'s filters holds of the run. Of a run of the package the answer is that of the
-    /// package, for which a run that goes on is none; unless the filter asks for a `status`, which the package itself cannot.
-    ///
-    /// # Errors
-    /// Where the package raises an exception.
-    pub fn holds(&self, filter: &Filter) -> Result<bool, FilterError> {
-        if let Some(subject) = &self.subject {
-            if filter.uses("status") {
-                return filter.holds(subject.as_is.as_ref().map_err(Clone::clone)?);
-            }
-            let subject = subject.as_package.as_ref().map_err(Clone::clone)?;
-            return subject.as_ref().map_or(Ok(false), |subject| filter.holds(subject));
-        }
-        if !self.status.is_ended() && !filter.uses("status") {
-            return Ok(false);
-        }
-        let null = Json::null();
-        let json = |value: &Option<RunValue>| match value {
-            Some(RunValue::Json(json)) => json.clone(),
-            Some(RunValue::Text(text)) => Json::of(text).unwrap_or_else(|_| Json::null()),
-            None => null.clone(),
-        };
-        let (result, error) = (json(&self.result), json(&self.error));
-        let outcome = match self.status {
-            Status::Completed => Some(Ok(&result)),
-            Status::Failed | Status::Cancelled => Some(Err(&error)),
-            _ => None,
-        };
-        filter.clone().mended().holds(&Subject::new(outcome, self.started_at, self.ended_at)?)
     }
 }
 

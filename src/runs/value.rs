@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::compat::durable_python::Seen;
-use crate::compat::substantial::Payload;
+use crate::compat::durable_python::SavedValue;
+use crate::compat::substantial::SubstantialPayload;
 use crate::workflow::Json;
 
 /// A value of a run: JSON, or else a text that says what it is.
@@ -106,17 +106,17 @@ impl From<&Json<'_>> for RunValue {
     }
 }
 
-impl From<&Payload> for RunValue {
-    fn from(payload: &Payload) -> Self {
+impl From<&SubstantialPayload> for RunValue {
+    fn from(payload: &SubstantialPayload) -> Self {
         match payload {
-            Payload::Json(json) => RunValue::Json(json.clone()),
-            Payload::Bytes(bytes) => RunValue::Text(format!("{} bytes that are not JSON", bytes.len())),
+            SubstantialPayload::Json(json) => RunValue::Json(json.clone()),
+            SubstantialPayload::Bytes(bytes) => RunValue::Text(format!("{} bytes that are not JSON", bytes.len())),
         }
     }
 }
 
-impl From<&Seen> for RunValue {
-    fn from(seen: &Seen) -> Self {
+impl From<&SavedValue> for RunValue {
+    fn from(seen: &SavedValue) -> Self {
         seen.json.clone().map_or_else(|| RunValue::Text(seen.text.clone()), RunValue::Json)
     }
 }

@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::{Files, Filter, Found, Reading, Subject, Zone};
+use temporal_code::foreign::substantial::{StoredRun, SubstantialFiles, SubstantialReading, WorkerZone};
 use temporal_code::stores::Error;
+use temporal_code::workflows::RunFilter;
 
-use crate::support::{copy, fixtures, folder};
+use crate::support::{copy, fixtures, folder, runs_at};
 
 const WAITER: &str = "waiter-6b5ade46-c793-4430-8338-0791e675a118";
 
-fn store(root: &Path) -> Files {
+fn store(root: &Path) -> SubstantialFiles {
     copy(&fixtures().join("fs"), root);
-    Files::open(root, Zone::utc()).unwrap()
+    SubstantialFiles::open(root, WorkerZone::utc()).unwrap()
 }
 
 #[test]
@@ -61,9 +62,9 @@ fn a_history_that_stays_torn_is_told() {
     let found = files.read(&[WAITER]).unwrap().remove(0);
     assert_eq!(found.history().events, 2);
     assert!(found.warnings[0].contains("half written") && found.warnings[0].contains(WAITER), "{:?}", found.warnings);
-    let standing = found.standing(&Zone::utc(), Timestamp::from_micros(0));
-    assert_eq!(standing.status.as_str(), "corrupt");
-    assert!(standing.because.contains("ends too early"), "{}", standing.because);
+    let status = found.status(&WorkerZone::utc(), Timestamp::from_micros(0));
+    assert_eq!(status.status.as_str(), "corrupt");
+    assert!(status.because.contains("ends too early"), "{}", status.because);
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn links_are_not_followed() {
     assert!(listed.warnings.iter().any(|warning| warning.contains("links are not followed")), "{:?}", listed.warnings);
     // The root itself may be a link.
     symlink(&root, folder.path().join("root")).unwrap();
-    assert!(Files::open(&folder.path().join("root"), Zone::utc()).is_ok());
+    assert!(SubstantialFiles::open(&folder.path().join("root"), WorkerZone::utc()).is_ok());
 }
 
 #[test]
@@ -146,6 +147,28 @@ fn names_that_are_not_the_packages_are_told_of() {
     assert!(found.warnings.iter().any(|warning| warning.contains("`send` is not an object")));
 }
 
+#[tokio::test]
+async fn filters_have_an_answer_for_damaged_histories() {
+    let folder = folder();
+    let root = folder.path().join("store");
+    store(&root);
+    let whole = std::fs::read(root.join("runs").join(WAITER).join("events")).unwrap();
+    for at in 0..whole.len() {
+        let mut text = whole.clone();
+        text[at] = [0, b'"', b'{', b']', b'9', b'=', 0xff][at % 7];
+        let run = root.join(format!("runs/damaged-{at}"));
+        std::fs::create_dir(&run).unwrap();
+        std::fs::write(run.join("events"), text).unwrap();
+    }
+    let runs = runs_at(&root);
+    let ids = runs.ids(None, "", None, 10_000).await.unwrap().ids;
+    let filter = r#"{"or": [{"contains": "a"}, {"started_at": {"lt": "2026-01-01"}}]}"#;
+    let filter = RunFilter::parse(filter).unwrap();
+    let looked = runs.look(&ids, Timestamp::MAX).await.unwrap().runs;
+    assert_eq!(looked.len(), whole.len() + 8);
+    assert!(looked.iter().all(|(_, run)| filter.holds(run.as_ref().unwrap()).is_ok()));
+}
+
 #[test]
 fn a_changed_byte_never_does_worse_than_being_told() {
     let run = fixtures().join("fs/runs/example-b76493b9-66f2-46ed-990e-dc5279fee57a/events");
@@ -155,19 +178,14 @@ fn a_changed_byte_never_does_worse_than_being_told() {
         for byte in [0, b'"', b'\\', b'{', b'}', b'[', b',', b'-', b'9', b'=', 0x80, 0xff, whole[at] ^ 1] {
             let mut text = whole.clone();
             text[at] = byte;
-            let reading = Reading::parse(&text);
+            let reading = SubstantialReading::parse(&text);
             if let Some(wrong) = &reading.misread {
                 assert!(wrong.byte <= text.len() && wrong.event.is_none_or(|event| event <= 8), "{at}: {wrong}");
                 misread += 1;
             }
-            let found = Found { run: "example-1".to_owned(), reading: Some(reading), ..Found::default() };
-            let standing = found.standing(&Zone::utc(), Timestamp::MAX);
-            assert!(!standing.because.contains(char::is_control), "{at}: {standing:?}");
-            let records = &found.reading.as_ref().unwrap().records;
-            let filter = Filter::parse(r#"{"or": [{"contains": "a"}, {"started_at": {"lt": "2026-01-01"}}]}"#).unwrap();
-            if let Ok(Some(subject)) = Subject::as_package(Some(records)) {
-                assert!(filter.holds(&subject).is_ok());
-            }
+            let found = StoredRun { run: "example-1".to_owned(), reading: Some(reading), ..StoredRun::default() };
+            let status = found.status(&WorkerZone::utc(), Timestamp::MAX);
+            assert!(!status.because.contains(char::is_control), "{at}: {status:?}");
         }
     }
     assert!(misread > whole.len());

@@ -9,9 +9,9 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::Value;
 use temporal_code::foreign::durable_python::{
-    Damage, DamageKind, Instance, ReadLimits, Seen, State, StateFolder, StopKind,
+    DurableInstance, SavedState, SavedValue, StateDamage, StateDamageKind, StateFolder, StateLimits, StopPointKind,
 };
-use temporal_code::foreign::pickle::{Limits, ShowLimits};
+use temporal_code::foreign::pickle::{PickleLimits, ShowLimits};
 use temporal_code::workflows::Status;
 
 use crate::support::{root, run_script, script};
@@ -20,18 +20,18 @@ fn fixtures() -> StateFolder {
     StateFolder::detect(&root().join("fixtures/durable-python")).expect("a folder").expect("one of durable-python")
 }
 
-fn instances(folder: &StateFolder) -> Vec<Instance> {
-    folder.instances(ReadLimits::default()).expect("a folder").collect()
+fn instances(folder: &StateFolder) -> Vec<DurableInstance> {
+    folder.instances(StateLimits::default()).expect("a folder").collect()
 }
 
-fn seen(value: &Seen) -> String {
+fn seen(value: &SavedValue) -> String {
     let json = value.json.as_ref().map_or("no JSON", |json| json.text());
     let json = if json.replace(": ", ":") == value.text { "the same in JSON" } else { json };
     format!("{}{} ({json})", value.text, if value.complete { "" } else { " and more" })
 }
 
 /// All that an instance says, a fact a line.
-fn summary(instance: &Instance) -> String {
+fn summary(instance: &DurableInstance) -> String {
     let mut text = format!("{:?} {}", instance.file.id, instance.status());
     let waiting = instance.waiting_for();
     waiting.events.iter().for_each(|event| write!(text, " for {event:?}").expect("a text grows"));
@@ -188,7 +188,7 @@ fn what_the_package_writes_now() {
 }
 
 /// Whether an instance says what the package said.
-fn agree(instance: &Instance, outcome: &Value) {
+fn agree(instance: &DurableInstance, outcome: &Value) {
     let told = summary(instance);
     let state = instance.state.as_ref().expect("a state");
     assert_eq!(state.instance_id.as_deref(), Some(&*instance.file.id));
@@ -271,13 +271,18 @@ fn damaged_files_do_not_hide_the_others() {
     assert_eq!(all.len(), 9);
     assert_eq!(all[0].status(), Status::Waiting);
     assert!(all[1..].iter().all(|instance| instance.status() == Status::Corrupt));
-    let found: Vec<(DamageKind, Option<u64>)> = (1..9).map(damage).map(|Damage { kind, at, .. }| (kind, at)).collect();
-    let torn = |at| (DamageKind::Torn, Some(at));
-    let unreadable = (DamageKind::Unreadable, None);
+    let found: Vec<(StateDamageKind, Option<u64>)> =
+        (1..9).map(damage).map(|StateDamage { kind, at, .. }| (kind, at)).collect();
+    let torn = |at| (StateDamageKind::Torn, Some(at));
+    let unreadable = (StateDamageKind::Unreadable, None);
     assert_eq!(found[..2], [torn(0), torn(2)]);
     assert_eq!(
         found[2..5],
-        [(DamageKind::Corrupt, Some(2)), (DamageKind::Corrupt, Some(11)), (DamageKind::Corrupt, Some(at as u64 + 11))]
+        [
+            (StateDamageKind::Corrupt, Some(2)),
+            (StateDamageKind::Corrupt, Some(11)),
+            (StateDamageKind::Corrupt, Some(at as u64 + 11))
+        ]
     );
     assert_eq!(found[5..], [unreadable; 3]);
     assert!(
@@ -285,11 +290,10 @@ fn damaged_files_do_not_hide_the_others() {
             .to_string()
             .ends_with("4-other.pkl: byte 2: there is a list, where a dict with `call_stack` has to be")
     );
-    assert!(
-        damage(5)
-            .to_string()
-            .ends_with(&format!("6-inner.pkl: byte {}: `locals`: no pickle has the byte 0xff here", at + 11))
-    );
+    assert!(damage(5).to_string().ends_with(&format!(
+        "6-inner.pkl: byte {}: `locals`: no pickle of protocol 4 or 5 has the byte 0xff here",
+        at + 11
+    )));
     // The rest of that one can be read.
     assert_eq!(all[5].state.as_ref().expect("a state").frames[0].function.to_string(), "flows.greet");
     assert!(all[5].waiting_for().events.is_empty());
@@ -313,9 +317,9 @@ fn a_file_that_is_being_written_is_waited_for() {
             std::fs::write(&path, &whole[..end]).expect("a file");
         }
     });
-    let instance = folder.read(&file, &ReadLimits::default());
+    let instance = folder.read(&file, &StateLimits::default());
     slow.join().expect("it ends");
-    assert_eq!(summary(&instance), summary(&folder.read(&file, &ReadLimits::default())));
+    assert_eq!(summary(&instance), summary(&folder.read(&file, &StateLimits::default())));
     assert_eq!(instance.status(), Status::Waiting);
 }
 
@@ -330,7 +334,7 @@ fn a_program_that_saves_all_the_time_is_never_seen_half() {
     BufReader::new(live.stdout.take().expect("an output")).read_line(&mut ready).expect("a line");
     assert_eq!(ready, "ready\n");
     let folder = StateFolder::new(&path);
-    let limits = ReadLimits { show: ShowLimits { chars_max: 20, ..ShowLimits::default() }, ..ReadLimits::default() };
+    let limits = StateLimits { show: ShowLimits { chars_max: 20, ..ShowLimits::default() }, ..StateLimits::default() };
     let mut inconclusive = 0;
     for _ in 0..30 {
         let instance = folder.instances(limits.clone()).expect("a folder").next().expect("an instance");
@@ -338,7 +342,7 @@ fn a_program_that_saves_all_the_time_is_never_seen_half() {
             None => assert_eq!(instance.waiting_for().events, ["allow"]),
             // It changed all the time while it was looked at.
             Some(damage) => {
-                assert_eq!(damage.kind, DamageKind::Torn, "{damage}");
+                assert_eq!(damage.kind, StateDamageKind::Torn, "{damage}");
                 inconclusive += 1;
             }
         }
@@ -352,22 +356,22 @@ fn a_program_that_saves_all_the_time_is_never_seen_half() {
 fn no_byte_of_a_file_is_trusted() {
     let path = Path::new("x.pkl");
     // Little is shown, since it is read often.
-    let limits = ReadLimits { show: ShowLimits { chars_max: 50, ..ShowLimits::default() }, ..ReadLimits::default() };
+    let limits = StateLimits { show: ShowLimits { chars_max: 50, ..ShowLimits::default() }, ..StateLimits::default() };
     for name in ["greet-1", "order-1", "parent-1", "greet-2"] {
         let whole = std::fs::read(root().join(format!("fixtures/durable-python/{name}.pkl"))).expect("a fixture");
         let step = whole.len() / 400 + 1;
         for at in (0..whole.len()).step_by(step) {
-            let cut = State::read(path, &whole[..at], &limits).expect_err("it is cut");
-            assert_eq!(cut.kind, DamageKind::Torn);
+            let cut = SavedState::read(path, &whole[..at], &limits).expect_err("it is cut");
+            assert_eq!(cut.kind, StateDamageKind::Torn);
             for byte in [0, b'.', b'(', b'0', b'R', 0x94, 0xff] {
                 let mut changed = whole.clone();
                 changed[at] = byte;
-                let (at, kind) = match State::read(path, &changed, &limits) {
+                let (at, kind) = match SavedState::read(path, &changed, &limits) {
                     Ok(state) => state.damage.first().map_or((None, None), |damage| (damage.at, Some(damage.kind))),
                     Err(damage) => (damage.at, Some(damage.kind)),
                 };
                 assert!(at.is_none_or(|at| at <= whole.len() as u64), "{at:?}");
-                assert!(kind.is_none_or(|kind| kind != DamageKind::Unreadable));
+                assert!(kind.is_none_or(|kind| kind != StateDamageKind::Unreadable));
             }
         }
     }
@@ -376,35 +380,35 @@ fn no_byte_of_a_file_is_trusted() {
 #[test]
 fn limits_hold() {
     let bytes = std::fs::read(root().join("fixtures/durable-python/parent-1.pkl")).expect("a fixture");
-    let read = |limits: &ReadLimits| State::read(Path::new("x.pkl"), &bytes, limits);
-    let one = read(&ReadLimits { frames_max: 1, variables_max: 1, ..ReadLimits::default() }).expect("a state");
+    let read = |limits: &StateLimits| SavedState::read(Path::new("x.pkl"), &bytes, limits);
+    let one = read(&StateLimits { frames_max: 1, variables_max: 1, ..StateLimits::default() }).expect("a state");
     assert_eq!((one.frames.len(), one.frames_left_out), (1, 1));
     let frame = one.innermost().expect("a frame");
     assert_eq!((frame.function.qualname.as_str(), frame.variables.len(), frame.variables_left_out), ("child", 1, 1));
     assert_eq!(one.waiting_for().events, ["child-ok"]);
 
-    let little = read(&ReadLimits { text_bytes_max: 10, ..ReadLimits::default() }).expect("a state");
+    let little = read(&StateLimits { text_bytes_max: 10, ..StateLimits::default() }).expect("a state");
     let frame = little.innermost().expect("a frame");
     assert!(frame.blocks[0].code.is_none() && frame.stop.is_none());
     assert!(little.frames.iter().flat_map(|frame| &frame.variables).map(|v| v.value.text.len()).sum::<usize>() < 40);
 
-    let nested = read(&ReadLimits { nested_bytes_max: 100, ..ReadLimits::default() }).expect("a state");
-    assert_eq!((nested.status(), nested.damage[0].kind), (Status::Corrupt, DamageKind::TooLarge));
-    let small = Limits { bytes_max: 100, ..Limits::default() };
-    let damage = read(&ReadLimits { pickle: small.clone(), ..ReadLimits::default() }).expect_err("too large");
-    assert_eq!(damage.kind, DamageKind::TooLarge);
+    let nested = read(&StateLimits { nested_bytes_max: 100, ..StateLimits::default() }).expect("a state");
+    assert_eq!((nested.status(), nested.damage[0].kind), (Status::Corrupt, StateDamageKind::TooLarge));
+    let small = PickleLimits { bytes_max: 100, ..PickleLimits::default() };
+    let damage = read(&StateLimits { pickle: small.clone(), ..StateLimits::default() }).expect_err("too large");
+    assert_eq!(damage.kind, StateDamageKind::TooLarge);
     let file = fixtures().find("parent-1").expect("a folder").expect("a file");
-    let instance = fixtures().read(&file, &ReadLimits { pickle: small, ..ReadLimits::default() });
+    let instance = fixtures().read(&file, &StateLimits { pickle: small, ..StateLimits::default() });
     assert!(instance.damage().expect("damage").what.ends_with("of at most 100 that are read"));
 }
 
 #[test]
 fn a_call_is_known_by_its_statement() {
     let file = fixtures().find("parent-1").expect("a folder").expect("a file");
-    let instance = fixtures().read(&file, &ReadLimits::default());
+    let instance = fixtures().read(&file, &StateLimits::default());
     let state = instance.state.expect("a state");
     let stops: Vec<_> = state.frames.iter().filter_map(|frame| frame.stop.as_ref()).collect();
     assert_eq!(stops[0].statement, "b = await child(a)");
-    assert_eq!(stops[0].kind, StopKind::Call("child".to_owned()));
-    assert!(matches!(&stops[1].kind, StopKind::Event(event) if event.name.as_deref() == Some("child-ok")));
+    assert_eq!(stops[0].kind, StopPointKind::Call("child".to_owned()));
+    assert!(matches!(&stops[1].kind, StopPointKind::Event(event) if event.name.as_deref() == Some("child-ok")));
 }

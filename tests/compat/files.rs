@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use temporal_code::foreign::substantial::{Files, SCHEDULES_MAX, Zone};
+use temporal_code::foreign::substantial::{SUBSTANTIAL_SCHEDULES_MAX, SubstantialFiles, WorkerZone};
 use temporal_code::stores::Error;
 
 use crate::support::folder;
 
-fn made(root: &Path) -> Files {
+fn made(root: &Path) -> SubstantialFiles {
     ["runs", "schedules", "leases"].iter().for_each(|name| std::fs::create_dir_all(root.join(name)).unwrap());
-    Files::open(root, Zone::utc()).unwrap()
+    SubstantialFiles::open(root, WorkerZone::utc()).unwrap()
 }
 
 fn put(path: &Path, text: &str) {
@@ -20,11 +20,11 @@ fn put(path: &Path, text: &str) {
 #[test]
 fn only_what_the_package_made_is_a_store() {
     let folder = folder();
-    assert!(!Files::detect(folder.path()));
-    assert!(!Files::detect(&folder.path().join("nowhere")));
-    assert!(matches!(Files::open(folder.path(), Zone::utc()), Err(Error::Unfit { .. })));
+    assert!(!SubstantialFiles::detect(folder.path()));
+    assert!(!SubstantialFiles::detect(&folder.path().join("nowhere")));
+    assert!(matches!(SubstantialFiles::open(folder.path(), WorkerZone::utc()), Err(Error::Unfit { .. })));
     made(folder.path());
-    assert!(Files::detect(folder.path()));
+    assert!(SubstantialFiles::detect(folder.path()));
 }
 
 #[test]
@@ -51,13 +51,16 @@ fn runs_are_found_by_links_histories_and_schedules() {
 fn of_many_schedules_the_first_are_kept_and_all_are_counted() {
     let folder = folder();
     let (root, files) = (folder.path(), made(folder.path()));
-    let count = 5 * SCHEDULES_MAX;
+    let count = 5 * SUBSTANTIAL_SCHEDULES_MAX;
     for number in 0..count {
         put(&root.join(format!("schedules/default/2026-01-01T00:00:00.{number:06}/a-1")), "");
     }
     let found = files.read(&["a-1"]).unwrap().remove(0);
-    assert_eq!((found.schedules.len(), found.schedules_count), (SCHEDULES_MAX, count as u64));
+    assert_eq!((found.schedules.len(), found.schedules_count), (SUBSTANTIAL_SCHEDULES_MAX, count as u64));
     assert_eq!(found.schedules[0].at.to_string(), "2026-01-01T00:00:00Z");
     assert!(found.schedules.is_sorted_by_key(|schedule| schedule.at));
-    assert_eq!(found.schedules[SCHEDULES_MAX - 1].at.micros() % 1_000_000, SCHEDULES_MAX as i64 - 1);
+    assert_eq!(
+        found.schedules[SUBSTANTIAL_SCHEDULES_MAX - 1].at.micros() % 1_000_000,
+        SUBSTANTIAL_SCHEDULES_MAX as i64 - 1
+    );
 }

@@ -1,15 +1,17 @@
 //! The real files that the package wrote.
 
 use expect_test::expect;
-use temporal_code::foreign::substantial::{Files, Fold, Found, Reading, Zone, likely_messages};
+use temporal_code::foreign::substantial::{
+    StoredRun, SubstantialFiles, SubstantialFold, SubstantialReading, WorkerZone, likely_messages,
+};
 
 use crate::support::{at, fixtures, line};
 
-fn open() -> Files {
-    Files::open(&fixtures().join("fs"), Zone::utc()).unwrap()
+fn open() -> SubstantialFiles {
+    SubstantialFiles::open(&fixtures().join("fs"), WorkerZone::utc()).unwrap()
 }
 
-fn all() -> Vec<Found> {
+fn all() -> Vec<StoredRun> {
     let files = open();
     let listing = files.runs(None, None, 100).unwrap();
     assert_eq!((listing.more, listing.warnings.len()), (false, 0), "{:?}", listing.warnings);
@@ -41,11 +43,11 @@ fn every_run_stands_as_it_did() {
 
 #[test]
 fn times_are_told_as_far_as_they_are_known() {
-    let shown = |found: &Found| {
-        let standing = found.standing(&Zone::utc(), at(STOPPED));
+    let shown = |found: &StoredRun| {
+        let status = found.status(&WorkerZone::utc(), at(STOPPED));
         let time = |time: Option<temporal_code::Timestamp>| time.map_or("-".to_owned(), |time| time.to_string());
-        let (since, started, ended) = (time(standing.since), time(standing.started_at), time(standing.ended_at));
-        format!("{}: since {since}, started {started}, ended {ended} {}\n", found.workflow, standing.ended_at_inferred)
+        let (since, started, ended) = (time(status.since), time(status.started_at), time(status.ended_at));
+        format!("{}: since {since}, started {started}, ended {ended} {}\n", found.workflow, status.ended_at_inferred)
     };
     expect![[r#"
         cancels: since 2026-11-21T21:49:23.098408Z, started 2026-11-21T21:49:23.023653Z, ended - false
@@ -62,7 +64,7 @@ fn times_are_told_as_far_as_they_are_known() {
 #[test]
 fn a_history_is_told_event_by_event() {
     let found = all().into_iter().find(|found| found.run.starts_with("example-b76")).unwrap();
-    let mut fold = Fold::default();
+    let mut fold = SubstantialFold::default();
     let records = &found.reading.as_ref().unwrap().records;
     let told: String = records.events.iter().map(|event| format!("{}\n", fold.event(event))).collect();
     expect![[r#"
@@ -85,7 +87,7 @@ fn a_history_is_told_event_by_event() {
 #[test]
 fn what_other_runs_were_sent_is_what_a_waiting_one_may_wait_for() {
     let found = all();
-    let histories: Vec<_> = found.iter().map(Found::history).collect();
+    let histories: Vec<_> = found.iter().map(StoredRun::history).collect();
     let waiters = || found.iter().zip(&histories).filter(|(found, _)| found.workflow == "waiter");
     let (_, waiting) = waiters().find(|(found, _)| found.run.contains("6b5ade46")).unwrap();
     let others = waiters().filter_map(|(_, history)| history.life());
@@ -96,8 +98,8 @@ fn what_other_runs_were_sent_is_what_a_waiting_one_may_wait_for() {
 fn a_zone_moves_what_is_naive_and_nothing_else() {
     let found = all();
     let of = |workflow: &str| found.iter().find(|found| found.workflow == workflow).unwrap();
-    let ahead = Zone::new(|_| 3600);
-    let sleeper = of("sleeper").standing(&ahead, at("2026-11-21T20:50:10Z"));
+    let ahead = WorkerZone::new(|_| 3600);
+    let sleeper = of("sleeper").status(&ahead, at("2026-11-21T20:50:10Z"));
     assert_eq!(sleeper.started_at, Some(at("2026-11-21T20:49:22.956516Z")));
     assert!(format!("{:?}", sleeper.waiting_for).contains("Until"));
     assert_eq!(sleeper.since, Some(at("2026-11-21T21:49:23.078853Z")));
@@ -130,11 +132,11 @@ fn pages_hold_all_runs_once() {
 fn every_prefix_of_a_history_reads_as_far_as_it_goes() {
     let run = fixtures().join("fs/runs/example-b76493b9-66f2-46ed-990e-dc5279fee57a/events");
     let whole = std::fs::read(run).unwrap();
-    let events = Reading::parse(&whole).records.events;
+    let events = SubstantialReading::parse(&whole).records.events;
     assert_eq!(events.len(), 8);
     let mut last = 0;
     for length in 0..whole.len() {
-        let reading = Reading::parse(&whole[..length]);
+        let reading = SubstantialReading::parse(&whole[..length]);
         let misread = reading.misread.expect("it is torn");
         assert!(misread.torn && misread.byte <= length, "{length}: {misread}");
         assert_eq!(reading.records.events, events[..reading.records.events.len()]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use temporal_code::foreign::substantial::{Client, Redis, Zone};
+use temporal_code::foreign::substantial::{SubstantialClient, SubstantialRedis, WorkerZone};
 use temporal_code::stores::{Error, RedisAddress, RedisOptions};
 
 use crate::live::{charge_is_declined, order_is_approved};
@@ -16,9 +16,9 @@ pub(crate) fn server() -> RedisServer {
     Setup::forgetful().start()
 }
 
-fn open(server: &RedisServer, zone: Zone) -> Redis {
+fn open(server: &RedisServer, zone: WorkerZone) -> SubstantialRedis {
     let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}/0", server.port())).unwrap();
-    Redis::new(&address, &RedisOptions::default(), zone).unwrap()
+    SubstantialRedis::new(&address, &RedisOptions::default(), zone).unwrap()
 }
 
 /// Puts the fixture into a server.
@@ -69,7 +69,7 @@ fn dump(server: &RedisServer) -> BTreeMap<String, Vec<String>> {
 async fn every_run_of_the_fixture_stands_as_it_did() {
     let server = server();
     fill(&server);
-    let redis = open(&server, Zone::utc());
+    let redis = open(&server, WorkerZone::utc());
     assert_eq!(redis.detect().await.unwrap(), Some(true));
     let runs = redis.runs(None, None, 100).await.unwrap();
     assert!(!runs.more && runs.warnings.is_empty() && runs.items.iter().all(|listed| listed.linked));
@@ -102,7 +102,7 @@ async fn keys_are_those_of_the_package() {
     std::fs::write(&file, serde_json::to_string(&calls).unwrap()).unwrap();
     // Two hours ahead of UTC: POSIX counts to the west.
     run(script("client.py").env("TZ", "XXX-2").arg("redis").arg(theirs.port().to_string()).arg(&file));
-    let client = Client::Redis(Arc::new(open(&ours, Zone::new(|_| 7200))));
+    let client = SubstantialClient::Redis(Arc::new(open(&ours, WorkerZone::new(|_| 7200))));
     do_calls(&client, &calls, 7200).await;
     let (theirs, ours) = (dump(&theirs), dump(&ours));
     assert_eq!(theirs, ours);
@@ -114,7 +114,7 @@ async fn a_worker_on_redis_takes_what_we_write() {
     let server = server();
     let port = server.port().to_string();
     let mut worker = Process::start(script("worker.py").arg("redis").arg(&port));
-    let client = Client::Redis(Arc::new(open(&server, Zone::utc())));
+    let client = SubstantialClient::Redis(Arc::new(open(&server, WorkerZone::utc())));
     order_is_approved(&client, "redis", &port).await;
     charge_is_declined(&client, "redis", &port).await;
     assert!(worker.runs());
@@ -124,7 +124,7 @@ async fn a_worker_on_redis_takes_what_we_write() {
 async fn a_key_of_another_type_is_named_and_the_rest_is_read() {
     let server = server();
     fill(&server);
-    let redis = open(&server, Zone::utc());
+    let redis = open(&server, WorkerZone::utc());
     let run = "waiter-084e6495-32ab-4fb9-902e-b272c7d88516";
     let change = |key: &str| {
         let mut admin = server.admin();
@@ -160,7 +160,7 @@ async fn a_key_of_another_type_is_named_and_the_rest_is_read() {
 async fn hostile_keys_are_not_followed() {
     let server = server();
     let mut admin = server.admin();
-    let redis = open(&server, Zone::utc());
+    let redis = open(&server, WorkerZone::utc());
     assert_eq!(redis.detect().await.unwrap(), Some(false));
     redis::cmd("SET").arg("other").arg("secret").exec(&mut admin).unwrap();
     redis::cmd("SET").arg("substantial:/runs:/w-1:/events").arg("{\"events\": [").exec(&mut admin).unwrap();

@@ -7,19 +7,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::{Client, Files, Found, Outcome, Planned, Zone};
+use temporal_code::foreign::substantial::{
+    PlannedEvent, StoredRun, SubstantialClient, SubstantialFiles, SubstantialOutcome, WorkerZone,
+};
 use temporal_code::workflows::{Json, Status};
 
 use crate::support::{PATIENCE, Process, folder, run, script, until};
 
-async fn status(client: &Client, run: &str) -> (Status, Found) {
+async fn status(client: &SubstantialClient, run: &str) -> (Status, StoredRun) {
     let found = client.read(&[run]).await.unwrap().remove(0);
     assert_eq!(found.warnings, Vec::<String>::new());
-    (found.standing(&Zone::utc(), Timestamp::now()).status, found)
+    (found.status(&WorkerZone::utc(), Timestamp::now()).status, found)
 }
 
 /// Waits until a run stands so.
-async fn reaches(client: &Client, run: &str, wanted: Status) -> Found {
+async fn reaches(client: &SubstantialClient, run: &str, wanted: Status) -> StoredRun {
     let started = std::time::Instant::now();
     loop {
         let (status, found) = status(client, run).await;
@@ -31,7 +33,7 @@ async fn reaches(client: &Client, run: &str, wanted: Status) -> Found {
     }
 }
 
-async fn start(client: &Client, workflow: &str, kwargs: &str) -> Planned {
+async fn start(client: &SubstantialClient, workflow: &str, kwargs: &str) -> PlannedEvent {
     let kwargs = Json::parse(kwargs).unwrap();
     client.start(workflow, &kwargs, "default", rand(), Timestamp::now()).await.unwrap()
 }
@@ -42,27 +44,28 @@ fn rand() -> u128 {
     u128::from(state.hash_one(1)) << 64 | u128::from(state.hash_one(2))
 }
 
-async fn send(client: &Client, run: &str, name: &str, value: &str) {
+async fn send(client: &SubstantialClient, run: &str, name: &str, value: &str) {
     client.send(run, name, &Json::parse(value).unwrap(), "default", Timestamp::now()).await.unwrap();
 }
 
 /// What the package's client and ours give as the result: the same.
-async fn result(client: &Client, kind: &str, place: &str, name: &str) -> Value {
+async fn result(client: &SubstantialClient, kind: &str, place: &str, name: &str) -> Value {
     let wait = client.wait(name, std::time::Duration::from_millis(100));
     let outcome = tokio::time::timeout(PATIENCE, wait).await.expect("it ends").unwrap();
     let theirs = run(script("result.py").args([kind, place, name]));
-    let value =
-        |payload: &temporal_code::foreign::substantial::Payload| payload.json().unwrap().read::<Value>().unwrap();
+    let value = |payload: &temporal_code::foreign::substantial::SubstantialPayload| {
+        payload.json().unwrap().read::<Value>().unwrap()
+    };
     let ours = match &outcome {
-        Outcome::Ok(payload) => json!({"ok": value(payload)}),
-        Outcome::Err(payload) => json!({"err": value(payload)}),
+        SubstantialOutcome::Ok(payload) => json!({"ok": value(payload)}),
+        SubstantialOutcome::Err(payload) => json!({"err": value(payload)}),
     };
     assert_eq!(ours, theirs);
     ours
 }
 
 /// A run that waits, is sent a message, and ends.
-pub(crate) async fn order_is_approved(client: &Client, kind: &str, place: &str) -> String {
+pub(crate) async fn order_is_approved(client: &SubstantialClient, kind: &str, place: &str) -> String {
     let run = start(client, "order", r#"{"order_id": 21, "note": "Zoë"}"#).await.run;
     let waiting = reaches(client, &run, Status::Waiting).await;
     assert_eq!(waiting.workflow, "order");
@@ -78,7 +81,7 @@ pub(crate) async fn order_is_approved(client: &Client, kind: &str, place: &str) 
 }
 
 /// A run that fails when it is told to go on.
-pub(crate) async fn charge_is_declined(client: &Client, kind: &str, place: &str) {
+pub(crate) async fn charge_is_declined(client: &SubstantialClient, kind: &str, place: &str) {
     let run = start(client, "charge", "{}").await.run;
     reaches(client, &run, Status::Waiting).await;
     send(client, &run, "go", "null").await;
@@ -89,7 +92,7 @@ pub(crate) async fn charge_is_declined(client: &Client, kind: &str, place: &str)
 }
 
 fn is_made(root: &Path) -> Option<()> {
-    Files::detect(root).then_some(())
+    SubstantialFiles::detect(root).then_some(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +101,7 @@ async fn a_worker_on_files_takes_what_we_write() {
     let root = folder.path().join("store");
     let mut worker = Process::start(script("worker.py").arg("fs").arg(&root));
     until("the store", || is_made(&root));
-    let client = Client::Files(Arc::new(Files::open(&root, Zone::utc()).unwrap()));
+    let client = SubstantialClient::Files(Arc::new(SubstantialFiles::open(&root, WorkerZone::utc()).unwrap()));
     // The worker falls over a queue that is not there, so it is started when there is one; as its users do.
     drop(worker);
     std::fs::create_dir_all(root.join("schedules/default")).unwrap();

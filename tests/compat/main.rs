@@ -16,7 +16,7 @@ mod plain;
 #[cfg(feature = "cli")]
 mod program;
 mod records;
-mod standing;
+mod status;
 mod support;
 mod written;
 

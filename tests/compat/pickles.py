@@ -1,7 +1,7 @@
-"""Pickles of every protocol, and pickles put together by hand so that every opcode is there.
+"""Pickles of protocols 4 and 5, and pickles put together by hand so that every opcode of these is there.
 
-Prints JSON: of each case its name, protocol, bytes in hex, and the text that it has to be shown as. Fails if an opcode is
-in none of them.
+Prints JSON: of each case its name, protocol, bytes in hex, and the text that it has to be shown as; one value in each older
+protocol; and the opcodes. Fails if an opcode is in none of the cases, or if Python writes one that only older protocols have.
 """
 
 import collections
@@ -20,6 +20,9 @@ import pickletools
 import sys
 import uuid
 
+import cloudpickle
+from opcodes import CURRENT
+
 
 class Money:
     def __init__(self, amount=None, currency="EUR"):
@@ -29,6 +32,10 @@ class Money:
 class Outer:
     class Inner:
         pass
+
+    @classmethod
+    def make(cls):
+        return cls()
 
 
 class Registered:
@@ -100,106 +107,90 @@ ID = uuid.UUID(int=2**100)
 TUPLE_CIRCLE = ([],)
 TUPLE_CIRCLE[0].append(TUPLE_CIRCLE)
 
-# A value, what it is shown as, and the first protocol that shows it so.
+# A value, and what it is shown as.
 OBJECTS = [
-    ([SHARED, SHARED], repr([SHARED, SHARED]), 0),
-    (CIRCLE, "[1, [...]]", 0),
-    (RING, "{'self': {...}}", 0),
-    (TUPLE_CIRCLE, "([(...)],)", 0),
-    (ITSELF, "<__main__.Money() amount=<...>, currency='EUR'>", 0),
-    (Money(9.5), "<__main__.Money() amount=9.5, currency='EUR'>", 0),
-    (Money, "<__main__.Money>", 0),
-    (Outer.Inner, "<__main__.Outer.Inner>", 0),
-    (Outer.Inner(), "<__main__.Outer.Inner()>", 0),
-    (print, "<builtins.print>", 0),
-    (len, "<builtins.len>", 0),
-    (Color.RED, "<__main__.Color(1)>", 0),
-    (Point(1, 2), "<__main__.Point() x=1, y=2>", 0),
-    (Items([1, 2]), "<__main__.Items() [1, 2]>", 0),
-    (Pairs(a=1), "<__main__.Pairs() {'a': 1}>", 0),
-    (Number(7), "<__main__.Number(7)>", 0),
-    (Broken("no", 1), "<__main__.Broken('no', 1)>", 0),
-    (ValueError("bad"), "<builtins.ValueError('bad')>", 0),
-    (Named(1, "x"), "<__main__.Named(1, 'x')>", 2),
-    (Keywords(1, second=2), "<__main__.Keywords(1, **{'second': 2})>", 4),
-    (decimal.Decimal("1.20"), "<decimal.Decimal('1.20')>", 0),
-    (fractions.Fraction(1, 3), "<fractions.Fraction(1, 3)>", 0),
-    (ID, f"<uuid.UUID() int={2**100}>", 0),
-    (pathlib.PurePosixPath("a"), "<pathlib.PurePosixPath('a')>", 0),
-    (collections.OrderedDict(a=1), "<collections.OrderedDict() {'a': 1}>", 0),
-    (collections.defaultdict(list, {"a": [1]}), "<collections.defaultdict(<builtins.list>) {'a': [1]}>", 0),
-    (collections.Counter("aab"), "<collections.Counter({'a': 2, 'b': 1})>", 0),
-    (collections.deque([1, 2], 5), "<collections.deque((), 5) [1, 2]>", 0),
-    (complex(1, -2), "<builtins.complex(1.0, -2.0)>", 0),
-    (range(3), "<builtins.range(0, 3, 1)>", 0),
-    (functools.partial(int, "5"), "<functools.partial(<builtins.int>) state=(<builtins.int>, ('5',), {}, None)>", 0),
-    (datetime.date(2026, 11, 2), "datetime.date(2026, 11, 2)", 0),
-    (datetime.time(1, 2, 3, 4), "datetime.time(1, 2, 3, 4)", 0),
-    (datetime.datetime(2026, 11, 22, 9, 5), "datetime.datetime(2026, 11, 22, 9, 5)", 0),
+    ([SHARED, SHARED], repr([SHARED, SHARED])),
+    (CIRCLE, "[1, [...]]"),
+    (RING, "{'self': {...}}"),
+    (TUPLE_CIRCLE, "([(...)],)"),
+    (ITSELF, "<__main__.Money() amount=<...>, currency='EUR'>"),
+    (Money(9.5), "<__main__.Money() amount=9.5, currency='EUR'>"),
+    (Money, "<__main__.Money>"),
+    (Outer.Inner, "<__main__.Outer.Inner>"),
+    (Outer.Inner(), "<__main__.Outer.Inner()>"),
+    (Outer.make, "<__main__.Outer.make>"),
+    (Money(1).__init__, "<builtins.getattr(<__main__.Money() amount=1, currency='EUR'>, '__init__')>"),
+    (print, "<builtins.print>"),
+    (len, "<builtins.len>"),
+    (Color.RED, "<__main__.Color(1)>"),
+    (Point(1, 2), "<__main__.Point() x=1, y=2>"),
+    (Items([1, 2]), "<__main__.Items() [1, 2]>"),
+    (Pairs(a=1), "<__main__.Pairs() {'a': 1}>"),
+    (Number(7), "<__main__.Number(7)>"),
+    (Broken("no", 1), "<__main__.Broken('no', 1)>"),
+    (ValueError("bad"), "<builtins.ValueError('bad')>"),
+    (Named(1, "x"), "<__main__.Named(1, 'x')>"),
+    (Keywords(1, second=2), "<__main__.Keywords(1, **{'second': 2})>"),
+    (decimal.Decimal("1.20"), "<decimal.Decimal('1.20')>"),
+    (fractions.Fraction(1, 3), "<fractions.Fraction(1, 3)>"),
+    (ID, f"<uuid.UUID() int={2**100}>"),
+    (pathlib.PurePosixPath("a"), "<pathlib.PurePosixPath('a')>"),
+    (collections.OrderedDict(a=1), "<collections.OrderedDict() {'a': 1}>"),
+    (collections.defaultdict(list, {"a": [1]}), "<collections.defaultdict(<builtins.list>) {'a': [1]}>"),
+    (collections.Counter("aab"), "<collections.Counter({'a': 2, 'b': 1})>"),
+    (collections.deque([1, 2], 5), "<collections.deque((), 5) [1, 2]>"),
+    (complex(1, -2), "<builtins.complex(1.0, -2.0)>"),
+    (range(3), "<builtins.range(0, 3, 1)>"),
+    (functools.partial(int, "5"), "<functools.partial(<builtins.int>) state=(<builtins.int>, ('5',), {}, None)>"),
+    (datetime.date(2026, 11, 2), "datetime.date(2026, 11, 2)"),
+    (datetime.time(1, 2, 3, 4), "datetime.time(1, 2, 3, 4)"),
+    (datetime.datetime(2026, 11, 22, 9, 5), "datetime.datetime(2026, 11, 22, 9, 5)"),
     (
         datetime.datetime(2026, 11, 22, 9, 5, 1, 999999, UTC),
         "datetime.datetime(2026, 11, 22, 9, 5, 1, 999999, tzinfo=<datetime.timezone(<datetime.timedelta(0, 0, 0)>)>)",
-        0,
     ),
-    (datetime.timedelta(1, 2, 3), "<datetime.timedelta(1, 2, 3)>", 0),
+    (datetime.timedelta(1, 2, 3), "<datetime.timedelta(1, 2, 3)>"),
 ]
 SLOTS = Slots()
 SLOTS.a = 1
-OBJECTS.append((SLOTS, "<__main__.Slots() a=1>", 2))
+OBJECTS.append((SLOTS, "<__main__.Slots() a=1>"))
 
 EXTENSION = 240
 copyreg.add_extension("__main__", "Registered", EXTENSION)
 
-# Bytes, and what they are shown as; none where that is Python's own repr.
+def by_name(module, name):
+    """What names a class."""
+    return b"".join(b"\x8c" + bytes([len(text)]) + text for text in (module, name)) + b"\x93"
+
+
+# Bytes behind the protocol, and what they are shown as; none where that is Python's own repr.
 HAND = [
-    (b"I01\n.", None),
-    (b"I00\n.", None),
-    (b"I-5\n.", None),
-    (b"I9223372036854775808\n.", None),
-    (b"L12L\n.", None),
-    (b"L-99999999999999999999L\n.", None),
     (b"\x8b\x01\x00\x00\x00\x85.", None),
     (b"\x8b\x00\x00\x00\x00.", None),
-    (b"F1.5\n.", None),
-    (b"F-inf\n.", None),
-    (b"S'a\\x41\\n\\'\\101\\\\'\n.", None),
-    (b'S"it\'s"\n.', None),
-    (b"T\x03\x00\x00\x00abc.", None),
-    (b"U\x03abc.", None),
-    (b"U\x01\xff.", "b'\\xff'"),
-    (b"Vna\xefve \\u6f22 \\U0001f600 \\\\u\n.", None),
     (b"\x8d\x03" + bytes(7) + b"abc.", None),
     (b"\x8e\x03" + bytes(7) + b"abc.", None),
     (b"\x96\x03" + bytes(7) + b"abc.", None),
     (b"X\x03\x00\x00\x00\xed\xa0\x80.", "'\ufffd'"),
-    (b"(I1\nI2\nl.", None),
-    (b"(I1\nI2\nd.", None),
-    (b"(I1\nI2\nt.", None),
-    (b"(I1\n\x91.", None),
-    (b"]I1\na.", None),
-    (b"}I1\nI2\ns.", None),
-    (b"}(I1\nI2\nI3\nI4\nu.", None),
-    (b"\x8f(I1\n\x90.", None),
-    (b"I1\nI2\n0.", None),
-    (b"I1\n(0.", None),
-    (b"I1\n(I2\nI3\n1.", None),
-    (b"I1\n2\x86.", None),
-    (b"I7\np5\n0g5\n.", None),
-    (b"I7\nq\x050h\x05.", None),
-    (b"I7\nr\xff\xff\x00\x000j\xff\xff\x00\x00.", None),
-    (b"I7\n\x940h\x00.", None),
+    (b"(K\x01K\x02t.", None),
+    (b"(K\x01\x91.", None),
+    (b"]K\x01a.", None),
+    (b"}K\x01K\x02s.", None),
+    (b"}(K\x01K\x02K\x03K\x04u.", None),
+    (b"\x8f(K\x01\x90.", None),
+    (b"K\x01K\x020.", None),
+    (b"K\x01(0.", None),
+    (b"K\x01(K\x02K\x031.", None),
+    (b"K\x07\x940h\x00.", None),
+    (b"K\x07\x940j\x00\x00\x00\x00.", None),
     (b"\x82" + bytes([EXTENSION]) + b".", f"<extension {EXTENSION}>"),
     (b"\x83" + bytes([EXTENSION, 0]) + b".", f"<extension {EXTENSION}>"),
     (b"\x84" + bytes([EXTENSION, 0, 0, 0]) + b".", f"<extension {EXTENSION}>"),
-    (b"Pabc\n.", "<persistent 'abc'>"),
-    (b"(I1\nI2\ntQ.", "<persistent (1, 2)>"),
-    (b"(I1\ni__main__\nMoney\n.", "<__main__.Money(1)>"),
-    (b"(c__main__\nMoney\nI1\no.", "<__main__.Money(1)>"),
-    (b"(c__main__\nMoney\no}U\x06amountI5\nsb.", "<__main__.Money() amount=5>"),
-    (b"c__builtin__\nunicode\n.", "<builtins.str>"),
-    (b"\x80\x02cexceptions\nKeyError\n.", "<builtins.KeyError>"),
-    (b"\x80\x03c__main__\nMoney\n.", "<__main__.Money>"),
-    (b"I1\n. what follows", None),
+    (b"K\x01K\x02\x86Q.", "<persistent (1, 2)>"),
+    (by_name(b"__main__", b"Money") + b")\x81}\x8c\x06amountK\x05sb.", "<__main__.Money() amount=5>"),
+    (by_name(b"builtins", b"bytearray") + b"C\x02hi\x85R.", None),
+    (by_name(b"builtins", b"bytearray") + b")R.", None),
+    (by_name(b"builtins", b"KeyError") + b".", "<builtins.KeyError>"),
+    (b"K\x01. what follows", None),
 ]
 
 # Only with buffers from elsewhere can Python read these.
@@ -211,29 +202,45 @@ class Unpickler(pickle.Unpickler):
         return ("persistent", pid)
 
 
+def by_value(start):
+    """What cloudpickle keeps with all that it is made of."""
+
+    class Local:
+        size = start
+
+        def twice(self):
+            return 2 * self.size
+
+    return [lambda n: n + start, Local, Local(), by_value]
+
+
 def main():
     cases = []
 
     def add(name, protocol, data, shown):
         cases.append({"name": name, "protocol": protocol, "pickle": data.hex(), "shown": shown})
 
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    for protocol in range(4, pickle.HIGHEST_PROTOCOL + 1):
         for value in PLAIN:
             for dumps in (pickle.dumps, pickle._dumps):
                 add(repr(value)[:60], protocol, dumps(value, protocol), repr(value))
-        for value, shown, first in OBJECTS:
-            if protocol >= first:
-                add(shown, protocol, pickle.dumps(value, protocol), shown)
-                add(shown + " in Python", protocol, pickle._dumps(value, protocol), shown)
-    for data, shown in HAND:
-        value = Unpickler(io.BytesIO(data), errors="replace").load()
-        add(repr(data), None, data, repr(value) if shown is None else shown)
-
+        for value, shown in OBJECTS:
+            add(shown, protocol, pickle.dumps(value, protocol), shown)
+            add(shown + " in Python", protocol, pickle._dumps(value, protocol), shown)
+        add("by value", protocol, cloudpickle.dumps(by_value(7), protocol), None)
     seen = {opcode.name for case in cases for opcode, _, _ in pickletools.genops(bytes.fromhex(case["pickle"]))}
+    assert seen <= set(CURRENT.values()), f"only of older protocols: {sorted(seen - set(CURRENT.values()))}"
+
+    for data, shown in HAND:
+        data = b"\x80\x04" + data
+        value = Unpickler(io.BytesIO(data)).load()
+        add(repr(data), None, data, repr(value) if shown is None else shown)
+    seen |= {opcode.name for case in cases for opcode, _, _ in pickletools.genops(bytes.fromhex(case["pickle"]))}
     seen |= {opcode.name for data in BUFFERS for opcode, _, _ in pickletools.genops(data)}
-    missing = {opcode.name for opcode in pickletools.opcodes} - seen
+    missing = set(CURRENT.values()) - seen
     assert not missing, f"in no pickle: {sorted(missing)}"
-    json.dump({"cases": cases, "opcodes": [[ord(o.code), o.name] for o in pickletools.opcodes]}, sys.stdout)
+    older = [pickle.dumps({"who": "Ada"}, protocol).hex() for protocol in range(4)]
+    json.dump({"cases": cases, "opcodes": list(CURRENT.items()), "older": older}, sys.stdout)
 
 
 main()

@@ -2,12 +2,13 @@
 
 use expect_test::expect;
 use temporal_code::foreign::substantial::{
-    Body, EVENTS_MAX, Fold, Payload, Reading, Stop, UNKNOWN_MAX, fold, read_event,
+    EventBody, SUBSTANTIAL_EVENTS_MAX, SubstantialFold, SubstantialPayload, SubstantialReading, SubstantialStop,
+    UNKNOWN_FIELDS_MAX, fold_records, read_event,
 };
 use temporal_code::workflows::VALUE_DEPTH_MAX;
 
-fn events(list: &str) -> Reading {
-    Reading::parse(format!("{{\"events\": [{list}]}}").as_bytes())
+fn events(list: &str) -> SubstantialReading {
+    SubstantialReading::parse(format!("{{\"events\": [{list}]}}").as_bytes())
 }
 
 #[test]
@@ -33,38 +34,41 @@ fn what_is_left_out_is_at_its_default() {
     assert_eq!(reading.misread, None);
     let events = reading.records.events;
     assert_eq!(events[0].body, None);
-    assert!(matches!(&events[1].body, Some(Body::Start(kwargs)) if kwargs.json().unwrap().text() == "{}"));
-    assert!(matches!(&events[2].body, Some(Body::Save(save)) if save.counter == 0 && save.value == Payload::default()));
-    assert_eq!(events[5].body, Some(Body::Stop(Stop::Unsaid)));
+    assert!(matches!(&events[1].body, Some(EventBody::Start(kwargs)) if kwargs.json().unwrap().text() == "{}"));
+    assert!(
+        matches!(&events[2].body, Some(EventBody::Save(save)) if save.counter == 0 && save.value == SubstantialPayload::default())
+    );
+    assert_eq!(events[5].body, Some(EventBody::Stop(SubstantialStop::Unsaid)));
     assert!(events[6].compensation.is_some());
 }
 
 #[test]
 fn unknown_fields_are_kept_aside() {
-    let reading = Reading::parse(br#"{"v": 2, "events": [{"at": "2026-01-01T00:00:00Z", "lease": {"x": [1]}}]}"#);
+    let reading =
+        SubstantialReading::parse(br#"{"v": 2, "events": [{"at": "2026-01-01T00:00:00Z", "lease": {"x": [1]}}]}"#);
     assert_eq!(reading.records.unknown, [("v".into(), "2".into())]);
     assert_eq!(reading.records.events[0].unknown, [("lease".into(), "{\"x\": [1]}".into())]);
     let many: Vec<String> = (0..1_000).map(|n| format!("\"f{n}\": 0")).collect();
     let reading = events(&format!("{{{}}}", many.join(",")));
-    assert_eq!(reading.records.events[0].unknown.len(), UNKNOWN_MAX);
+    assert_eq!(reading.records.events[0].unknown.len(), UNKNOWN_FIELDS_MAX);
 }
 
 #[test]
 fn values_that_are_no_json_are_bytes() {
     let value = |text: &str| match events(text).records.events.remove(0).body {
-        Some(Body::Stop(Stop::Ok(payload))) => payload,
+        Some(EventBody::Stop(SubstantialStop::Ok(payload))) => payload,
         other => panic!("{other:?}"),
     };
-    assert_eq!(value(r#"{"stop": {"ok": ""}}"#), Payload::Bytes([].into()));
-    assert_eq!(value(r#"{"stop": {"ok": "/w=="}}"#), Payload::Bytes([0xff].into()));
+    assert_eq!(value(r#"{"stop": {"ok": ""}}"#), SubstantialPayload::Bytes([].into()));
+    assert_eq!(value(r#"{"stop": {"ok": "/w=="}}"#), SubstantialPayload::Bytes([0xff].into()));
     assert_eq!(value(r#"{"stop": {"ok": "Im8gayI="}}"#).text().as_deref(), Some("o k"));
     let deep = "[".repeat(VALUE_DEPTH_MAX + 1) + &"]".repeat(VALUE_DEPTH_MAX + 1);
     let reading = events(&format!("{{\"start\": {{\"kwargs\": {{\"a\": {deep}}}}}}}"));
     assert_eq!(reading.misread, None);
-    assert!(matches!(&reading.records.events[0].body, Some(Body::Start(Payload::Bytes(_)))));
+    assert!(matches!(&reading.records.events[0].body, Some(EventBody::Start(SubstantialPayload::Bytes(_)))));
     // What Python writes and JSON does not have.
     let reading = events(r#"{"start": {"kwargs": {"a": NaN, "b": "\ud800"}}}"#);
-    let Some(Body::Start(kwargs)) = &reading.records.events[0].body else { panic!() };
+    let Some(EventBody::Start(kwargs)) = &reading.records.events[0].body else { panic!() };
     assert_eq!(kwargs.json().unwrap().text(), r#"{"a": null, "b": "\ufffd"}"#);
 }
 
@@ -96,7 +100,7 @@ fn what_is_wrong_is_told_with_its_place() {
     let told: String = texts
         .iter()
         .map(|text| {
-            let misread = Reading::parse(text.as_bytes()).misread.expect(text);
+            let misread = SubstantialReading::parse(text.as_bytes()).misread.expect(text);
             format!("{misread}{}\n", if misread.torn { " (torn)" } else { "" })
         })
         .collect();
@@ -124,30 +128,30 @@ fn what_is_wrong_is_told_with_its_place() {
         at byte 1: a key is not in quotes
     "#]]
     .assert_eq(&told);
-    let reading = Reading::parse(b"{\"events\": [{\"send\": {\"name\": \"\xff\"}}]}");
+    let reading = SubstantialReading::parse(b"{\"events\": [{\"send\": {\"name\": \"\xff\"}}]}");
     assert_eq!(reading.misread.unwrap().to_string(), "event 1, at byte 31: it is not UTF-8");
 }
 
 #[test]
 fn sizes_and_depths_are_bounded() {
-    let many = events(&vec!["{}"; EVENTS_MAX + 1].join(","));
-    assert_eq!(many.records.events.len(), EVENTS_MAX);
+    let many = events(&vec!["{}"; SUBSTANTIAL_EVENTS_MAX + 1].join(","));
+    assert_eq!(many.records.events.len(), SUBSTANTIAL_EVENTS_MAX);
     assert!(many.misread.unwrap().what.contains("more than"));
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{}1{}", open.repeat(2_000_000), close.repeat(2_000_000));
-        assert!(Reading::parse(deep.as_bytes()).misread.is_some());
+        assert!(SubstantialReading::parse(deep.as_bytes()).misread.is_some());
         assert!(events(&deep).misread.is_some());
         assert!(read_event(deep.as_bytes()).is_err());
     }
-    let large = vec![b' '; temporal_code::foreign::substantial::RECORDS_BYTES_MAX + 1];
-    assert!(Reading::parse(&large).misread.unwrap().what.contains("larger"));
+    let large = vec![b' '; temporal_code::foreign::substantial::SUBSTANTIAL_HISTORY_BYTES_MAX + 1];
+    assert!(SubstantialReading::parse(&large).misread.unwrap().what.contains("larger"));
 }
 
 /// Folds events that are given in short: each effect on a line, then the problems.
 fn told(list: &str) -> String {
     let reading = events(list);
     assert_eq!(reading.misread, None);
-    let mut folded = Fold::default();
+    let mut folded = SubstantialFold::default();
     let mut told: String = reading.records.events.iter().map(|event| format!("{}\n", folded.event(event))).collect();
     let history = folded.into_history();
     history.problems.iter().for_each(|odd| told += &format!("! {odd}\n"));
@@ -246,7 +250,7 @@ fn odd_histories_are_sound() {
 #[test]
 fn problems_are_bounded_and_counted() {
     let reading = events(&vec!["{}"; 1_000].join(","));
-    let history = fold(&reading.records);
-    assert_eq!(history.problems.len(), temporal_code::foreign::substantial::PROBLEMS_MAX);
+    let history = fold_records(&reading.records);
+    assert_eq!(history.problems.len(), temporal_code::foreign::substantial::SUBSTANTIAL_PROBLEMS_MAX);
     assert_eq!(history.problems_count, 1_001);
 }

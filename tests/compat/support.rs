@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::Found;
+use temporal_code::foreign::substantial::{StoredRun, SubstantialClient, SubstantialFiles, WorkerZone};
+use temporal_code::workflows::Runs;
 
 /// How long something may take that others do, on a machine that does a hundred other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -92,6 +94,12 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The runs of a store on files.
+pub(crate) fn runs_at(root: &Path) -> Runs {
+    let files = SubstantialFiles::open(root, WorkerZone::utc()).expect("a store");
+    Runs::Substantial(SubstantialClient::Files(Arc::new(files)), "".into())
+}
+
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
@@ -111,18 +119,13 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// One line about a run, without what differs between the fixtures on files and on Redis.
-pub(crate) fn line(found: &Found, now: Timestamp) -> String {
-    let standing = found.standing(&temporal_code::foreign::substantial::Zone::utc(), now);
+pub(crate) fn line(found: &StoredRun, now: Timestamp) -> String {
+    let status = found.status(&WorkerZone::utc(), now);
     let history = found.history();
     let (steps, messages) = history.life().map_or((0, 0), |life| (life.steps.len(), life.sent.len()));
-    let waits = standing.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));
+    let waits = status.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));
     format!(
         "{}: {}{waits}; {} events, {steps} steps, {messages} messages, {} problems, {} schedules; {}",
-        found.workflow,
-        standing.status,
-        history.events,
-        history.problems_count,
-        found.schedules_count,
-        standing.because
+        found.workflow, status.status, history.events, history.problems_count, found.schedules_count, status.because
     )
 }

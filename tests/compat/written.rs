@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::{Client, Files, Planned, Zone};
+use temporal_code::foreign::substantial::{PlannedEvent, SubstantialClient, SubstantialFiles, WorkerZone};
 use temporal_code::stores::Error;
 use temporal_code::workflows::Json;
 
@@ -55,7 +55,7 @@ pub(crate) fn calls() -> Vec<Value> {
 }
 
 /// Does the same calls with our client; `east_s` is how far its zone is ahead of UTC.
-pub(crate) async fn do_calls(client: &Client, calls: &[Value], east_s: i64) -> Vec<Planned> {
+pub(crate) async fn do_calls(client: &SubstantialClient, calls: &[Value], east_s: i64) -> Vec<PlannedEvent> {
     let mut planned = Vec::new();
     for call in calls {
         let text = |name: &str| call[name].as_str().unwrap();
@@ -91,8 +91,8 @@ fn tree(root: &Path) -> BTreeMap<String, Option<String>> {
     found
 }
 
-fn client(root: &Path) -> Client {
-    Client::Files(Arc::new(Files::open(root, Zone::utc()).unwrap()))
+fn client(root: &Path) -> SubstantialClient {
+    SubstantialClient::Files(Arc::new(SubstantialFiles::open(root, WorkerZone::utc()).unwrap()))
 }
 
 /// Does calls with both clients in copies of one store, and compares all that is there then.

@@ -98,9 +98,9 @@ fn offset(text: &str) -> Option<Offset> {
 }
 
 /// The zone of this machine, for the times that Python's workers write without a zone.
-pub(crate) fn machine_zone() -> Result<substantial::Zone> {
+pub(crate) fn machine_zone() -> Result<substantial::WorkerZone> {
     let zone = Zone::local()?;
-    Ok(substantial::Zone::new(move |naive| {
+    Ok(substantial::WorkerZone::new(move |naive| {
         let clock = DateTime::from_timestamp_micros(naive.micros()).map(|utc| utc.naive_utc());
         let point = clock.and_then(|clock| zone.point(clock)).unwrap_or(naive);
         // Clocks are never further ahead than a day.

@@ -13,7 +13,7 @@ const CODE_BYTES_MAX: usize = 1 << 20;
 
 /// Where a frame stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct StopPoint {
     /// The number of the line in the transformed code, from 1.
     pub line: usize,
     /// The statement that stands there, as the program's author wrote it where that can be told.
@@ -21,16 +21,16 @@ pub struct Stop {
     /// Which pass through the loop it stands in it is, from 0, if that follows from the checkpoint.
     pub pass: Option<u64>,
     /// What kind of statement it is.
-    pub kind: StopKind,
+    pub kind: StopPointKind,
     /// Whether no other statement has the same checkpoint: numbers within loops can coincide with later ones.
     pub certain: bool,
 }
 
 /// What a frame does at the statement where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StopKind {
+pub enum StopPointKind {
     /// It waits for an event.
-    Event(Event),
+    Event(AwaitedEvent),
     /// It waits for the function that it called.
     Call(String),
     /// It was stopped by what this statement calls.
@@ -39,7 +39,7 @@ pub enum StopKind {
 
 /// An event that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct AwaitedEvent {
     /// Its name, if the code says it, or the frame's locals do.
     pub name: Option<String>,
     /// The expression in the code that gives the name.
@@ -62,12 +62,17 @@ struct Number {
 
 /// Finds where `checkpoint` is. `paused` says that the frame raised the pause, so a statement that does is preferred; `local`
 /// gives the text of a local variable that is a string or an integer.
-pub(super) fn find(code: &str, checkpoint: i64, paused: bool, local: &dyn Fn(&str) -> Option<String>) -> Option<Stop> {
+pub(super) fn find(
+    code: &str,
+    checkpoint: i64,
+    paused: bool,
+    local: &dyn Fn(&str) -> Option<String>,
+) -> Option<StopPoint> {
     if code.len() > CODE_BYTES_MAX {
         return None;
     }
     let lines = lines(code);
-    let mut found: Vec<(bool, Stop)> = Vec::new();
+    let mut found: Vec<(bool, StopPoint)> = Vec::new();
     for at in 0..lines.len() {
         let Some(number) = guard(&lines, at) else { continue };
         let Some(pass) = number.pass(checkpoint) else { continue };
@@ -75,26 +80,26 @@ pub(super) fn find(code: &str, checkpoint: i64, paused: bool, local: &dyn Fn(&st
         let before = at.checked_sub(1).map(|before| lines[before].text);
         let kind = kind_of(statement.text, before, local);
         let text = match (&kind, before) {
-            (StopKind::Call(_), Some(push)) => call_of(push).unwrap_or_else(|| push.to_owned()),
+            (StopPointKind::Call(_), Some(push)) => call_of(push).unwrap_or_else(|| push.to_owned()),
             _ => statement.text.to_owned(),
         };
-        let stop = Stop { line: statement.number, statement: text, pass, kind, certain: true };
+        let stop = StopPoint { line: statement.number, statement: text, pass, kind, certain: true };
         found.push((number.factors.is_empty(), stop));
     }
     choose(found, paused)
 }
 
 /// Of several places with the same number: one that can have paused first, then one that is in no loop.
-fn choose(found: Vec<(bool, Stop)>, paused: bool) -> Option<Stop> {
-    let rank = |(fixed, stop): &(bool, Stop)| {
-        let fits = matches!(stop.kind, StopKind::Event(_)) == paused;
+fn choose(found: Vec<(bool, StopPoint)>, paused: bool) -> Option<StopPoint> {
+    let rank = |(fixed, stop): &(bool, StopPoint)| {
+        let fits = matches!(stop.kind, StopPointKind::Event(_)) == paused;
         (u8::from(fits) * 2) + u8::from(*fixed)
     };
-    let fitting = |one: &&(bool, Stop)| rank(one) >= 2;
+    let fitting = |one: &&(bool, StopPoint)| rank(one) >= 2;
     let (fit, count) = (found.iter().filter(fitting).count(), found.len());
     let best = found.iter().map(rank).max()?;
     let (_, stop) = found.into_iter().find(|one| rank(one) == best)?;
-    Some(Stop { certain: count == 1 || (paused && fit == 1), ..stop })
+    Some(StopPoint { certain: count == 1 || (paused && fit == 1), ..stop })
 }
 
 /// The lines of a code, where those of a string in triple quotes are one.
@@ -192,16 +197,19 @@ fn common_factor(mut a: i64, mut b: i64) -> i64 {
     a
 }
 
-fn kind_of(statement: &str, before: Option<&str>, local: &dyn Fn(&str) -> Option<String>) -> StopKind {
+fn kind_of(statement: &str, before: Option<&str>, local: &dyn Fn(&str) -> Option<String>) -> StopPointKind {
     if let Some(expression) = pause(statement) {
-        return StopKind::Event(Event { name: value_of(expression, local), expression: expression.to_owned() });
+        return StopPointKind::Event(AwaitedEvent {
+            name: value_of(expression, local),
+            expression: expression.to_owned(),
+        });
     }
     let pushed = before.and_then(|push| push.strip_prefix("call_stack.push(FunctionCall("));
     match pushed.and_then(|call| call.split_once(',')) {
         Some((function, _)) if statement.starts_with("raise CheckpointException(") => {
-            StopKind::Call(function.to_owned())
+            StopPointKind::Call(function.to_owned())
         }
-        _ => StopKind::Other,
+        _ => StopPointKind::Other,
     }
 }
 
@@ -377,7 +385,7 @@ mod tests {
         raise PauseForEventException(names[0])
 "#;
 
-    fn at(checkpoint: i64, paused: bool) -> Option<Stop> {
+    fn at(checkpoint: i64, paused: bool) -> Option<StopPoint> {
         let local = |name: &str| match name {
             "who" => Some("Ada".to_owned()),
             "n" => Some("3".to_owned()),
@@ -389,16 +397,16 @@ mod tests {
 
     fn event(checkpoint: i64) -> (Option<String>, String) {
         match at(checkpoint, true).expect("a place").kind {
-            StopKind::Event(event) => (event.name, event.expression),
+            StopPointKind::Event(event) => (event.name, event.expression),
             other => unreachable!("{other:?}"),
         }
     }
 
     #[test]
     fn statements_are_found_by_their_numbers() {
-        assert_eq!(at(0, false).unwrap().kind, StopKind::Other);
+        assert_eq!(at(0, false).unwrap().kind, StopPointKind::Other);
         let call = at(1, false).unwrap();
-        assert_eq!((call.line, &call.kind, call.certain), (13, &StopKind::Call("child".to_owned()), true));
+        assert_eq!((call.line, &call.kind, call.certain), (13, &StopPointKind::Call("child".to_owned()), true));
         assert_eq!(call.statement, "a, b[0] = await child(x, '], {', **{'k': (1, 2)})");
         assert_eq!(at(2, true), None);
         assert_eq!(at(3, false).unwrap().statement, "if ___if_result___:");
@@ -414,7 +422,10 @@ mod tests {
     fn what_can_be_two_places_says_so() {
         // 8 is the second pass through the loop, or what comes behind it.
         let stop = at(8, true).unwrap();
-        assert_eq!(stop.kind, StopKind::Event(Event { name: Some("late".to_owned()), expression: "name".to_owned() }));
+        assert_eq!(
+            stop.kind,
+            StopPointKind::Event(AwaitedEvent { name: Some("late".to_owned()), expression: "name".to_owned() })
+        );
         assert!(!stop.certain);
         assert!(at(6, true).unwrap().certain);
     }
@@ -438,7 +449,7 @@ mod tests {
         }
         let code =
             "if checkpoint < 9223372036854775807:\n checkpoint = 9223372036854775807\n raise PauseForEventException(";
-        assert_eq!(find(code, i64::MAX, true, &|_| None).unwrap().kind, StopKind::Other);
+        assert_eq!(find(code, i64::MAX, true, &|_| None).unwrap().kind, StopPointKind::Other);
         assert_eq!(find(code, i64::MIN, true, &|_| None), None);
     }
 }

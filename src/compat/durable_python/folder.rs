@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::state::{Seen, State};
-use super::{Damage, DamageKind, ReadLimits};
+use super::state::{SavedState, SavedValue};
+use super::{StateDamage, StateDamageKind, StateLimits};
 use crate::time::Timestamp;
 use crate::workflow::{Status, WaitingFor};
 
@@ -41,7 +41,7 @@ pub struct StateFolder {
 /// A folder could not be listed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list the folder {}", path.display())]
-pub struct FolderError {
+pub struct StateFolderError {
     /// The folder.
     pub path: PathBuf,
     /// What the system said.
@@ -60,7 +60,7 @@ pub struct InstanceFile {
 
 /// An instance, as its file tells of it.
 #[derive(Clone, Debug)]
-pub struct Instance {
+pub struct DurableInstance {
     /// The file.
     pub file: InstanceFile,
     /// When the file was made, which is when the instance first paused or ended, if the file system knows.
@@ -70,27 +70,27 @@ pub struct Instance {
     /// How many bytes it has.
     pub bytes: u64,
     /// What it says, or why that cannot be read.
-    pub state: Result<State, Damage>,
+    pub state: Result<SavedState, StateDamage>,
 }
 
-impl Instance {
-    /// Where it stands; see [`State::status`].
+impl DurableInstance {
+    /// Where it stands; see [`SavedState::status`].
     pub fn status(&self) -> Status {
-        self.state.as_ref().map_or(Status::Corrupt, State::status)
+        self.state.as_ref().map_or(Status::Corrupt, SavedState::status)
     }
 
-    /// What it waits for; see [`State::waiting_for`].
+    /// What it waits for; see [`SavedState::waiting_for`].
     pub fn waiting_for(&self) -> WaitingFor<'_> {
-        self.state.as_ref().map(State::waiting_for).unwrap_or_default()
+        self.state.as_ref().map(SavedState::waiting_for).unwrap_or_default()
     }
 
     /// What the program returned, once it has ended.
-    pub fn result(&self) -> Option<&Seen> {
+    pub fn result(&self) -> Option<&SavedValue> {
         self.state.as_ref().ok()?.result()
     }
 
     /// The first thing in its file that cannot be read.
-    pub fn damage(&self) -> Option<&Damage> {
+    pub fn damage(&self) -> Option<&StateDamage> {
         match &self.state {
             Ok(state) => state.damage.first(),
             Err(damage) => Some(damage),
@@ -107,8 +107,8 @@ impl StateFolder {
     /// The folder at `path`, if one of its first files is such as durable-python writes.
     ///
     /// # Errors
-    /// [`FolderError`] if it cannot be listed. That there is none, or no folder, is no error.
-    pub fn detect(path: &Path) -> Result<Option<Self>, FolderError> {
+    /// [`StateFolderError`] if it cannot be listed. That there is none, or no folder, is no error.
+    pub fn detect(path: &Path) -> Result<Option<Self>, StateFolderError> {
         if !path.is_dir() {
             return Ok(None);
         }
@@ -131,8 +131,8 @@ impl StateFolder {
     ///
     /// # Errors
     /// The folder cannot be listed.
-    pub fn files(&self) -> Result<Vec<InstanceFile>, FolderError> {
-        let failed = |cause| FolderError { path: self.path.clone(), cause };
+    pub fn files(&self) -> Result<Vec<InstanceFile>, StateFolderError> {
+        let failed = |cause| StateFolderError { path: self.path.clone(), cause };
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
@@ -149,7 +149,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// The folder cannot be listed.
-    pub fn find(&self, id: &str) -> Result<Option<InstanceFile>, FolderError> {
+    pub fn find(&self, id: &str) -> Result<Option<InstanceFile>, StateFolderError> {
         let path = self.path.join(format!("{id}.pkl"));
         if !id.contains(['/', '\0']) && std::fs::symlink_metadata(&path).is_ok() {
             return Ok(Some(InstanceFile { id: id.to_owned(), path }));
@@ -161,14 +161,14 @@ impl StateFolder {
     /// All instances, in the order of their ids, each read when it is asked for.
     ///
     /// # Errors
-    /// The folder cannot be listed. What is wrong with a file is said by its [`Instance`].
-    pub fn instances(&self, limits: ReadLimits) -> Result<Instances, FolderError> {
+    /// The folder cannot be listed. What is wrong with a file is said by its [`DurableInstance`].
+    pub fn instances(&self, limits: StateLimits) -> Result<Instances, StateFolderError> {
         Ok(Instances { files: self.files()?.into_iter(), limits, pauses_left: PAUSES_OF_FOLDER_MAX })
     }
 
     /// Reads the file of one instance. A file that ends too early, and was written within the last minute, is looked at again for
     /// up to half a second: its process may be about to finish it.
-    pub fn read(&self, file: &InstanceFile, limits: &ReadLimits) -> Instance {
+    pub fn read(&self, file: &InstanceFile, limits: &StateLimits) -> DurableInstance {
         read(file.clone(), limits, &mut PAUSES_OF_FOLDER_MAX.clone())
     }
 }
@@ -177,14 +177,14 @@ impl StateFolder {
 #[derive(Debug)]
 pub struct Instances {
     files: std::vec::IntoIter<InstanceFile>,
-    limits: ReadLimits,
+    limits: StateLimits,
     pauses_left: u32,
 }
 
 impl Iterator for Instances {
-    type Item = Instance;
+    type Item = DurableInstance;
 
-    fn next(&mut self) -> Option<Instance> {
+    fn next(&mut self) -> Option<DurableInstance> {
         Some(read(self.files.next()?, &self.limits, &mut self.pauses_left))
     }
 
@@ -216,7 +216,7 @@ impl Look {
 }
 
 /// Reads a file until it stays as it is, or is whole.
-fn read(file: InstanceFile, limits: &ReadLimits, pauses_left: &mut u32) -> Instance {
+fn read(file: InstanceFile, limits: &StateLimits, pauses_left: &mut u32) -> DurableInstance {
     let mut before: Option<Look> = None;
     let mut still = 0;
     let mut pauses = 0;
@@ -228,7 +228,7 @@ fn read(file: InstanceFile, limits: &ReadLimits, pauses_left: &mut u32) -> Insta
         if !torn || old || still >= STILL_PAUSES || pauses >= PAUSES_OF_FILE_MAX || *pauses_left == 0 {
             let updated = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
             let made = metadata.as_ref().and_then(|metadata| metadata.created().ok());
-            return Instance {
+            return DurableInstance {
                 file,
                 // A copy of a file is made after what it is a copy of was written.
                 started_at: made.filter(|made| updated.is_some_and(|updated| *made <= updated)).and_then(timestamp),
@@ -245,27 +245,29 @@ fn read(file: InstanceFile, limits: &ReadLimits, pauses_left: &mut u32) -> Insta
 }
 
 /// One look at a file; also whether it looks as if somebody were writing it.
-fn read_once(path: &Path, limits: &ReadLimits) -> (Option<Metadata>, bool, Result<State, Damage>) {
-    let damage = |kind, what: String| Damage { path: path.to_owned(), at: None, kind, what };
+fn read_once(path: &Path, limits: &StateLimits) -> (Option<Metadata>, bool, Result<SavedState, StateDamage>) {
+    let damage = |kind, what: String| StateDamage { path: path.to_owned(), at: None, kind, what };
     let (mut file, metadata) = match open(path) {
         Ok(opened) => opened,
-        Err(error) => return (None, false, Err(damage(DamageKind::Unreadable, format!("it cannot be read: {error}")))),
+        Err(error) => {
+            return (None, false, Err(damage(StateDamageKind::Unreadable, format!("it cannot be read: {error}"))));
+        }
     };
     let most = limits.pickle.bytes_max;
     if metadata.len() > most as u64 {
         let what = format!("it has {} bytes, of at most {most} that are read", metadata.len());
-        return (Some(metadata), false, Err(damage(DamageKind::TooLarge, what)));
+        return (Some(metadata), false, Err(damage(StateDamageKind::TooLarge, what)));
     }
     let mut bytes = Vec::new();
     let read = (&mut file).take(most as u64 + 1).read_to_end(&mut bytes).and_then(|_| file.metadata());
     match read {
         Ok(after) => {
-            let state = State::read(path, &bytes, limits);
-            let torn = matches!(&state, Err(Damage { kind: DamageKind::Torn, .. }));
+            let state = SavedState::read(path, &bytes, limits);
+            let torn = matches!(&state, Err(StateDamage { kind: StateDamageKind::Torn, .. }));
             (Some(after.clone()), torn || Look::of(&after) != Look::of(&metadata), state)
         }
         Err(error) => {
-            (Some(metadata), false, Err(damage(DamageKind::Unreadable, format!("it cannot be read: {error}"))))
+            (Some(metadata), false, Err(damage(StateDamageKind::Unreadable, format!("it cannot be read: {error}"))))
         }
     }
 }

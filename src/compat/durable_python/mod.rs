@@ -15,18 +15,18 @@ mod state;
 
 use std::path::PathBuf;
 
-pub use code::{Event, Stop, StopKind};
-pub use folder::{FolderError, Instance, InstanceFile, Instances, StateFolder};
-pub use state::{Block, Frame, Function, Seen, State, Variable};
+pub use code::{AwaitedEvent, StopPoint, StopPointKind};
+pub use folder::{DurableInstance, InstanceFile, Instances, StateFolder, StateFolderError};
+pub use state::{CodeBlock, FunctionName, SavedFrame, SavedState, SavedValue, SavedVariable};
 
-use super::pickle::{Limits, PickleErrorKind, ShowLimits};
+use super::pickle::{PickleErrorKind, PickleLimits, ShowLimits};
 use crate::text::harmless;
 
 /// How much of an instance is read and shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadLimits {
+pub struct StateLimits {
     /// What a pickle may hold: the file, and each pickle in it.
-    pub pickle: Limits,
+    pub pickle: PickleLimits,
     /// How much of each value is shown.
     pub show: ShowLimits,
     /// Most bytes of a value as JSON; longer ones are there as text only.
@@ -41,11 +41,11 @@ pub struct ReadLimits {
     pub nested_bytes_max: usize,
 }
 
-impl Default for ReadLimits {
+impl Default for StateLimits {
     /// 256 calls of 200 variables, 64 KiB of JSON each, 4 MiB of text, 128 MiB of pickles.
     fn default() -> Self {
-        ReadLimits {
-            pickle: Limits::default(),
+        StateLimits {
+            pickle: PickleLimits::default(),
             show: ShowLimits::default(),
             json_bytes_max: 64 << 10,
             frames_max: 256,
@@ -58,20 +58,20 @@ impl Default for ReadLimits {
 
 /// Why a file, or a part of it, is not the state of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Damage {
+pub struct StateDamage {
     /// The file.
     pub path: PathBuf,
     /// Offset in bytes in the file, from 0, where it is known.
     pub at: Option<u64>,
     /// What kind of problem it is.
-    pub kind: DamageKind,
+    pub kind: StateDamageKind,
     /// What is wrong, harmless on a terminal.
     pub what: String,
 }
 
 /// What kind of damage it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DamageKind {
+pub enum StateDamageKind {
     /// The file ends too early: whoever wrote it died, or has not finished.
     Torn,
     /// It is no pickle, or not one that durable-python writes.
@@ -82,17 +82,17 @@ pub enum DamageKind {
     Unreadable,
 }
 
-impl DamageKind {
-    fn of(kind: PickleErrorKind) -> DamageKind {
+impl StateDamageKind {
+    fn of(kind: PickleErrorKind) -> StateDamageKind {
         match kind {
-            PickleErrorKind::Truncated => DamageKind::Torn,
-            PickleErrorKind::Limit => DamageKind::TooLarge,
-            _ => DamageKind::Corrupt,
+            PickleErrorKind::Truncated => StateDamageKind::Torn,
+            PickleErrorKind::Limit => StateDamageKind::TooLarge,
+            _ => StateDamageKind::Corrupt,
         }
     }
 }
 
-impl std::fmt::Display for Damage {
+impl std::fmt::Display for StateDamage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // A path is as hostile as what it leads to.
         let path = self.path.to_string_lossy();

@@ -8,7 +8,7 @@ use std::fmt;
 pub struct PickleError {
     /// Offset in bytes of the opcode that could not be carried out, from 0.
     pub at: usize,
-    /// The opcode's name as Python's `pickletools` gives it; none if there is no such opcode, or no byte where one has to be.
+    /// The opcode's name as Python's `pickletools` gives it; none if it is no opcode of protocols 4 and 5, or if the bytes end.
     pub opcode: Option<&'static str>,
     /// What kind of problem it is.
     pub kind: PickleErrorKind,
@@ -21,9 +21,9 @@ pub struct PickleError {
 pub enum PickleErrorKind {
     /// The bytes end before the pickle does: it was cut, or is still being written.
     Truncated,
-    /// No pickle has this byte where an opcode has to be.
+    /// No pickle of protocol 4 or 5 has this byte where an opcode has to be.
     UnknownOpcode,
-    /// A newer protocol, or a feature that no file can have: buffers out of band.
+    /// Another protocol than 4 and 5, or a feature that no file can have: buffers out of band.
     Unsupported,
     /// An opcode takes more from the stack than there is, or looks for a mark that is not there.
     Stack,
@@ -33,7 +33,7 @@ pub enum PickleErrorKind {
     Argument,
     /// An opcode is applied to a value to which it cannot be applied.
     Value,
-    /// More than the [`Limits`](super::Limits) allow.
+    /// More than the [`PickleLimits`](super::Limits) allow.
     Limit,
 }
 
@@ -60,6 +60,11 @@ impl Fault {
     #[cold]
     pub(super) fn new(kind: PickleErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
         Fault { kind, what: what.into() }
+    }
+
+    #[cold]
+    pub(super) fn protocol(what: &str) -> Self {
+        Fault::new(PickleErrorKind::Unsupported, format!("{what}: only protocols 4 and 5 are read"))
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! Plain values as JSON.
 
-use super::number;
-use super::{Id, Pickle, Value};
+use super::{Pickle, PickleId, PickleValue};
+use crate::compat::float::float_repr;
 use crate::workflow::{Json, VALUE_DEPTH_MAX};
 
 /// How much JSON is made of a value.
@@ -21,18 +21,18 @@ impl Default for JsonLimits {
 impl Pickle<'_> {
     /// A value as JSON, if JSON can say the same: None, bools, numbers but NaN and the infinities, strings, lists and tuples of
     /// these, and dicts whose keys are strings. None for any other, and beyond the limits.
-    pub fn to_json(&self, id: Id, limits: &JsonLimits) -> Option<Json<'static>> {
+    pub fn to_json(&self, id: PickleId, limits: &JsonLimits) -> Option<Json<'static>> {
         let mut text = String::new();
         let mut open: Vec<Open<'_>> = Vec::new();
         let mut next = Some(id);
         loop {
             if let Some(id) = next {
                 match self.get(id) {
-                    Value::List(items) | Value::Tuple(items) => {
+                    PickleValue::List(items) | PickleValue::Tuple(items) => {
                         text.push('[');
                         open.push(Open { items: Items::List(items), at: 0 });
                     }
-                    Value::Dict(pairs) => {
+                    PickleValue::Dict(pairs) => {
                         text.push('{');
                         open.push(Open { items: Items::Dict(pairs), at: 0 });
                     }
@@ -62,13 +62,13 @@ struct Open<'p> {
 }
 
 enum Items<'p> {
-    List(&'p [Id]),
-    Dict(&'p [(Id, Id)]),
+    List(&'p [PickleId]),
+    Dict(&'p [(PickleId, PickleId)]),
 }
 
 impl Open<'_> {
     /// The next value, behind its comma and key, or the end. None if the key is not a string.
-    fn next(&mut self, text: &mut String, pickle: &Pickle<'_>, bytes_max: usize) -> Option<Option<Id>> {
+    fn next(&mut self, text: &mut String, pickle: &Pickle<'_>, bytes_max: usize) -> Option<Option<PickleId>> {
         let (value, key, close) = match self.items {
             Items::List(items) => (items.get(self.at).copied(), None, ']'),
             Items::Dict(pairs) => {
@@ -90,14 +90,14 @@ impl Open<'_> {
     }
 }
 
-fn push_scalar(text: &mut String, value: &Value<'_>, bytes_max: usize) -> Option<()> {
+fn push_scalar(text: &mut String, value: &PickleValue<'_>, bytes_max: usize) -> Option<()> {
     match value {
-        Value::None => text.push_str("null"),
-        Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-        Value::Int(value) => text.push_str(&value.to_string()),
-        Value::BigInt(value) => text.push_str(&value.to_decimal()?),
-        Value::Float(value) if value.is_finite() => text.push_str(&number::float(*value)),
-        Value::Str(value) => push_string(text, value, bytes_max)?,
+        PickleValue::None => text.push_str("null"),
+        PickleValue::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
+        PickleValue::Int(value) => text.push_str(&value.to_string()),
+        PickleValue::BigInt(value) => text.push_str(&value.to_decimal()?),
+        PickleValue::Float(value) if value.is_finite() => text.push_str(&float_repr(*value)),
+        PickleValue::Str(value) => push_string(text, value, bytes_max)?,
         _ => return None,
     }
     Some(())

@@ -1,8 +1,8 @@
-//! Python's pickles, protocols 0 to 5, read as data.
+//! Python's pickles, protocols 4 and 5, read as data.
 //!
 //! A pickle is a program that makes a value by importing and calling what it names. Nothing of that is done here: a class or
-//! function that a pickle names stays a [`Class`], what it would call stays an [`Object`] with the arguments. What anybody can
-//! put into a pickle costs no more time and memory than [`Limits`] allow, however it is nested, shared or cut.
+//! function that a pickle names stays a [`PickleClass`], what it would call stays an [`PickleObject`] with the arguments. What anybody can
+//! put into a pickle costs no more time and memory than [`PickleLimits`] allow, however it is nested, shared or cut.
 //!
 //! ```
 //! use temporal_code::foreign::pickle::{Limits, Pickle, ShowLimits};
@@ -15,45 +15,43 @@
 //! ```
 
 mod error;
+mod integer;
 mod json;
-mod number;
 mod opcode;
-mod python2;
 mod read;
 mod reduce;
 mod show;
-mod text;
 
 use std::borrow::Cow;
 
 pub use error::{PickleError, PickleErrorKind};
+pub use integer::BigInt;
 pub use json::JsonLimits;
-pub use number::BigInt;
-pub use show::{ShowLimits, Shown};
+pub use show::{PickleText, ShowLimits};
 
 /// How much a pickle may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PickleLimits {
     /// Most bytes of a pickle.
     pub bytes_max: usize,
     /// Most values, each counted once for every place in which it stands. One takes up to about 100 bytes of memory.
     pub values_max: usize,
-    /// Most bytes of texts and byte strings that have to be copied since they do not stand in the pickle as they are.
+    /// Most bytes of texts that have to be copied since they do not stand in the pickle as they are.
     pub copied_bytes_max: usize,
     /// Most values that are in the memo, or on the stack at once.
     pub memo_max: usize,
 }
 
-impl Default for Limits {
+impl Default for PickleLimits {
     /// 64 MiB, of which at most 2 million values and 64 MiB copied.
     fn default() -> Self {
-        Limits { bytes_max: 64 << 20, values_max: 2_000_000, copied_bytes_max: 64 << 20, memo_max: 2_000_000 }
+        PickleLimits { bytes_max: 64 << 20, values_max: 2_000_000, copied_bytes_max: 64 << 20, memo_max: 2_000_000 }
     }
 }
 
 /// A value of a pickle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(u32);
+pub struct PickleId(u32);
 
 /// What a pickle holds: values that point to one another, since a pickle can share them and close circles.
 ///
@@ -62,7 +60,7 @@ pub struct Id(u32);
 pub struct Pickle<'a> {
     bytes: &'a [u8],
     nodes: Vec<Node<'a>>,
-    root: Id,
+    root: PickleId,
     protocol: u8,
     length: usize,
 }
@@ -71,12 +69,12 @@ pub struct Pickle<'a> {
 struct Node<'a> {
     /// Offset of the opcode that made it.
     at: usize,
-    value: Value<'a>,
+    value: PickleValue<'a>,
 }
 
 /// One value.
 #[derive(Debug)]
-pub enum Value<'a> {
+pub enum PickleValue<'a> {
     /// `None`.
     None,
     /// `True` or `False`.
@@ -89,91 +87,85 @@ pub enum Value<'a> {
     Float(f64),
     /// A string. Surrogates that stand alone are U+FFFD.
     Str(Cow<'a, str>),
-    /// A byte string; also a string of Python 2 that is not ASCII.
-    Bytes(Cow<'a, [u8]>),
+    /// A byte string.
+    Bytes(&'a [u8]),
     /// A `bytearray`.
-    ByteArray(Cow<'a, [u8]>),
+    ByteArray(&'a [u8]),
     /// A list.
-    List(Vec<Id>),
+    List(Vec<PickleId>),
     /// A tuple.
-    Tuple(Vec<Id>),
+    Tuple(Vec<PickleId>),
     /// A set, in the order of the pickle.
-    Set(Vec<Id>),
+    Set(Vec<PickleId>),
     /// A `frozenset`.
-    FrozenSet(Vec<Id>),
+    FrozenSet(Vec<PickleId>),
     /// A dict: its keys and values in the order of the pickle. Of equal keys the last counts.
-    Dict(Vec<(Id, Id)>),
+    Dict(Vec<(PickleId, PickleId)>),
     /// A class or function, by its name.
-    Class(Box<Class<'a>>),
+    Class(Box<PickleClass<'a>>),
     /// What a call would make.
-    Object(Box<Object>),
+    Object(Box<PickleObject>),
     /// What the program that wrote the pickle would find by this id.
-    Persistent(Id),
+    Persistent(PickleId),
     /// What the program that wrote the pickle registered under this number.
     Extension(u32),
 }
 
-impl Value<'_> {
+impl PickleValue<'_> {
     /// What kind of value it is, in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
-            Value::None => "None",
-            Value::Bool(_) => "a bool",
-            Value::Int(_) | Value::BigInt(_) => "an int",
-            Value::Float(_) => "a float",
-            Value::Str(_) => "a string",
-            Value::Bytes(_) => "bytes",
-            Value::ByteArray(_) => "a bytearray",
-            Value::List(_) => "a list",
-            Value::Tuple(_) => "a tuple",
-            Value::Set(_) => "a set",
-            Value::FrozenSet(_) => "a frozenset",
-            Value::Dict(_) => "a dict",
-            Value::Class(_) => "a class or function",
-            Value::Object(_) => "an object",
-            Value::Persistent(_) => "a persistent id",
-            Value::Extension(_) => "an extension code",
+            PickleValue::None => "None",
+            PickleValue::Bool(_) => "a bool",
+            PickleValue::Int(_) | PickleValue::BigInt(_) => "an int",
+            PickleValue::Float(_) => "a float",
+            PickleValue::Str(_) => "a string",
+            PickleValue::Bytes(_) => "bytes",
+            PickleValue::ByteArray(_) => "a bytearray",
+            PickleValue::List(_) => "a list",
+            PickleValue::Tuple(_) => "a tuple",
+            PickleValue::Set(_) => "a set",
+            PickleValue::FrozenSet(_) => "a frozenset",
+            PickleValue::Dict(_) => "a dict",
+            PickleValue::Class(_) => "a class or function",
+            PickleValue::Object(_) => "an object",
+            PickleValue::Persistent(_) => "a persistent id",
+            PickleValue::Extension(_) => "an extension code",
         }
     }
 }
 
 /// A class or function that a pickle names. It is not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Class<'a> {
-    /// The module, as Python 3 calls it.
+pub struct PickleClass<'a> {
+    /// The module.
     pub module: Cow<'a, str>,
     /// The qualified name in the module.
     pub name: Cow<'a, str>,
 }
 
-impl Class<'_> {
-    pub(super) fn is(&self, module: &str, name: &str) -> bool {
-        self.name == name && self.module == module
-    }
-}
-
 /// What a call would make, and what would be done to it. Nothing was called.
 #[derive(Debug)]
-pub struct Object {
+pub struct PickleObject {
     /// How it would be made.
-    pub made: Made,
-    /// What would be called, or the class: usually a [`Class`].
-    pub class: Id,
+    pub made: Construction,
+    /// What would be called, or the class: usually a [`PickleClass`].
+    pub class: PickleId,
     /// The arguments: usually a tuple.
-    pub args: Id,
+    pub args: PickleId,
     /// The keyword arguments, a dict, where the pickle has them apart.
-    pub kwargs: Option<Id>,
+    pub kwargs: Option<PickleId>,
     /// What would be restored into it (`BUILD`, or a call with it and its state, as cloudpickle has them), usually once.
-    pub states: Vec<Id>,
+    pub states: Vec<PickleId>,
     /// What would be appended or added to it.
-    pub items: Vec<Id>,
+    pub items: Vec<PickleId>,
     /// The keys and values that would be set in it.
-    pub pairs: Vec<(Id, Id)>,
+    pub pairs: Vec<(PickleId, PickleId)>,
 }
 
 /// How an object would be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum Construction {
     /// By calling something, be it a class or a function.
     Call,
     /// By `__new__` of its class.
@@ -185,16 +177,16 @@ impl<'a> Pickle<'a> {
     ///
     /// # Errors
     /// The first place at which it cannot be one, or goes beyond `limits`.
-    pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, PickleError> {
+    pub fn read(bytes: &'a [u8], limits: &PickleLimits) -> Result<Self, PickleError> {
         read::read(bytes, limits)
     }
 
     /// The value that it is.
-    pub fn root(&self) -> Id {
+    pub fn root(&self) -> PickleId {
         self.root
     }
 
-    /// The protocol that it says it has; 0 if it does not say.
+    /// The protocol that it says it has: 4 or 5.
     pub fn protocol(&self) -> u8 {
         self.protocol
     }
@@ -210,16 +202,16 @@ impl<'a> Pickle<'a> {
     }
 
     /// A value. An id of another pickle gives any value.
-    pub fn get(&self, id: Id) -> &Value<'a> {
-        self.node(id).map_or(&Value::None, |node| &node.value)
+    pub fn get(&self, id: PickleId) -> &PickleValue<'a> {
+        self.node(id).map_or(&PickleValue::None, |node| &node.value)
     }
 
     /// The offset of the opcode that made a value.
-    pub fn offset(&self, id: Id) -> usize {
+    pub fn offset(&self, id: PickleId) -> usize {
         self.node(id).map_or(0, |node| node.at)
     }
 
-    fn node(&self, id: Id) -> Option<&Node<'a>> {
+    fn node(&self, id: PickleId) -> Option<&Node<'a>> {
         self.nodes.get(id.0 as usize)
     }
 
@@ -230,19 +222,19 @@ impl<'a> Pickle<'a> {
     }
 
     /// The value of a dict under a key that is a string, the last of several.
-    pub fn key(&self, dict: Id, key: &str) -> Option<Id> {
-        let Value::Dict(pairs) = self.get(dict) else { return None };
-        let is_it = |(k, _): &&(Id, Id)| matches!(self.get(*k), Value::Str(text) if text == key);
+    pub fn key(&self, dict: PickleId, key: &str) -> Option<PickleId> {
+        let PickleValue::Dict(pairs) = self.get(dict) else { return None };
+        let is_it = |(k, _): &&(PickleId, PickleId)| matches!(self.get(*k), PickleValue::Str(text) if text == key);
         pairs.iter().rev().find(is_it).map(|(_, value)| *value)
     }
 
     /// The text of a string.
-    pub fn str(&self, id: Id) -> Option<&str> {
-        if let Value::Str(text) = self.get(id) { Some(text) } else { None }
+    pub fn str(&self, id: PickleId) -> Option<&str> {
+        if let PickleValue::Str(text) = self.get(id) { Some(text) } else { None }
     }
 
     /// The items of a list or tuple.
-    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
-        if let Value::List(items) | Value::Tuple(items) = self.get(id) { Some(items) } else { None }
+    pub fn sequence(&self, id: PickleId) -> Option<&[PickleId]> {
+        if let PickleValue::List(items) | PickleValue::Tuple(items) = self.get(id) { Some(items) } else { None }
     }
 }

@@ -1,148 +1,74 @@
-//! The opcodes of protocols 0 to 5.
+//! The opcodes that Python writes in protocols 4 and 5. Those of older protocols alone are not among them.
 
-/// The byte of each opcode.
-pub(super) mod op {
-    pub(in super::super) const INT: u8 = b'I';
-    pub(in super::super) const BININT: u8 = b'J';
-    pub(in super::super) const BININT1: u8 = b'K';
-    pub(in super::super) const BININT2: u8 = b'M';
-    pub(in super::super) const LONG: u8 = b'L';
-    pub(in super::super) const LONG1: u8 = 0x8a;
-    pub(in super::super) const LONG4: u8 = 0x8b;
-    pub(in super::super) const STRING: u8 = b'S';
-    pub(in super::super) const BINSTRING: u8 = b'T';
-    pub(in super::super) const SHORT_BINSTRING: u8 = b'U';
-    pub(in super::super) const BINBYTES: u8 = b'B';
-    pub(in super::super) const SHORT_BINBYTES: u8 = b'C';
-    pub(in super::super) const BINBYTES8: u8 = 0x8e;
-    pub(in super::super) const BYTEARRAY8: u8 = 0x96;
-    pub(in super::super) const NEXT_BUFFER: u8 = 0x97;
-    pub(in super::super) const READONLY_BUFFER: u8 = 0x98;
-    pub(in super::super) const NONE: u8 = b'N';
-    pub(in super::super) const NEWTRUE: u8 = 0x88;
-    pub(in super::super) const NEWFALSE: u8 = 0x89;
-    pub(in super::super) const UNICODE: u8 = b'V';
-    pub(in super::super) const SHORT_BINUNICODE: u8 = 0x8c;
-    pub(in super::super) const BINUNICODE: u8 = b'X';
-    pub(in super::super) const BINUNICODE8: u8 = 0x8d;
-    pub(in super::super) const FLOAT: u8 = b'F';
-    pub(in super::super) const BINFLOAT: u8 = b'G';
-    pub(in super::super) const EMPTY_LIST: u8 = b']';
-    pub(in super::super) const APPEND: u8 = b'a';
-    pub(in super::super) const APPENDS: u8 = b'e';
-    pub(in super::super) const LIST: u8 = b'l';
-    pub(in super::super) const EMPTY_TUPLE: u8 = b')';
-    pub(in super::super) const TUPLE: u8 = b't';
-    pub(in super::super) const TUPLE1: u8 = 0x85;
-    pub(in super::super) const TUPLE2: u8 = 0x86;
-    pub(in super::super) const TUPLE3: u8 = 0x87;
-    pub(in super::super) const EMPTY_DICT: u8 = b'}';
-    pub(in super::super) const DICT: u8 = b'd';
-    pub(in super::super) const SETITEM: u8 = b's';
-    pub(in super::super) const SETITEMS: u8 = b'u';
-    pub(in super::super) const EMPTY_SET: u8 = 0x8f;
-    pub(in super::super) const ADDITEMS: u8 = 0x90;
-    pub(in super::super) const FROZENSET: u8 = 0x91;
-    pub(in super::super) const POP: u8 = b'0';
-    pub(in super::super) const DUP: u8 = b'2';
-    pub(in super::super) const MARK: u8 = b'(';
-    pub(in super::super) const POP_MARK: u8 = b'1';
-    pub(in super::super) const GET: u8 = b'g';
-    pub(in super::super) const BINGET: u8 = b'h';
-    pub(in super::super) const LONG_BINGET: u8 = b'j';
-    pub(in super::super) const PUT: u8 = b'p';
-    pub(in super::super) const BINPUT: u8 = b'q';
-    pub(in super::super) const LONG_BINPUT: u8 = b'r';
-    pub(in super::super) const MEMOIZE: u8 = 0x94;
-    pub(in super::super) const EXT1: u8 = 0x82;
-    pub(in super::super) const EXT2: u8 = 0x83;
-    pub(in super::super) const EXT4: u8 = 0x84;
-    pub(in super::super) const GLOBAL: u8 = b'c';
-    pub(in super::super) const STACK_GLOBAL: u8 = 0x93;
-    pub(in super::super) const REDUCE: u8 = b'R';
-    pub(in super::super) const BUILD: u8 = b'b';
-    pub(in super::super) const INST: u8 = b'i';
-    pub(in super::super) const OBJ: u8 = b'o';
-    pub(in super::super) const NEWOBJ: u8 = 0x81;
-    pub(in super::super) const NEWOBJ_EX: u8 = 0x92;
-    pub(in super::super) const PROTO: u8 = 0x80;
-    pub(in super::super) const STOP: u8 = b'.';
-    pub(in super::super) const FRAME: u8 = 0x95;
-    pub(in super::super) const PERSID: u8 = b'P';
-    pub(in super::super) const BINPERSID: u8 = b'Q';
+/// The byte and the name of each opcode, as Python's `pickletools` gives it.
+macro_rules! opcodes {
+    ($($name:ident = $byte:literal,)*) => {
+        $(pub(super) const $name: u8 = $byte;)*
+
+        /// An opcode's name.
+        pub(super) fn name(byte: u8) -> Option<&'static str> {
+            match byte {
+                $($byte => Some(stringify!($name)),)*
+                _ => None,
+            }
+        }
+    };
 }
 
-/// An opcode's name, as Python's `pickletools` gives it.
-pub(super) fn name(byte: u8) -> Option<&'static str> {
-    Some(match byte {
-        op::INT => "INT",
-        op::BININT => "BININT",
-        op::BININT1 => "BININT1",
-        op::BININT2 => "BININT2",
-        op::LONG => "LONG",
-        op::LONG1 => "LONG1",
-        op::LONG4 => "LONG4",
-        op::STRING => "STRING",
-        op::BINSTRING => "BINSTRING",
-        op::SHORT_BINSTRING => "SHORT_BINSTRING",
-        op::BINBYTES => "BINBYTES",
-        op::SHORT_BINBYTES => "SHORT_BINBYTES",
-        op::BINBYTES8 => "BINBYTES8",
-        op::BYTEARRAY8 => "BYTEARRAY8",
-        op::NEXT_BUFFER => "NEXT_BUFFER",
-        op::READONLY_BUFFER => "READONLY_BUFFER",
-        op::NONE => "NONE",
-        op::NEWTRUE => "NEWTRUE",
-        op::NEWFALSE => "NEWFALSE",
-        op::UNICODE => "UNICODE",
-        op::SHORT_BINUNICODE => "SHORT_BINUNICODE",
-        op::BINUNICODE => "BINUNICODE",
-        op::BINUNICODE8 => "BINUNICODE8",
-        op::FLOAT => "FLOAT",
-        op::BINFLOAT => "BINFLOAT",
-        op::EMPTY_LIST => "EMPTY_LIST",
-        op::APPEND => "APPEND",
-        op::APPENDS => "APPENDS",
-        op::LIST => "LIST",
-        op::EMPTY_TUPLE => "EMPTY_TUPLE",
-        op::TUPLE => "TUPLE",
-        op::TUPLE1 => "TUPLE1",
-        op::TUPLE2 => "TUPLE2",
-        op::TUPLE3 => "TUPLE3",
-        op::EMPTY_DICT => "EMPTY_DICT",
-        op::DICT => "DICT",
-        op::SETITEM => "SETITEM",
-        op::SETITEMS => "SETITEMS",
-        op::EMPTY_SET => "EMPTY_SET",
-        op::ADDITEMS => "ADDITEMS",
-        op::FROZENSET => "FROZENSET",
-        op::POP => "POP",
-        op::DUP => "DUP",
-        op::MARK => "MARK",
-        op::POP_MARK => "POP_MARK",
-        op::GET => "GET",
-        op::BINGET => "BINGET",
-        op::LONG_BINGET => "LONG_BINGET",
-        op::PUT => "PUT",
-        op::BINPUT => "BINPUT",
-        op::LONG_BINPUT => "LONG_BINPUT",
-        op::MEMOIZE => "MEMOIZE",
-        op::EXT1 => "EXT1",
-        op::EXT2 => "EXT2",
-        op::EXT4 => "EXT4",
-        op::GLOBAL => "GLOBAL",
-        op::STACK_GLOBAL => "STACK_GLOBAL",
-        op::REDUCE => "REDUCE",
-        op::BUILD => "BUILD",
-        op::INST => "INST",
-        op::OBJ => "OBJ",
-        op::NEWOBJ => "NEWOBJ",
-        op::NEWOBJ_EX => "NEWOBJ_EX",
-        op::PROTO => "PROTO",
-        op::STOP => "STOP",
-        op::FRAME => "FRAME",
-        op::PERSID => "PERSID",
-        op::BINPERSID => "BINPERSID",
-        _ => return None,
-    })
+opcodes! {
+    PROTO = 0x80,
+    FRAME = 0x95,
+    STOP = b'.',
+    // Numbers and the like.
+    NONE = b'N',
+    NEWTRUE = 0x88,
+    NEWFALSE = 0x89,
+    BININT = b'J',
+    BININT1 = b'K',
+    BININT2 = b'M',
+    LONG1 = 0x8a,
+    LONG4 = 0x8b,
+    BINFLOAT = b'G',
+    // Strings, and strings of bytes.
+    SHORT_BINUNICODE = 0x8c,
+    BINUNICODE = b'X',
+    BINUNICODE8 = 0x8d,
+    SHORT_BINBYTES = b'C',
+    BINBYTES = b'B',
+    BINBYTES8 = 0x8e,
+    BYTEARRAY8 = 0x96,
+    NEXT_BUFFER = 0x97,
+    READONLY_BUFFER = 0x98,
+    // Collections.
+    EMPTY_LIST = b']',
+    APPEND = b'a',
+    APPENDS = b'e',
+    EMPTY_TUPLE = b')',
+    TUPLE = b't',
+    TUPLE1 = 0x85,
+    TUPLE2 = 0x86,
+    TUPLE3 = 0x87,
+    EMPTY_DICT = b'}',
+    SETITEM = b's',
+    SETITEMS = b'u',
+    EMPTY_SET = 0x8f,
+    ADDITEMS = 0x90,
+    FROZENSET = 0x91,
+    // The stack and the memo.
+    POP = b'0',
+    MARK = b'(',
+    POP_MARK = b'1',
+    BINGET = b'h',
+    LONG_BINGET = b'j',
+    MEMOIZE = 0x94,
+    // Objects.
+    EXT1 = 0x82,
+    EXT2 = 0x83,
+    EXT4 = 0x84,
+    STACK_GLOBAL = 0x93,
+    REDUCE = b'R',
+    BUILD = b'b',
+    NEWOBJ = 0x81,
+    NEWOBJ_EX = 0x92,
+    BINPERSID = b'Q',
 }

@@ -1,7 +1,7 @@
 //! Values as text, much as Python's `repr` prints them.
 
-use super::number;
-use super::{Class, Id, Made, Object, Pickle, Value};
+use super::{Construction, Pickle, PickleClass, PickleId, PickleObject, PickleValue};
+use crate::compat::float::float_repr;
 
 /// How much of a value is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Default for ShowLimits {
 
 /// A value as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct PickleText {
     /// The text. What could steer a terminal is escaped.
     pub text: String,
     /// Whether nothing was left out. What was is marked by `…`.
@@ -35,7 +35,7 @@ impl Pickle<'_> {
     /// object of it `<flows.Money() amount=9.5>`, and where a value would stand within itself there is `...`.
     ///
     /// The time that it takes is bounded by the limits, whatever is shared with what.
-    pub fn show(&self, id: Id, limits: &ShowLimits) -> Shown {
+    pub fn show(&self, id: PickleId, limits: &ShowLimits) -> PickleText {
         let mut show = Show {
             pickle: self,
             limits,
@@ -52,13 +52,13 @@ impl Pickle<'_> {
                 break;
             }
         }
-        Shown { text: show.text, complete: show.complete }
+        PickleText { text: show.text, complete: show.complete }
     }
 }
 
 /// What is still to be written, the next last.
 enum Task<'p> {
-    Value(Id),
+    Value(PickleId),
     Text(&'static str),
     /// The name of a field, which is not in quotes.
     Field(&'p str),
@@ -76,7 +76,7 @@ struct Show<'p> {
     complete: bool,
     full: bool,
     /// The values in which the next one stands.
-    path: Vec<Id>,
+    path: Vec<PickleId>,
     tasks: Vec<Task<'p>>,
 }
 
@@ -97,55 +97,55 @@ impl<'p> Show<'p> {
         }
     }
 
-    fn value(&mut self, id: Id) {
+    fn value(&mut self, id: PickleId) {
         let pickle = self.pickle;
         match pickle.get(id) {
-            Value::None => self.raw("None"),
-            Value::Bool(true) => self.raw("True"),
-            Value::Bool(false) => self.raw("False"),
-            Value::Int(value) => self.raw(&value.to_string()),
-            Value::BigInt(value) => match value.to_decimal() {
+            PickleValue::None => self.raw("None"),
+            PickleValue::Bool(true) => self.raw("True"),
+            PickleValue::Bool(false) => self.raw("False"),
+            PickleValue::Int(value) => self.raw(&value.to_string()),
+            PickleValue::BigInt(value) => match value.to_decimal() {
                 Some(digits) => self.raw(&digits),
                 None => {
                     self.complete = false;
                     self.raw(&format!("<an int of {} bits>", value.bits()));
                 }
             },
-            Value::Float(value) => self.raw(&number::float(*value)),
-            Value::Str(text) => self.string(text),
-            Value::Bytes(bytes) => self.bytes(bytes),
-            Value::ByteArray(bytes) => {
+            PickleValue::Float(value) => self.raw(&float_repr(*value)),
+            PickleValue::Str(text) => self.string(text),
+            PickleValue::Bytes(bytes) => self.bytes(bytes),
+            PickleValue::ByteArray(bytes) => {
                 self.raw("bytearray(");
                 self.bytes(bytes);
                 self.raw(")");
             }
-            Value::Class(class) => {
+            PickleValue::Class(class) => {
                 self.raw("<");
                 self.class_name(class);
                 self.raw(">");
             }
-            Value::Extension(code) => self.raw(&format!("<extension {code}>")),
-            Value::Persistent(inner) => {
+            PickleValue::Extension(code) => self.raw(&format!("<extension {code}>")),
+            PickleValue::Persistent(inner) => {
                 let inner = *inner;
                 self.enter(id, "<persistent ", |show| show.tasks.extend([Task::Text(">"), Task::Value(inner)]));
             }
-            Value::List(items) => self.sequence(id, "[", items, "]"),
-            Value::Tuple(items) if items.len() == 1 => self.sequence(id, "(", items, ",)"),
-            Value::Tuple(items) => self.sequence(id, "(", items, ")"),
-            Value::Set(items) if items.is_empty() => self.raw("set()"),
-            Value::Set(items) => self.sequence(id, "{", items, "}"),
-            Value::FrozenSet(items) if items.is_empty() => self.raw("frozenset()"),
-            Value::FrozenSet(items) => self.sequence(id, "frozenset({", items, "})"),
-            Value::Dict(pairs) => self.enter(id, "{", |show| {
+            PickleValue::List(items) => self.sequence(id, "[", items, "]"),
+            PickleValue::Tuple(items) if items.len() == 1 => self.sequence(id, "(", items, ",)"),
+            PickleValue::Tuple(items) => self.sequence(id, "(", items, ")"),
+            PickleValue::Set(items) if items.is_empty() => self.raw("set()"),
+            PickleValue::Set(items) => self.sequence(id, "{", items, "}"),
+            PickleValue::FrozenSet(items) if items.is_empty() => self.raw("frozenset()"),
+            PickleValue::FrozenSet(items) => self.sequence(id, "frozenset({", items, "})"),
+            PickleValue::Dict(pairs) => self.enter(id, "{", |show| {
                 show.tasks.push(Task::Text("}"));
                 show.pairs(pairs);
             }),
-            Value::Object(object) => self.object(id, object),
+            PickleValue::Object(object) => self.object(id, object),
         }
     }
 
     /// Writes what opens a value, and has `inside` plan the rest, unless the value is to be left out.
-    fn enter(&mut self, id: Id, open: &'static str, inside: impl FnOnce(&mut Self)) {
+    fn enter(&mut self, id: PickleId, open: &'static str, inside: impl FnOnce(&mut Self)) {
         self.raw(open);
         if self.path.contains(&id) {
             self.raw("...");
@@ -169,7 +169,7 @@ impl<'p> Show<'p> {
         self.raw(close);
     }
 
-    fn sequence(&mut self, id: Id, open: &'static str, items: &'p [Id], close: &'static str) {
+    fn sequence(&mut self, id: PickleId, open: &'static str, items: &'p [PickleId], close: &'static str) {
         self.enter(id, open, |show| {
             show.tasks.push(Task::Text(close));
             show.items(items);
@@ -177,7 +177,7 @@ impl<'p> Show<'p> {
     }
 
     /// Plans items with commas between.
-    fn items(&mut self, items: &'p [Id]) {
+    fn items(&mut self, items: &'p [PickleId]) {
         let shown = self.plan_more(items.len());
         for (at, item) in items[..shown].iter().enumerate().rev() {
             self.tasks.push(Task::Value(*item));
@@ -187,7 +187,7 @@ impl<'p> Show<'p> {
         }
     }
 
-    fn pairs(&mut self, pairs: &'p [(Id, Id)]) {
+    fn pairs(&mut self, pairs: &'p [(PickleId, PickleId)]) {
         let shown = self.plan_more(pairs.len());
         for (at, (key, value)) in pairs[..shown].iter().enumerate().rev() {
             self.tasks.extend([Task::Value(*value), Task::Text(": "), Task::Value(*key)]);
@@ -206,7 +206,7 @@ impl<'p> Show<'p> {
         shown
     }
 
-    fn object(&mut self, id: Id, object: &'p Object) {
+    fn object(&mut self, id: PickleId, object: &'p PickleObject) {
         if let Some(text) = self.pickle.known(object) {
             text.chars().for_each(|c| self.escaped(c, None));
             return;
@@ -230,10 +230,10 @@ impl<'p> Show<'p> {
     }
 
     /// Plans the arguments.
-    fn call(&mut self, object: &'p Object) {
+    fn call(&mut self, object: &'p PickleObject) {
         self.tasks.push(Task::Text(")"));
         let args = match self.pickle.get(object.args) {
-            Value::Tuple(args) => args.as_slice(),
+            PickleValue::Tuple(args) => args.as_slice(),
             // Only what is hostile has arguments that are not a tuple.
             _ => std::slice::from_ref(&object.args),
         };
@@ -245,7 +245,7 @@ impl<'p> Show<'p> {
     }
 
     /// Plans state, items and pairs.
-    fn contents(&mut self, object: &'p Object) {
+    fn contents(&mut self, object: &'p PickleObject) {
         if !object.pairs.is_empty() {
             self.tasks.push(Task::Text("}"));
             self.pairs(&object.pairs);
@@ -265,13 +265,13 @@ impl<'p> Show<'p> {
     }
 
     /// The first names and values that an object's states hold, and how many there are.
-    fn fields(&self, object: &'p Object) -> (Vec<(&'p str, Id)>, usize) {
+    fn fields(&self, object: &'p PickleObject) -> (Vec<(&'p str, PickleId)>, usize) {
         let mut fields = Vec::new();
         let mut count = 0;
         for state in object.states.iter().take(self.limits.items_max) {
             count += match self.pickle.get(*state) {
                 // A dict of fields, or None, and one of slots.
-                Value::Tuple(both) if both.len() == 2 => {
+                PickleValue::Tuple(both) if both.len() == 2 => {
                     both.iter().map(|part| self.named(*part, &mut fields)).sum::<usize>()
                 }
                 _ => self.named(*state, &mut fields),
@@ -281,16 +281,16 @@ impl<'p> Show<'p> {
     }
 
     /// Adds the first fields of a state, and returns how many it has.
-    fn named(&self, state: Id, fields: &mut Vec<(&'p str, Id)>) -> usize {
+    fn named(&self, state: PickleId, fields: &mut Vec<(&'p str, PickleId)>) -> usize {
         let pairs = match self.pickle.get(state) {
-            Value::None => return 0,
-            Value::Dict(pairs) => pairs.as_slice(),
+            PickleValue::None => return 0,
+            PickleValue::Dict(pairs) => pairs.as_slice(),
             _ => &[],
         };
         let first = pairs.iter().take(self.limits.items_max);
         let names = first.map(|(key, value)| Some((self.pickle.str(*key)?, *value)));
         match names.collect::<Option<Vec<_>>>() {
-            Some(named) if matches!(self.pickle.get(state), Value::Dict(_)) => {
+            Some(named) if matches!(self.pickle.get(state), PickleValue::Dict(_)) => {
                 fields.extend(named);
                 pairs.len()
             }
@@ -301,14 +301,14 @@ impl<'p> Show<'p> {
         }
     }
 
-    fn is_empty_dict(&self, id: Id) -> bool {
-        matches!(self.pickle.get(id), Value::Dict(pairs) if pairs.is_empty())
+    fn is_empty_dict(&self, id: PickleId) -> bool {
+        matches!(self.pickle.get(id), PickleValue::Dict(pairs) if pairs.is_empty())
     }
 
     /// Plans the name of a class.
-    fn label(&mut self, class: Id) {
+    fn label(&mut self, class: PickleId) {
         match self.pickle.get(class) {
-            Value::Class(class) => self.class_name(class),
+            PickleValue::Class(class) => self.class_name(class),
             _ => match self.pickle.class_by_value(class) {
                 Some(name) => name.chars().for_each(|c| self.escaped(c, None)),
                 None => self.tasks.push(Task::Value(class)),
@@ -316,7 +316,7 @@ impl<'p> Show<'p> {
         }
     }
 
-    fn class_name(&mut self, class: &Class<'_>) {
+    fn class_name(&mut self, class: &PickleClass<'_>) {
         class.module.chars().for_each(|c| self.escaped(c, None));
         self.raw(".");
         class.name.chars().for_each(|c| self.escaped(c, None));
@@ -391,11 +391,11 @@ impl<'p> Show<'p> {
 
 impl<'a> Pickle<'a> {
     /// A function, class or piece of code that is in the pickle itself, as cloudpickle puts it there.
-    fn known(&self, object: &Object) -> Option<String> {
-        if object.made != Made::Call {
+    fn known(&self, object: &PickleObject) -> Option<String> {
+        if object.made != Construction::Call {
             return None;
         }
-        if let Value::Object(maker) = self.get(object.class) {
+        if let PickleValue::Object(maker) = self.get(object.class) {
             let is_code = self.cloudpickled(maker)? == "_builtin_type" && self.arg(maker, 0)? == "CodeType";
             return is_code.then(|| format!("<code {}>", self.code_name(object).unwrap_or("?")));
         }
@@ -410,27 +410,27 @@ impl<'a> Pickle<'a> {
     }
 
     /// The name of a function of cloudpickle that would be called.
-    fn cloudpickled(&self, object: &Object) -> Option<&str> {
+    fn cloudpickled(&self, object: &PickleObject) -> Option<&str> {
         match self.get(object.class) {
-            Value::Class(class) if class.module.starts_with("cloudpickle.") => Some(&class.name),
+            PickleValue::Class(class) if class.module.starts_with("cloudpickle.") => Some(&class.name),
             _ => None,
         }
     }
 
-    fn args(&self, object: &Object) -> &[Id] {
+    fn args(&self, object: &PickleObject) -> &[PickleId] {
         self.sequence(object.args).unwrap_or_default()
     }
 
-    fn arg(&self, object: &Object, at: usize) -> Option<&str> {
+    fn arg(&self, object: &PickleObject, at: usize) -> Option<&str> {
         self.str(*self.args(object).get(at)?)
     }
 
     /// Module and qualified name of a class that is in the pickle itself.
-    fn class_by_value(&self, id: Id) -> Option<String> {
-        if let Value::Object(object) = self.get(id) { self.skeleton(object) } else { None }
+    fn class_by_value(&self, id: PickleId) -> Option<String> {
+        if let PickleValue::Object(object) = self.get(id) { self.skeleton(object) } else { None }
     }
 
-    fn skeleton(&self, object: &Object) -> Option<String> {
+    fn skeleton(&self, object: &PickleObject) -> Option<String> {
         let (module, name) = match self.cloudpickled(object)? {
             "_make_skeleton_class" => {
                 let type_kwargs = *self.args(object).get(3)?;
@@ -447,9 +447,9 @@ impl<'a> Pickle<'a> {
     }
 
     /// Module and qualified name of a function: they are restored into it after it was made.
-    fn function_name(&self, object: &Object) -> String {
+    fn function_name(&self, object: &PickleObject) -> String {
         let code = self.args(object).first().map(|code| self.get(*code));
-        let code_name = if let Some(Value::Object(code)) = code { self.code_name(code) } else { None };
+        let code_name = if let Some(PickleValue::Object(code)) = code { self.code_name(code) } else { None };
         let name = self.slot(object, "__qualname__").or(code_name).unwrap_or("?");
         match self.slot(object, "__module__") {
             Some(module) => format!("{module}.{name}"),
@@ -458,24 +458,24 @@ impl<'a> Pickle<'a> {
     }
 
     /// A text of the states, or of the slots that stand beside them.
-    fn slot(&self, object: &Object, name: &str) -> Option<&str> {
+    fn slot(&self, object: &PickleObject, name: &str) -> Option<&str> {
         let states = object.states.iter().take(4).flat_map(|state| {
             let parts = self.sequence(*state).unwrap_or_default();
             std::iter::once(*state).chain(parts.iter().copied().take(2))
         });
         // No function and no class has more slots than that.
-        let small = states.filter(|state| matches!(self.get(*state), Value::Dict(pairs) if pairs.len() <= 1_000));
+        let small = states.filter(|state| matches!(self.get(*state), PickleValue::Dict(pairs) if pairs.len() <= 1_000));
         small.filter_map(|state| self.str(self.key(state, name)?)).next_back()
     }
 
     /// The second text among the arguments of a code object is its name; the first one is the file's.
-    fn code_name(&self, code: &Object) -> Option<&str> {
+    fn code_name(&self, code: &PickleObject) -> Option<&str> {
         self.args(code).iter().take(30).filter_map(|arg| self.str(*arg)).nth(1)
     }
 
     /// A date or time of `datetime`, but for its closing bracket, and its zone.
-    fn moment(&self, object: &Object) -> Option<(String, Option<Id>)> {
-        let Value::Class(class) = self.get(object.class) else { return None };
+    fn moment(&self, object: &PickleObject) -> Option<(String, Option<PickleId>)> {
+        let PickleValue::Class(class) = self.get(object.class) else { return None };
         if class.module != "datetime" || !object.states.is_empty() {
             return None;
         }
@@ -484,7 +484,7 @@ impl<'a> Pickle<'a> {
             [packed, zone] => (packed, Some(zone)),
             _ => return None,
         };
-        let Value::Bytes(packed) = self.get(packed) else { return None };
+        let PickleValue::Bytes(packed) = self.get(packed) else { return None };
         let clock = |bytes: &[u8]| -> String {
             let micros = u32::from_be_bytes([0, bytes[3], bytes[4], bytes[5]]);
             let (hour, minute, second) = (bytes[0] & 0x7f, bytes[1], bytes[2]);

@@ -1,28 +1,29 @@
 //! Stands in for stores of the package on Redis where a build has none: there is no value of this type.
 
-use super::found::{Found, Listed, Listing};
-use super::records::Reading;
-use super::zone::Zone;
+use super::listing::{ListedRun, Listing};
+use super::records::SubstantialReading;
+use super::stored_run::StoredRun;
+use super::zone::WorkerZone;
 use crate::store::redis::absent;
 use crate::store::{Error, RedisAddress, RedisOptions};
 use crate::time::Timestamp;
 
 /// A store of the package on Redis, which this build knows nothing of.
 #[derive(Debug)]
-pub enum Redis {}
+pub enum SubstantialRedis {}
 
 type Answer<T> = Result<T, Error>;
 
-impl Redis {
+impl SubstantialRedis {
     /// Says that this build has no such stores.
     ///
     /// # Errors
     /// [`Error::Invalid`], always.
-    pub fn new(_: &RedisAddress, _: &RedisOptions, _: Zone) -> Answer<Redis> {
+    pub fn new(_: &RedisAddress, _: &RedisOptions, _: WorkerZone) -> Answer<SubstantialRedis> {
         Err(absent())
     }
 
-    pub(crate) fn zone(&self) -> &Zone {
+    pub(crate) fn zone(&self) -> &WorkerZone {
         match *self {}
     }
 
@@ -38,15 +39,15 @@ impl Redis {
         match *self {}
     }
 
-    pub(crate) async fn runs(&self, _: Option<&str>, _: Option<&str>, _: usize) -> Answer<Listing<Listed>> {
+    pub(crate) async fn runs(&self, _: Option<&str>, _: Option<&str>, _: usize) -> Answer<Listing<ListedRun>> {
         match *self {}
     }
 
-    pub(crate) async fn read(&self, _: &[&str]) -> Answer<Vec<Found>> {
+    pub(crate) async fn read(&self, _: &[&str]) -> Answer<Vec<StoredRun>> {
         match *self {}
     }
 
-    pub(crate) async fn reading(&self, _: &str) -> Answer<Option<Reading>> {
+    pub(crate) async fn reading(&self, _: &str) -> Answer<Option<SubstantialReading>> {
         match *self {}
     }
 

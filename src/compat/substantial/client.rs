@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::encode;
-use super::files::Files;
-use super::found::{Found, Listed, Listing};
-use super::records::{Body, Payload, Reading, Stop};
-use super::zone::Zone;
+use super::files::SubstantialFiles;
+use super::listing::{ListedRun, Listing};
+use super::records::{EventBody, SubstantialPayload, SubstantialReading, SubstantialStop};
+use super::stored_run::StoredRun;
+use super::zone::WorkerZone;
 use crate::store::Error;
 use crate::text::quote;
 use crate::time::Timestamp;
@@ -19,16 +20,16 @@ const SHIFT_US_MAX: i64 = 64;
 
 /// A store of the package, on either medium. Clones share it.
 #[derive(Clone, Debug)]
-pub enum Client {
+pub enum SubstantialClient {
     /// On files.
-    Files(Arc<Files>),
+    Files(Arc<SubstantialFiles>),
     /// On Redis.
-    Redis(Arc<super::Redis>),
+    Redis(Arc<super::SubstantialRedis>),
 }
 
 /// What was handed to the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
+pub struct PlannedEvent {
     /// The run.
     pub run: String,
     /// The time of its schedule, naive: the one that was given, or a few microseconds later.
@@ -37,15 +38,15 @@ pub struct Planned {
 
 /// What a run ended with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum SubstantialOutcome {
     /// A result.
-    Ok(Payload),
+    Ok(SubstantialPayload),
     /// An error, mostly a text, `Type: message`.
-    Err(Payload),
+    Err(SubstantialPayload),
 }
 
 /// The id of a new run, made of 128 random bits: `<workflow>-<uuid4>`.
-pub fn run_id(workflow: &str, random: u128) -> String {
+fn run_id(workflow: &str, random: u128) -> String {
     let bits = random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
     let hex = format!("{bits:032x}");
     format!("{workflow}-{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
@@ -55,7 +56,7 @@ pub fn run_id(workflow: &str, random: u128) -> String {
 fn check(what: &str, name: &str) -> Result<(), Error> {
     let problem = match name {
         "" => "it is empty",
-        name if !super::dir::is_name(name) => "it is not one name of a file",
+        name if !super::beneath::is_name(name) => "it is not one name of a file",
         name if name.contains(":/") => "it has `:/` in it, which separates the parts of keys",
         name if name.chars().any(char::is_control) => "it has control characters in it",
         _ => return Ok(()),
@@ -64,20 +65,20 @@ fn check(what: &str, name: &str) -> Result<(), Error> {
 }
 
 async fn blocking<T: Send + 'static>(
-    files: &Arc<Files>,
-    work: impl FnOnce(&Files) -> Result<T, Error> + Send + 'static,
+    files: &Arc<SubstantialFiles>,
+    work: impl FnOnce(&SubstantialFiles) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let files = files.clone();
     let done = tokio::task::spawn_blocking(move || work(&files)).await;
     done.unwrap_or_else(|error| Err(Error::unavailable("using a folder", error)))
 }
 
-impl Client {
+impl SubstantialClient {
     /// The zone of the store's times.
-    pub fn zone(&self) -> &Zone {
+    pub fn zone(&self) -> &WorkerZone {
         match self {
-            Client::Files(files) => files.zone(),
-            Client::Redis(redis) => redis.zone(),
+            SubstantialClient::Files(files) => files.zone(),
+            SubstantialClient::Redis(redis) => redis.zone(),
         }
     }
 
@@ -88,8 +89,10 @@ impl Client {
     pub async fn workflows(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
         let after = after.map(str::to_owned);
         match self {
-            Client::Files(files) => blocking(files, move |files| files.workflows(after.as_deref(), limit)).await,
-            Client::Redis(redis) => redis.workflows(after.as_deref(), limit).await,
+            SubstantialClient::Files(files) => {
+                blocking(files, move |files| files.workflows(after.as_deref(), limit)).await
+            }
+            SubstantialClient::Redis(redis) => redis.workflows(after.as_deref(), limit).await,
         }
     }
 
@@ -100,8 +103,10 @@ impl Client {
     pub async fn queues(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
         let after = after.map(str::to_owned);
         match self {
-            Client::Files(files) => blocking(files, move |files| files.queues(after.as_deref(), limit)).await,
-            Client::Redis(redis) => redis.queues(after.as_deref(), limit).await,
+            SubstantialClient::Files(files) => {
+                blocking(files, move |files| files.queues(after.as_deref(), limit)).await
+            }
+            SubstantialClient::Redis(redis) => redis.queues(after.as_deref(), limit).await,
         }
     }
 
@@ -114,13 +119,13 @@ impl Client {
         workflow: Option<&str>,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Listing<Listed>, Error> {
+    ) -> Result<Listing<ListedRun>, Error> {
         let (workflow, after) = (workflow.map(str::to_owned), after.map(str::to_owned));
         match self {
-            Client::Files(files) => {
+            SubstantialClient::Files(files) => {
                 blocking(files, move |files| files.runs(workflow.as_deref(), after.as_deref(), limit)).await
             }
-            Client::Redis(redis) => redis.runs(workflow.as_deref(), after.as_deref(), limit).await,
+            SubstantialClient::Redis(redis) => redis.runs(workflow.as_deref(), after.as_deref(), limit).await,
         }
     }
 
@@ -128,13 +133,13 @@ impl Client {
     ///
     /// # Errors
     /// As the medium says; [`Error::Invalid`] for what can be no run.
-    pub async fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+    pub async fn read(&self, runs: &[&str]) -> Result<Vec<StoredRun>, Error> {
         match self {
-            Client::Files(files) => {
+            SubstantialClient::Files(files) => {
                 let runs: Vec<String> = runs.iter().map(|run| (*run).to_owned()).collect();
                 blocking(files, move |files| files.read(&runs.iter().map(String::as_str).collect::<Vec<_>>())).await
             }
-            Client::Redis(redis) => redis.read(runs).await,
+            SubstantialClient::Redis(redis) => redis.read(runs).await,
         }
     }
 
@@ -149,7 +154,7 @@ impl Client {
         queue: &str,
         random: u128,
         now: Timestamp,
-    ) -> Result<Planned, Error> {
+    ) -> Result<PlannedEvent, Error> {
         check("workflow", workflow)?;
         check("queue", queue)?;
         let run = run_id(workflow, random);
@@ -172,7 +177,7 @@ impl Client {
         value: &Json<'_>,
         queue: &str,
         now: Timestamp,
-    ) -> Result<Planned, Error> {
+    ) -> Result<PlannedEvent, Error> {
         check("run", run)?;
         check("queue", queue)?;
         let now = self.zone().naive(now);
@@ -183,13 +188,13 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Invalid`] for what can be no run, and as the medium says.
-    pub async fn reading(&self, run: &str) -> Result<Option<Reading>, Error> {
+    pub async fn reading(&self, run: &str) -> Result<Option<SubstantialReading>, Error> {
         match self {
-            Client::Files(files) => {
+            SubstantialClient::Files(files) => {
                 let run = run.to_owned();
                 blocking(files, move |files| files.reading(&run)).await
             }
-            Client::Redis(redis) => redis.reading(run).await,
+            SubstantialClient::Redis(redis) => redis.reading(run).await,
         }
     }
 
@@ -197,15 +202,15 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the history cannot be read so far, [`Error::Invalid`] for what can be no run, and as the medium says.
-    pub async fn result(&self, run: &str) -> Result<Option<Outcome>, Error> {
+    pub async fn result(&self, run: &str) -> Result<Option<SubstantialOutcome>, Error> {
         self.reading(run).await?.map_or(Ok(None), |reading| outcome(run, reading))
     }
 
     /// Waits until a run has ended, looking every `pause`. Whoever does not want to wait for ever drops the future.
     ///
     /// # Errors
-    /// As [`Client::result`].
-    pub async fn wait(&self, run: &str, pause: Duration) -> Result<Outcome, Error> {
+    /// As [`SubstantialClient::result`].
+    pub async fn wait(&self, run: &str, pause: Duration) -> Result<SubstantialOutcome, Error> {
         loop {
             if let Some(outcome) = self.result(run).await? {
                 return Ok(outcome);
@@ -216,11 +221,11 @@ impl Client {
 
     async fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
         match self {
-            Client::Files(files) => {
+            SubstantialClient::Files(files) => {
                 let (workflow, run) = (workflow.to_owned(), run.to_owned());
                 blocking(files, move |files| files.write_link(&workflow, &run)).await
             }
-            Client::Redis(redis) => redis.write_link(workflow, run).await,
+            SubstantialClient::Redis(redis) => redis.write_link(workflow, run).await,
         }
     }
 
@@ -231,19 +236,19 @@ impl Client {
         run: &str,
         now: Timestamp,
         event: impl Fn(Timestamp) -> Result<String, Error>,
-    ) -> Result<Planned, Error> {
+    ) -> Result<PlannedEvent, Error> {
         for shift in 0..=SHIFT_US_MAX {
             let at = now.offset_micros(shift);
             let event = event(at)?;
             let added = match self {
-                Client::Files(files) => {
+                SubstantialClient::Files(files) => {
                     let (queue, run) = (queue.to_owned(), run.to_owned());
                     blocking(files, move |files| files.add_schedule(&queue, &run, at, &event)).await?
                 }
-                Client::Redis(redis) => redis.add_schedule(queue, run, at, &event).await?,
+                SubstantialClient::Redis(redis) => redis.add_schedule(queue, run, at, &event).await?,
             };
             if added {
-                return Ok(Planned { run: run.to_owned(), at });
+                return Ok(PlannedEvent { run: run.to_owned(), at });
             }
         }
         let problem = std::io::Error::other("others have every microsecond");
@@ -251,13 +256,13 @@ impl Client {
     }
 }
 
-fn outcome(run: &str, reading: Reading) -> Result<Option<Outcome>, Error> {
+fn outcome(run: &str, reading: SubstantialReading) -> Result<Option<SubstantialOutcome>, Error> {
     for event in reading.records.events {
-        if let Some(Body::Stop(stop)) = event.body {
+        if let Some(EventBody::Stop(stop)) = event.body {
             return Ok(Some(match stop {
-                Stop::Ok(value) => Outcome::Ok(value),
-                Stop::Err(error) => Outcome::Err(error),
-                Stop::Unsaid => Outcome::Ok(Payload::default()),
+                SubstantialStop::Ok(value) => SubstantialOutcome::Ok(value),
+                SubstantialStop::Err(error) => SubstantialOutcome::Err(error),
+                SubstantialStop::Unsaid => SubstantialOutcome::Ok(SubstantialPayload::default()),
             }));
         }
     }
@@ -271,12 +276,12 @@ fn outcome(run: &str, reading: Reading) -> Result<Option<Outcome>, Error> {
 }
 
 /// The error's text, or the value as JSON.
-impl fmt::Display for Outcome {
+impl fmt::Display for SubstantialOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Outcome::Ok(payload) | Outcome::Err(payload)) = self;
+        let (SubstantialOutcome::Ok(payload) | SubstantialOutcome::Err(payload)) = self;
         match payload {
-            Payload::Json(json) => f.write_str(json.text()),
-            Payload::Bytes(bytes) => write!(f, "{} bytes that are not JSON", bytes.len()),
+            SubstantialPayload::Json(json) => f.write_str(json.text()),
+            SubstantialPayload::Bytes(bytes) => write!(f, "{} bytes that are not JSON", bytes.len()),
         }
     }
 }

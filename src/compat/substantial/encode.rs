@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{base, python};
+use super::{base64, number};
 use crate::store::Error;
 use crate::time::Timestamp;
 use crate::workflow::Json;
@@ -38,7 +38,7 @@ pub(super) fn send(at: Timestamp, name: &str, value: &Json<'_>) -> Result<String
         ascii_string(&mut out, name);
         out.push_str(", ");
     }
-    let _ = write!(out, "\"value\": \"{}\"}}}}", base::encode(compact.as_bytes()));
+    let _ = write!(out, "\"value\": \"{}\"}}}}", base64::encode(compact.as_bytes()));
     Ok(out)
 }
 
@@ -57,7 +57,7 @@ fn dumps(out: &mut String, value: &Value) -> Result<(), Error> {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(&python::number(number.as_str())?.repr()),
+        Value::Number(number) => out.push_str(&number::number(number.as_str())?.repr()),
         Value::String(text) => ascii_string(out, text),
         Value::Array(values) => {
             out.push('[');
@@ -85,7 +85,7 @@ fn dumps(out: &mut String, value: &Value) -> Result<(), Error> {
 fn orjson(out: &mut String, value: &Value) -> Result<(), Error> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
-        Value::Number(number) => out.push_str(&python::number(number.as_str())?.orjson()?),
+        Value::Number(number) => out.push_str(&number::number(number.as_str())?.orjson()?),
         Value::Array(values) => {
             out.push('[');
             for (at, value) in values.iter().enumerate() {

@@ -2,18 +2,19 @@
 //!
 //! Python workers may be at work in it: a file that is half written is read again. The package has no index, so a page of runs
 //! costs a pass over all names, and what leads to a run is found by a pass over all schedules, of which the package leaves the
-//! empty folders behind for ever; [`Files::read`] makes one pass for many runs. All calls block.
+//! empty folders behind for ever; [`SubstantialFiles::read`] makes one pass for many runs. All calls block.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dir::{Folder, is_name};
-use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
-use super::records::{Body, Misread, RECORDS_BYTES_MAX, Reading, read_event};
-use super::zone::{Zone, naive_text, parse_naive};
-use super::{LEASE_US, metadata, workflow_of};
+use super::beneath::{Folder, is_name};
+use super::listing::{FirstNames, ListedRun, Listing};
+use super::records::{EventBody, Misread, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
+use super::stored_run::{LOGS_MAX, ReplayLog, RunSchedule, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease};
+use super::zone::{WorkerZone, naive_text, parse_naive};
+use super::{LEASE_US, replay_log, workflow_of};
 use crate::chance::{Random as _, ThreadRandom};
 use crate::store::Error;
 use crate::text::quote;
@@ -36,9 +37,9 @@ const SMALL_BYTES_MAX: usize = 8 << 20;
 
 /// A store of the package in a folder.
 #[derive(Debug)]
-pub struct Files {
+pub struct SubstantialFiles {
     root: PathBuf,
-    zone: Zone,
+    zone: WorkerZone,
 }
 
 /// Adds what is wrong, as long as there are not too many.
@@ -54,7 +55,7 @@ fn warn_odd_names(warnings: &mut Vec<String>, folder: &Folder, count: u64) {
     }
 }
 
-impl Files {
+impl SubstantialFiles {
     /// Whether a folder is one that the package made: it has all three folders that the package makes first.
     pub fn detect(path: &Path) -> bool {
         let Ok(root) = Folder::open(path) else { return false };
@@ -65,13 +66,13 @@ impl Files {
     ///
     /// # Errors
     /// [`Error::Unfit`] if the package did not make the folder.
-    pub fn open(path: &Path, zone: Zone) -> Result<Files, Error> {
+    pub fn open(path: &Path, zone: WorkerZone) -> Result<SubstantialFiles, Error> {
         Folder::open(path)?;
-        if !Files::detect(path) {
+        if !SubstantialFiles::detect(path) {
             let problem = "it does not have the folders runs, schedules and leases".to_owned();
             return Err(Error::Unfit { place: path.display().to_string(), problem });
         }
-        Ok(Files { root: path.to_owned(), zone })
+        Ok(SubstantialFiles { root: path.to_owned(), zone })
     }
 
     /// The folder.
@@ -80,7 +81,7 @@ impl Files {
     }
 
     /// The zone of its times.
-    pub fn zone(&self) -> &Zone {
+    pub fn zone(&self) -> &WorkerZone {
         &self.zone
     }
 
@@ -106,7 +107,7 @@ impl Files {
 
     fn list(&self, path: &[&str], after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
         let mut listing = Listing::default();
-        let mut first = First::new(after, limit);
+        let mut first = FirstNames::new(after, limit);
         if let Some(folder) = self.folder()?.descend(path)? {
             let odd = folder.names(|name, may_be_folder| {
                 if may_be_folder {
@@ -125,9 +126,9 @@ impl Files {
     ///
     /// # Errors
     /// As the file system says.
-    pub fn runs(&self, workflow: Option<&str>, after: Option<&str>, limit: usize) -> Result<Listing<Listed>, Error> {
+    pub fn runs(&self, workflow: Option<&str>, after: Option<&str>, limit: usize) -> Result<Listing<ListedRun>, Error> {
         let mut listing = Listing::default();
-        let mut first = First::new(after, limit);
+        let mut first = FirstNames::new(after, limit);
         let root = self.folder()?;
         let warnings = &mut listing.warnings;
         let is_wanted = |run: &str| workflow.is_none_or(|workflow| workflow_of(run) == workflow);
@@ -166,8 +167,8 @@ impl Files {
     ///
     /// # Errors
     /// As the file system says of the folders that all runs share; [`Error::Invalid`] for what can be no run.
-    pub fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
-        let mut found: Vec<Found> = runs.iter().map(|_| Found::default()).collect();
+    pub fn read(&self, runs: &[&str]) -> Result<Vec<StoredRun>, Error> {
+        let mut found: Vec<StoredRun> = runs.iter().map(|_| StoredRun::default()).collect();
         self.read_each(runs, |at, one| found[at] = one)?;
         Ok(found)
     }
@@ -176,8 +177,8 @@ impl Files {
     /// The schedules of all are looked through once, or twice.
     ///
     /// # Errors
-    /// As [`Files::read`].
-    pub fn read_each(&self, runs: &[&str], mut each: impl FnMut(usize, Found)) -> Result<(), Error> {
+    /// As [`SubstantialFiles::read`].
+    pub fn read_each(&self, runs: &[&str], mut each: impl FnMut(usize, StoredRun)) -> Result<(), Error> {
         // A worker that moves a run from one schedule to the next can do so behind and in front of who looks.
         let mut again: Vec<usize> = Vec::new();
         self.read_once(runs, |at, found| match found.schedules_count == 0 && goes_on(&found) {
@@ -192,7 +193,7 @@ impl Files {
         self.read_once(&names, |at, found| each(again[at], found))
     }
 
-    fn read_once(&self, runs: &[&str], mut each: impl FnMut(usize, Found)) -> Result<(), Error> {
+    fn read_once(&self, runs: &[&str], mut each: impl FnMut(usize, StoredRun)) -> Result<(), Error> {
         let root = self.folder()?;
         let mut found = Vec::with_capacity(runs.len());
         let mut pauses_left = PAUSES_MAX;
@@ -200,18 +201,22 @@ impl Files {
             if !is_name(run) {
                 return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
             }
-            found.push(Found { run: (*run).to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() });
+            found.push(StoredRun {
+                run: (*run).to_owned(),
+                workflow: workflow_of(run).to_owned(),
+                ..StoredRun::default()
+            });
         }
         self.read_schedules(&root, &mut found, &mut pauses_left)?;
         self.read_links(&root, &mut found)?;
         let leases = root.child("leases").ok().flatten();
-        let mut torn: Vec<(usize, Found)> = Vec::new();
+        let mut torn: Vec<(usize, StoredRun)> = Vec::new();
         for (at, mut one) in found.into_iter().enumerate() {
             let run = one.run.clone();
             read_run(&root, &run, &mut one, &mut pauses_left);
             one.lease = leases.as_ref().and_then(|leases| lease(leases, &run));
             one.schedules.sort_by_key(|schedule| schedule.at);
-            one.schedules.truncate(SCHEDULES_MAX);
+            one.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
             if is_torn(&one) {
                 one.reading = None;
                 torn.push((at, one));
@@ -223,7 +228,7 @@ impl Files {
         Ok(())
     }
 
-    fn read_schedules(&self, root: &Folder, found: &mut [Found], pauses_left: &mut u32) -> Result<(), Error> {
+    fn read_schedules(&self, root: &Folder, found: &mut [StoredRun], pauses_left: &mut u32) -> Result<(), Error> {
         let Some(queues) = root.child("schedules")? else { return Ok(()) };
         let places: HashMap<String, usize> = found.iter().enumerate().map(|(at, one)| (one.run.clone(), at)).collect();
         let mut warnings = Vec::new();
@@ -247,7 +252,7 @@ impl Files {
     }
 
     /// Which workflow links to each of the runs.
-    fn read_links(&self, root: &Folder, found: &mut [Found]) -> Result<(), Error> {
+    fn read_links(&self, root: &Folder, found: &mut [StoredRun]) -> Result<(), Error> {
         let Some(links) = root.descend(&["links", "runs"])? else { return Ok(()) };
         // Nearly always it is the one that the run is called after.
         let mut left = Vec::new();
@@ -278,7 +283,7 @@ impl Files {
     ///
     /// # Errors
     /// [`Error::Invalid`] for what can be no run, and as the file system says.
-    pub fn reading(&self, run: &str) -> Result<Option<Reading>, Error> {
+    pub fn reading(&self, run: &str) -> Result<Option<SubstantialReading>, Error> {
         if !is_name(run) {
             return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
         }
@@ -370,7 +375,7 @@ fn remove_empty(queue: &Folder, run: &str, at: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_run(root: &Folder, run: &str, found: &mut Found, pauses_left: &mut u32) {
+fn read_run(root: &Folder, run: &str, found: &mut StoredRun, pauses_left: &mut u32) {
     let folder = match root.descend(&["runs", run]) {
         Ok(Some(folder)) => folder,
         Ok(None) => return,
@@ -387,23 +392,23 @@ fn read_run(root: &Folder, run: &str, found: &mut Found, pauses_left: &mut u32) 
     }
 }
 
-fn leave_unread(found: &mut Found, error: Error) {
+fn leave_unread(found: &mut StoredRun, error: Error) {
     warn(&mut found.warnings, error.to_string());
     found.unread = Some(Arc::new(error));
 }
 
 /// What cannot be read of a history, if anything.
-fn misread(found: &Found) -> Option<&Misread> {
+fn misread(found: &StoredRun) -> Option<&Misread> {
     found.reading.as_ref()?.misread.as_ref()
 }
 
-fn is_torn(found: &Found) -> bool {
+fn is_torn(found: &StoredRun) -> bool {
     misread(found).is_some_and(|misread| misread.torn)
 }
 
 /// Reads histories that end too early again, all after one pause: a worker may be about to finish one, but those that stay so
 /// must not be waited for one by one.
-fn read_torn_again(root: &Folder, mut torn: Vec<(usize, Found)>, mut each: impl FnMut(usize, Found)) {
+fn read_torn_again(root: &Folder, mut torn: Vec<(usize, StoredRun)>, mut each: impl FnMut(usize, StoredRun)) {
     for attempt in 2..=TRIES {
         if torn.is_empty() {
             return;
@@ -426,7 +431,7 @@ fn read_torn_again(root: &Folder, mut torn: Vec<(usize, Found)>, mut each: impl 
 }
 
 /// Warns of what cannot be read of a history.
-fn tell_misread(root: &Folder, mut found: Found) -> Found {
+fn tell_misread(root: &Folder, mut found: StoredRun) -> StoredRun {
     if let Some(misread) = misread(&found) {
         let more = if misread.torn { ": it is half written, and stays so" } else { "" };
         let place = root.path_of("runs").join(&found.run).join("events");
@@ -436,11 +441,11 @@ fn tell_misread(root: &Folder, mut found: Found) -> Found {
     found
 }
 
-fn read_events_once(folder: &Folder) -> Result<Option<Reading>, Error> {
-    Ok(folder.read("events", RECORDS_BYTES_MAX)?.map(|held| Reading::parse(&held)))
+fn read_events_once(folder: &Folder) -> Result<Option<SubstantialReading>, Error> {
+    Ok(folder.read("events", SUBSTANTIAL_HISTORY_BYTES_MAX)?.map(|held| SubstantialReading::parse(&held)))
 }
 
-fn read_events(folder: &Folder) -> Result<Option<Reading>, Error> {
+fn read_events(folder: &Folder) -> Result<Option<SubstantialReading>, Error> {
     let mut tries = 0;
     loop {
         let Some(reading) = read_events_once(folder)? else { return Ok(None) };
@@ -453,7 +458,7 @@ fn read_events(folder: &Folder) -> Result<Option<Reading>, Error> {
 }
 
 /// Reads the logs that were written last: schedules run ahead of the clock, so their names do not say which these are.
-fn read_logs(logs: &Folder, found: &mut Found, pauses_left: &mut u32) {
+fn read_logs(logs: &Folder, found: &mut StoredRun, pauses_left: &mut u32) {
     let mut latest: Vec<(Timestamp, Timestamp)> = Vec::new();
     let mut count = 0;
     let listed = logs.names(|name, _| {
@@ -473,14 +478,14 @@ fn read_logs(logs: &Folder, found: &mut Found, pauses_left: &mut u32) {
     found.replays_count = count;
     for (_, schedule) in latest {
         let name = naive_text(schedule);
-        let notes = match settled(logs, &name, pauses_left, metadata::parse) {
+        let notes = match settled(logs, &name, pauses_left, replay_log::parse) {
             Ok(notes) => notes,
             Err(what) => {
                 warn(&mut found.warnings, format!("{}: {what}", logs.path_of(&name).display()));
                 None
             }
         };
-        found.replays.push(Replayed { schedule, notes });
+        found.replays.push(ReplayLog { schedule, notes });
     }
     found.replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
 }
@@ -512,7 +517,7 @@ fn settled<T>(
     }
 }
 
-fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found, pauses_left: &mut u32) {
+fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut StoredRun, pauses_left: &mut u32) {
     let read = |bytes: &[u8]| match bytes {
         [] => Ok(None),
         bytes => read_event(bytes).map(Some).map_err(|misread| misread.to_string()),
@@ -526,22 +531,22 @@ fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Found,
         }
     };
     found.schedules_count += 1;
-    found.schedules.push(Schedule { queue: queue.to_owned(), at, event });
-    if found.schedules.len() >= 4 * SCHEDULES_MAX {
+    found.schedules.push(RunSchedule { queue: queue.to_owned(), at, event });
+    if found.schedules.len() >= 4 * SUBSTANTIAL_SCHEDULES_MAX {
         found.schedules.sort_by_key(|schedule| schedule.at);
-        found.schedules.truncate(SCHEDULES_MAX);
+        found.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
     }
 }
 
 /// Whether a run began and has not ended.
-fn goes_on(found: &Found) -> bool {
+fn goes_on(found: &StoredRun) -> bool {
     let events = found.reading.iter().flat_map(|reading| &reading.records.events);
-    let last = events.rev().find(|event| matches!(event.body, Some(Body::Start(_) | Body::Stop(_))));
-    last.is_some_and(|event| matches!(event.body, Some(Body::Start(_))))
+    let last = events.rev().find(|event| matches!(event.body, Some(EventBody::Start(_) | EventBody::Stop(_))));
+    last.is_some_and(|event| matches!(event.body, Some(EventBody::Start(_))))
 }
 
 /// The hold on a run, by when its file was written.
-fn lease(leases: &Folder, run: &str) -> Option<Lease> {
+fn lease(leases: &Folder, run: &str) -> Option<SubstantialLease> {
     let since = leases.modified(run)?;
-    Some(Lease { since, until: since.offset_micros(LEASE_US) })
+    Some(SubstantialLease { since, until: since.offset_micros(LEASE_US) })
 }

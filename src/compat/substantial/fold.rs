@@ -3,22 +3,25 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::records::{Body, Compensation, Event, Payload, Records, Save, Send, Sleep, Stop};
+use super::records::{
+    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialRecords, SubstantialSave,
+    SubstantialSend, SubstantialSleep, SubstantialStop,
+};
 use crate::text::quote;
 use crate::time::Timestamp;
 
 /// Most problems that are kept; the others are counted.
-pub const PROBLEMS_MAX: usize = 64;
+pub const SUBSTANTIAL_PROBLEMS_MAX: usize = 64;
 
 /// What a history amounts to.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub struct SubstantialHistory {
     /// How many events there were.
     pub events: usize,
     /// From `start` to `stop` each. The package's own client begins but one.
-    pub lives: Vec<Life>,
-    /// What should not be, at most [`PROBLEMS_MAX`].
-    pub problems: Vec<Odd>,
+    pub lives: Vec<SubstantialLife>,
+    /// What should not be, at most [`SUBSTANTIAL_PROBLEMS_MAX`].
+    pub problems: Vec<SubstantialProblem>,
     /// How many such things there were.
     pub problems_count: u64,
     /// Whether one of them stops every worker: the package refuses such a history, or fails at it each time.
@@ -27,7 +30,7 @@ pub struct History {
 
 /// Something in a history that should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Odd {
+pub struct SubstantialProblem {
     /// The event, from 0.
     pub event: usize,
     /// Whether no worker can go on from there.
@@ -37,7 +40,7 @@ pub struct Odd {
 }
 
 /// With the number of the event, from 1.
-impl fmt::Display for Odd {
+impl fmt::Display for SubstantialProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "event {}: {}", self.event + 1, self.what)
     }
@@ -45,23 +48,23 @@ impl fmt::Display for Odd {
 
 /// A run from its start to its end.
 #[derive(Clone, Debug, Default)]
-pub struct Life {
+pub struct SubstantialLife {
     /// The event that began it, from 0.
     pub event: usize,
     /// When it was asked for, naive.
     pub started_at: Option<Timestamp>,
     /// The arguments by name.
-    pub kwargs: Payload,
+    pub kwargs: SubstantialPayload,
     /// The steps, in the order in which they first appear.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SaveStep>,
     /// The sleeps.
-    pub sleeps: Vec<Pause>,
+    pub sleeps: Vec<SleepStep>,
     /// The messages.
-    pub sent: Vec<Sent>,
+    pub sent: Vec<ReceivedMessage>,
     /// The compensations that were run.
-    pub compensations: Vec<Undone>,
+    pub compensations: Vec<CompensationStep>,
     /// Its end; none if it goes on.
-    pub end: Option<End>,
+    pub end: Option<SubstantialEnd>,
     /// Whether it has a start: events in front of the first one belong to a life without.
     is_started: bool,
     /// Where a step stands in `steps`, by its id.
@@ -72,18 +75,18 @@ pub struct Life {
 
 /// A step: one call of `save`.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct SaveStep {
     /// Which call of the workflow, from 1.
     pub id: u32,
     /// The attempts that were recorded. The last, if it failed for good, is not: the run ends instead.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<SaveAttempt>,
     /// Where it stands.
-    pub state: StepState,
+    pub state: SaveState,
 }
 
 /// An attempt at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct SaveAttempt {
     /// The event, from 0.
     pub event: usize,
     /// What the event says: -1 done, else the number of the attempt that comes next.
@@ -92,16 +95,16 @@ pub struct Attempt {
 
 /// Where a step stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum StepState {
+pub enum SaveState {
     /// It is done, and gave this.
-    Done(Payload),
+    Done(SubstantialPayload),
     /// It failed, and is to be tried again; the number of the attempt that comes next.
     Retrying(i32),
 }
 
 /// A sleep; its times are in UTC.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pause {
+pub struct SleepStep {
     /// The event, from 0.
     pub event: usize,
     /// Which call of the workflow, from 1.
@@ -114,7 +117,7 @@ pub struct Pause {
 
 /// A message that came.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
+pub struct ReceivedMessage {
     /// The event, from 0.
     pub event: usize,
     /// When it was sent, naive.
@@ -122,34 +125,34 @@ pub struct Sent {
     /// Its name.
     pub name: Box<str>,
     /// What it says.
-    pub value: Payload,
+    pub value: SubstantialPayload,
     /// Which of that name it is, from 1. A workflow sees the first alone.
     pub nth: u32,
 }
 
 /// A compensation that was run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Undone {
+pub struct CompensationStep {
     /// The event, from 0.
     pub event: usize,
     /// What was run, and why.
-    pub what: Compensation,
+    pub what: SubstantialCompensation,
 }
 
 /// The end of a life.
 #[derive(Clone, Debug, PartialEq)]
-pub struct End {
+pub struct SubstantialEnd {
     /// The event, from 0.
     pub event: usize,
     /// When, naive; the package does not say.
     pub at: Option<Timestamp>,
     /// How.
-    pub how: Stop,
+    pub how: SubstantialStop,
 }
 
 /// What one event changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum SubstantialChange {
     /// A life begins; which, from 1.
     Starts(usize),
     /// A step is done, at this attempt.
@@ -190,83 +193,85 @@ pub enum Effect {
     Nothing,
 }
 
-impl fmt::Display for Effect {
+impl fmt::Display for SubstantialChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Effect::Starts(1) => f.write_str("the run starts"),
-            Effect::Starts(life) => write!(f, "the run starts anew, in its life {life}"),
-            Effect::StepDone { id, attempt: 1 } => write!(f, "step {id} is done"),
-            Effect::StepDone { id, attempt } => write!(f, "step {id} is done at attempt {attempt}"),
-            Effect::StepFails { id, next } => write!(f, "step {id} fails; attempt {next} is next"),
-            Effect::Sleeps { id, until: Some(until) } => write!(f, "sleep {id} lasts until {until}"),
-            Effect::Sleeps { id, until: None } => write!(f, "sleep {id} has no end"),
-            Effect::Arrives { name, nth: 1 } => write!(f, "message {} comes", quote(name)),
-            Effect::Arrives { name, .. } => write!(f, "message {} comes again, which no workflow sees", quote(name)),
-            Effect::Compensates(save) => write!(f, "a compensation runs, because step {save} failed"),
-            Effect::Completes => f.write_str("the run completes"),
-            Effect::Fails => f.write_str("the run fails"),
-            Effect::Nothing => f.write_str("nothing that is known"),
+            SubstantialChange::Starts(1) => f.write_str("the run starts"),
+            SubstantialChange::Starts(life) => write!(f, "the run starts anew, in its life {life}"),
+            SubstantialChange::StepDone { id, attempt: 1 } => write!(f, "step {id} is done"),
+            SubstantialChange::StepDone { id, attempt } => write!(f, "step {id} is done at attempt {attempt}"),
+            SubstantialChange::StepFails { id, next } => write!(f, "step {id} fails; attempt {next} is next"),
+            SubstantialChange::Sleeps { id, until: Some(until) } => write!(f, "sleep {id} lasts until {until}"),
+            SubstantialChange::Sleeps { id, until: None } => write!(f, "sleep {id} has no end"),
+            SubstantialChange::Arrives { name, nth: 1 } => write!(f, "message {} comes", quote(name)),
+            SubstantialChange::Arrives { name, .. } => {
+                write!(f, "message {} comes again, which no workflow sees", quote(name))
+            }
+            SubstantialChange::Compensates(save) => write!(f, "a compensation runs, because step {save} failed"),
+            SubstantialChange::Completes => f.write_str("the run completes"),
+            SubstantialChange::Fails => f.write_str("the run fails"),
+            SubstantialChange::Nothing => f.write_str("nothing that is known"),
         }
     }
 }
 
-/// Folds events into a [`History`], one at a time.
+/// Folds events into a [`SubstantialHistory`], one at a time.
 #[derive(Clone, Debug, Default)]
-pub struct Fold {
-    history: History,
+pub struct SubstantialFold {
+    history: SubstantialHistory,
 }
 
 /// Folds all events.
-pub fn fold(records: &Records) -> History {
-    let mut fold = Fold::default();
-    records.events.iter().for_each(|event| drop(fold.event(event)));
-    fold.into_history()
+pub fn fold_records(records: &SubstantialRecords) -> SubstantialHistory {
+    let mut fold_records = SubstantialFold::default();
+    records.events.iter().for_each(|event| drop(fold_records.event(event)));
+    fold_records.into_history()
 }
 
-impl Fold {
+impl SubstantialFold {
     /// What it amounts to so far.
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &SubstantialHistory {
         &self.history
     }
 
     /// What it amounts to.
-    pub fn into_history(self) -> History {
+    pub fn into_history(self) -> SubstantialHistory {
         self.history
     }
 
     /// Takes the next event. What is wrong with it is added to the problems.
-    pub fn event(&mut self, event: &Event) -> Effect {
+    pub fn event(&mut self, event: &SubstantialEvent) -> SubstantialChange {
         let place = self.history.events;
         self.history.events += 1;
-        if place == 0 && !matches!(event.body, Some(Body::Start(_))) {
+        if place == 0 && !matches!(event.body, Some(EventBody::Start(_))) {
             self.odd(place, true, "the first event is not a start");
         }
         let undone = event.compensation.as_ref().map(|what| self.compensation(place, what));
         let effect = match &event.body {
-            Some(Body::Start(kwargs)) => Some(self.start(place, event.at, kwargs)),
-            Some(Body::Save(save)) => Some(self.save(place, save)),
-            Some(Body::Sleep(sleep)) => Some(self.sleep(place, sleep)),
-            Some(Body::Send(send)) => Some(self.send(place, event.at, send)),
-            Some(Body::Stop(stop)) => Some(self.stop(place, event.at, stop)),
+            Some(EventBody::Start(kwargs)) => Some(self.start(place, event.at, kwargs)),
+            Some(EventBody::Save(save)) => Some(self.save(place, save)),
+            Some(EventBody::Sleep(sleep)) => Some(self.sleep(place, sleep)),
+            Some(EventBody::Send(send)) => Some(self.send(place, event.at, send)),
+            Some(EventBody::Stop(stop)) => Some(self.stop(place, event.at, stop)),
             None => None,
         };
         if effect.is_none() && undone.is_none() {
             self.odd(place, false, "an event of a kind that is not known");
         }
-        effect.or(undone).unwrap_or(Effect::Nothing)
+        effect.or(undone).unwrap_or(SubstantialChange::Nothing)
     }
 
     fn odd(&mut self, event: usize, corrupt: bool, what: impl Into<String>) {
         let history = &mut self.history;
         history.corrupt |= corrupt;
         history.problems_count += 1;
-        if history.problems.len() < PROBLEMS_MAX {
-            history.problems.push(Odd { event, corrupt, what: what.into() });
+        if history.problems.len() < SUBSTANTIAL_PROBLEMS_MAX {
+            history.problems.push(SubstantialProblem { event, corrupt, what: what.into() });
         }
     }
 
     /// The life that an event belongs to. One behind an end, or in front of a start, is odd.
-    fn life(&mut self, place: usize, what: &str) -> &mut Life {
+    fn life(&mut self, place: usize, what: &str) -> &mut SubstantialLife {
         match self.history.lives.last() {
             Some(life) if life.end.is_some() => {
                 let end = life.end.as_ref().map_or(0, |end| end.event);
@@ -275,42 +280,48 @@ impl Fold {
             Some(_) => {}
             None => {
                 // An event of a run that never started: told of by the first event already.
-                self.history.lives.push(Life { event: place, ..Life::default() });
+                self.history.lives.push(SubstantialLife { event: place, ..SubstantialLife::default() });
             }
         }
         let last = self.history.lives.len().saturating_sub(1);
         &mut self.history.lives[last]
     }
 
-    fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &Payload) -> Effect {
+    fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &SubstantialPayload) -> SubstantialChange {
         if let Some(open) = self.history.lives.last().filter(|life| life.end.is_none() && life.is_started) {
             let open = open.event;
             self.odd(place, true, format!("a second start: the one of event {} has not stopped", open + 1));
         }
-        let life = Life { event: place, started_at: at, kwargs: kwargs.clone(), is_started: true, ..Life::default() };
+        let life = SubstantialLife {
+            event: place,
+            started_at: at,
+            kwargs: kwargs.clone(),
+            is_started: true,
+            ..SubstantialLife::default()
+        };
         self.history.lives.push(life);
-        Effect::Starts(self.history.lives.len())
+        SubstantialChange::Starts(self.history.lives.len())
     }
 
-    fn stop(&mut self, place: usize, at: Option<Timestamp>, stop: &Stop) -> Effect {
-        let unsaid = matches!(stop, Stop::Unsaid);
+    fn stop(&mut self, place: usize, at: Option<Timestamp>, stop: &SubstantialStop) -> SubstantialChange {
+        let unsaid = matches!(stop, SubstantialStop::Unsaid);
         let open = self.history.lives.last().is_some_and(|life| life.end.is_none());
         if open {
             if unsaid {
                 self.odd(place, false, "a stop that says neither `ok` nor `err`");
             }
-            self.life(place, "a stop").end = Some(End { event: place, at, how: stop.clone() });
+            self.life(place, "a stop").end = Some(SubstantialEnd { event: place, at, how: stop.clone() });
         } else {
             self.odd(place, true, "a stop without a start");
         }
         match stop {
-            Stop::Err(_) => Effect::Fails,
+            SubstantialStop::Err(_) => SubstantialChange::Fails,
             // The package takes what says neither for a result.
-            Stop::Ok(_) | Stop::Unsaid => Effect::Completes,
+            SubstantialStop::Ok(_) | SubstantialStop::Unsaid => SubstantialChange::Completes,
         }
     }
 
-    fn save(&mut self, place: usize, save: &Save) -> Effect {
+    fn save(&mut self, place: usize, save: &SubstantialSave) -> SubstantialChange {
         if save.counter < -1 || (0..=1).contains(&save.counter) {
             self.odd(place, false, format!("a step whose counter is {}", save.counter));
         }
@@ -320,17 +331,17 @@ impl Fold {
         let next = life.steps.len();
         let at = *life.places.entry(id).or_insert(next);
         if at == next {
-            life.steps.push(Step { id, attempts: Vec::new(), state: StepState::Retrying(1) });
+            life.steps.push(SaveStep { id, attempts: Vec::new(), state: SaveState::Retrying(1) });
         }
         let step = &mut life.steps[at];
-        let was_done = matches!(step.state, StepState::Done(_));
-        step.attempts.push(Attempt { event: place, counter: save.counter });
+        let was_done = matches!(step.state, SaveState::Done(_));
+        step.attempts.push(SaveAttempt { event: place, counter: save.counter });
         let attempt = step.attempts.len();
         // What was done first is what the workflow sees.
         if !was_done {
             step.state = match save.counter {
-                -1 => StepState::Done(save.value.clone()),
-                counter => StepState::Retrying(counter),
+                -1 => SaveState::Done(save.value.clone()),
+                counter => SaveState::Retrying(counter),
             };
         }
         if was_done {
@@ -339,12 +350,16 @@ impl Fold {
         if is_sleep {
             self.odd(place, false, format!("step {id} has the number of a sleep"));
         }
-        if save.counter == -1 { Effect::StepDone { id, attempt } } else { Effect::StepFails { id, next: save.counter } }
+        if save.counter == -1 {
+            SubstantialChange::StepDone { id, attempt }
+        } else {
+            SubstantialChange::StepFails { id, next: save.counter }
+        }
     }
 
-    fn sleep(&mut self, place: usize, sleep: &Sleep) -> Effect {
+    fn sleep(&mut self, place: usize, sleep: &SubstantialSleep) -> SubstantialChange {
         let life = self.life(place, "a sleep");
-        life.sleeps.push(Pause { event: place, id: sleep.id, start: sleep.start, end: sleep.end });
+        life.sleeps.push(SleepStep { event: place, id: sleep.id, start: sleep.start, end: sleep.end });
         let is_step = life.places.contains_key(&sleep.id);
         if is_step {
             self.odd(place, false, format!("sleep {} has the number of a step", sleep.id));
@@ -352,39 +367,39 @@ impl Fold {
         if sleep.end.is_none() {
             self.odd(place, false, format!("sleep {} has no end", sleep.id));
         }
-        Effect::Sleeps { id: sleep.id, until: sleep.end }
+        SubstantialChange::Sleeps { id: sleep.id, until: sleep.end }
     }
 
-    fn send(&mut self, place: usize, at: Option<Timestamp>, send: &Send) -> Effect {
+    fn send(&mut self, place: usize, at: Option<Timestamp>, send: &SubstantialSend) -> SubstantialChange {
         let life = self.life(place, "a message");
         let count = life.names.entry(send.name.clone()).or_insert(0);
         *count = count.saturating_add(1);
         let nth = *count;
-        life.sent.push(Sent { event: place, at, name: send.name.clone(), value: send.value.clone(), nth });
-        Effect::Arrives { name: send.name.clone(), nth }
+        life.sent.push(ReceivedMessage { event: place, at, name: send.name.clone(), value: send.value.clone(), nth });
+        SubstantialChange::Arrives { name: send.name.clone(), nth }
     }
 
-    fn compensation(&mut self, place: usize, what: &Compensation) -> Effect {
-        self.life(place, "a compensation").compensations.push(Undone { event: place, what: what.clone() });
-        Effect::Compensates(what.save)
+    fn compensation(&mut self, place: usize, what: &SubstantialCompensation) -> SubstantialChange {
+        self.life(place, "a compensation").compensations.push(CompensationStep { event: place, what: what.clone() });
+        SubstantialChange::Compensates(what.save)
     }
 }
 
-impl History {
+impl SubstantialHistory {
     /// The last life.
-    pub fn life(&self) -> Option<&Life> {
+    pub fn life(&self) -> Option<&SubstantialLife> {
         self.lives.last()
     }
 
     /// The end that the package's client takes for the result: the first one.
-    pub fn first_end(&self) -> Option<&End> {
+    pub fn first_end(&self) -> Option<&SubstantialEnd> {
         self.lives.iter().find_map(|life| life.end.as_ref())
     }
 }
 
-impl Life {
+impl SubstantialLife {
     /// The step with this id.
-    pub fn step(&self, id: u32) -> Option<&Step> {
+    pub fn step(&self, id: u32) -> Option<&SaveStep> {
         self.places.get(&id).map(|at| &self.steps[*at])
     }
 }

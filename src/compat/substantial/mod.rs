@@ -1,52 +1,56 @@
 //! Workflows of the Python package `substantial` 0.1.0, on files and on Redis.
 //!
-//! [`Reading`] reads a history, [`History`] folds it, [`Standing`] says where the run stands, given what lies around the
-//! history: schedules, the logs of replays, the lease. [`Files`] and `Redis` find all of that; [`Client`] starts runs and sends
-//! messages, writing what the package's own client writes; [`Filter`] gives the answers of the package's filters.
+//! [`SubstantialReading`] reads a history, and [`SubstantialHistory`] is what it amounts to. [`SubstantialFiles`] and
+//! `SubstantialRedis` find all that lies in a store about a run, a [`StoredRun`]: beside its history the schedules, the logs of
+//! replays and the lease. From these, [`SubstantialStatus`] says where the run stands. [`SubstantialClient`] starts runs and sends
+//! messages, writing what the package's own client writes.
 //!
 //! The package writes the local time of its machine without saying so, and a `Z` behind it in JSON: such a time is *naive*
-//! here, and a [`Zone`] makes a point in time of it. Only the ends of sleeps are in UTC.
+//! here, and a [`WorkerZone`] makes a point in time of it. Only the ends of sleeps are in UTC.
 
-mod base;
-pub mod client;
-mod dir;
+mod base64;
+mod beneath;
+mod client;
 mod encode;
-pub mod files;
-pub mod filter;
+mod files;
 mod fold;
-mod found;
-mod metadata;
-mod python;
+mod listing;
+mod number;
 mod records;
 #[cfg(feature = "redis")]
-pub mod redis;
+mod redis;
 #[cfg(not(feature = "redis"))]
 #[path = "absent.rs"]
 mod redis;
-mod standing;
+mod replay_log;
+mod status;
+mod stored_run;
 mod zone;
 
-pub use client::{Client, Outcome, Planned, run_id};
-pub use files::Files;
-pub use filter::{Filter, FilterError, Subject};
+pub use client::{PlannedEvent, SubstantialClient, SubstantialOutcome};
+pub use files::SubstantialFiles;
 pub use fold::{
-    Attempt, Effect, End, Fold, History, Life, Odd, PROBLEMS_MAX, Pause, Sent, Step, StepState, Undone, fold,
+    CompensationStep, ReceivedMessage, SUBSTANTIAL_PROBLEMS_MAX, SaveAttempt, SaveState, SaveStep, SleepStep,
+    SubstantialChange, SubstantialEnd, SubstantialFold, SubstantialHistory, SubstantialLife, SubstantialProblem,
+    fold_records,
 };
-pub use found::{Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
-pub use metadata::Note;
+pub use listing::{ListedRun, Listing};
 pub use records::{
-    Body, Compensation, EVENTS_MAX, Event, Misread, Payload, RECORDS_BYTES_MAX, Reading, Records, Save, Send, Sleep,
-    Stop, UNKNOWN_MAX, Unknown, read_event,
+    EventBody, Misread, SUBSTANTIAL_EVENTS_MAX, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialCompensation,
+    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialRecords, SubstantialSave, SubstantialSend,
+    SubstantialSleep, SubstantialStop, UNKNOWN_FIELDS_MAX, UnknownFields, read_event,
 };
-pub use redis::Redis;
-pub use standing::{Standing, WaitingFor, likely_messages};
-pub use zone::Zone;
+pub use redis::SubstantialRedis;
+pub use replay_log::ReplayNote;
+pub use status::{SubstantialStatus, SubstantialWait, likely_messages};
+pub use stored_run::{ReplayLog, RunSchedule, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease};
+pub use zone::WorkerZone;
 
 /// How long a worker's hold on a run lasts, in microseconds.
 pub(crate) const LEASE_US: i64 = 10_000_000;
 
 /// The queue of runs that were started without naming one.
-pub const QUEUE: &str = "default";
+pub const SUBSTANTIAL_QUEUE: &str = "default";
 
 /// The workflow of a run by its id, as far as the id tells: a run is called `<workflow>-<uuid>`.
 pub fn workflow_of(run: &str) -> &str {

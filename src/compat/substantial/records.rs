@@ -3,29 +3,29 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::base;
+use super::base64;
 use crate::json::{self, Raw, SyntaxError};
 use crate::text::quote;
 use crate::time::Timestamp;
 use crate::workflow::Json;
 
 /// Largest history that is read, in bytes.
-pub const RECORDS_BYTES_MAX: usize = 64 << 20;
+pub const SUBSTANTIAL_HISTORY_BYTES_MAX: usize = 64 << 20;
 
 /// Most events of a history that are read.
-pub const EVENTS_MAX: usize = 200_000;
+pub const SUBSTANTIAL_EVENTS_MAX: usize = 200_000;
 
 /// Most unknown fields that one message keeps; what is more is left out.
-pub const UNKNOWN_MAX: usize = 32;
+pub const UNKNOWN_FIELDS_MAX: usize = 32;
 
 /// Fields that this version does not know: each with its JSON.
-pub type Unknown = Vec<(Box<str>, Box<str>)>;
+pub type UnknownFields = Vec<(Box<str>, Box<str>)>;
 
 /// A history, or what of it could be read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct SubstantialReading {
     /// All of it; with a problem, all in front of that.
-    pub records: Records,
+    pub records: SubstantialRecords,
     /// The first place that cannot be read.
     pub misread: Option<Misread>,
 }
@@ -55,57 +55,57 @@ impl fmt::Display for Misread {
 
 /// The message `Records`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Records {
+pub struct SubstantialRecords {
     /// The run that it says it is of.
     pub run: Option<Box<str>>,
     /// The events, in order.
-    pub events: Vec<Event>,
+    pub events: Vec<SubstantialEvent>,
     /// What else it holds.
-    pub unknown: Unknown,
+    pub unknown: UnknownFields,
 }
 
 /// The message `Event`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Event {
+pub struct SubstantialEvent {
     /// When it was made, as naive as it was written. Only starts and messages have one.
     pub at: Option<Timestamp>,
     /// What happened.
-    pub body: Option<Body>,
+    pub body: Option<EventBody>,
     /// A compensation that was run. It stands beside the other kinds of events.
-    pub compensation: Option<Compensation>,
+    pub compensation: Option<SubstantialCompensation>,
     /// What else it holds.
-    pub unknown: Unknown,
+    pub unknown: UnknownFields,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum EventBody {
     /// The run was asked to start, with these arguments by name.
-    Start(Payload),
+    Start(SubstantialPayload),
     /// A step.
-    Save(Save),
+    Save(SubstantialSave),
     /// A sleep.
-    Sleep(Sleep),
+    Sleep(SubstantialSleep),
     /// A message came.
-    Send(Send),
+    Send(SubstantialSend),
     /// The run ended.
-    Stop(Stop),
+    Stop(SubstantialStop),
 }
 
 /// A step, done or to be tried again.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Save {
+pub struct SubstantialSave {
     /// Which call of the workflow, from 1.
     pub id: u32,
     /// What it gave.
-    pub value: Payload,
+    pub value: SubstantialPayload,
     /// -1 if it is done; else the number of the attempt that comes next.
     pub counter: i32,
 }
 
 /// A sleep; its times are in UTC.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sleep {
+pub struct SubstantialSleep {
     /// Which call of the workflow, from 1.
     pub id: u32,
     /// Since when.
@@ -116,70 +116,70 @@ pub struct Sleep {
 
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Send {
+pub struct SubstantialSend {
     /// Its name.
     pub name: Box<str>,
     /// What it says.
-    pub value: Payload,
+    pub value: SubstantialPayload,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Stop {
+pub enum SubstantialStop {
     /// With a result.
-    Ok(Payload),
+    Ok(SubstantialPayload),
     /// With an error: a text, `Type: message`.
-    Err(Payload),
+    Err(SubstantialPayload),
     /// It says neither.
     Unsaid,
 }
 
 /// A compensation that was run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Compensation {
+pub struct SubstantialCompensation {
     /// The step that failed.
     pub save: u32,
     /// With what.
     pub error: Box<str>,
     /// What the compensation gave.
-    pub result: Payload,
+    pub result: SubstantialPayload,
 }
 
 /// A value within an event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Payload {
+pub enum SubstantialPayload {
     /// JSON.
     Json(Json<'static>),
     /// Bytes that are not JSON, or JSON that is nested too deeply.
     Bytes(Box<[u8]>),
 }
 
-impl Default for Payload {
+impl Default for SubstantialPayload {
     fn default() -> Self {
-        Payload::Bytes(Box::default())
+        SubstantialPayload::Bytes(Box::default())
     }
 }
 
-impl Payload {
+impl SubstantialPayload {
     fn of_bytes(bytes: Vec<u8>) -> Self {
         match std::str::from_utf8(&bytes).ok().and_then(|text| Json::parse(text).ok()) {
-            Some(json) => Payload::Json(json),
-            None => Payload::Bytes(bytes.into_boxed_slice()),
+            Some(json) => SubstantialPayload::Json(json),
+            None => SubstantialPayload::Bytes(bytes.into_boxed_slice()),
         }
     }
 
     fn of_value(value: Raw<'_>) -> Self {
         match Json::parse(&json::standard(value)) {
-            Ok(json) => Payload::Json(json),
-            Err(_) => Payload::Bytes(value.text().as_bytes().into()),
+            Ok(json) => SubstantialPayload::Json(json),
+            Err(_) => SubstantialPayload::Bytes(value.text().as_bytes().into()),
         }
     }
 
     /// The value, if it is JSON.
     pub fn json(&self) -> Option<&Json<'static>> {
         match self {
-            Payload::Json(json) => Some(json),
-            Payload::Bytes(_) => None,
+            SubstantialPayload::Json(json) => Some(json),
+            SubstantialPayload::Bytes(_) => None,
         }
     }
 
@@ -250,10 +250,10 @@ impl<'a> Text<'a> {
         value.as_str().map(Into::into).ok_or_else(|| self.wrong(value.text(), format!("{what} is not a text")))
     }
 
-    fn bytes(self, value: Raw<'a>, what: &str) -> Part<Payload> {
+    fn bytes(self, value: Raw<'a>, what: &str) -> Part<SubstantialPayload> {
         let text = value.as_str().ok_or_else(|| self.wrong(value.text(), format!("{what} is not a text")))?;
-        let bytes = base::decode(&text).ok_or_else(|| self.wrong(value.text(), format!("{what} is not base64")))?;
-        Ok(Payload::of_bytes(bytes))
+        let bytes = base64::decode(&text).ok_or_else(|| self.wrong(value.text(), format!("{what} is not base64")))?;
+        Ok(SubstantialPayload::of_bytes(bytes))
     }
 
     fn time(self, value: Raw<'a>, what: &str) -> Part<Timestamp> {
@@ -276,13 +276,13 @@ fn whole(text: &str) -> Option<i64> {
     Some(float as i64)
 }
 
-fn keep(unknown: &mut Unknown, key: &str, value: Raw<'_>) {
-    if unknown.len() < UNKNOWN_MAX {
+fn keep(unknown: &mut UnknownFields, key: &str, value: Raw<'_>) {
+    if unknown.len() < UNKNOWN_FIELDS_MAX {
         unknown.push((key.into(), value.text().into()));
     }
 }
 
-impl Reading {
+impl SubstantialReading {
     /// Reads the JSON of a history: what of it can be read, and the first place that cannot.
     ///
     /// ```
@@ -292,11 +292,11 @@ impl Reading {
     /// assert!(matches!(&reading.records.events[0].body, Some(Body::Send(send)) if &*send.name == "by"));
     /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
-    pub fn parse(bytes: &[u8]) -> Reading {
-        let mut reading = Reading::default();
-        if bytes.len() > RECORDS_BYTES_MAX {
-            let what = format!("it is larger than {} MiB", RECORDS_BYTES_MAX >> 20);
-            reading.misread = Some(Misread { event: None, byte: RECORDS_BYTES_MAX, what, torn: false });
+    pub fn parse(bytes: &[u8]) -> SubstantialReading {
+        let mut reading = SubstantialReading::default();
+        if bytes.len() > SUBSTANTIAL_HISTORY_BYTES_MAX {
+            let what = format!("it is larger than {} MiB", SUBSTANTIAL_HISTORY_BYTES_MAX >> 20);
+            reading.misread = Some(Misread { event: None, byte: SUBSTANTIAL_HISTORY_BYTES_MAX, what, torn: false });
             return reading;
         }
         let (text, end) = match std::str::from_utf8(bytes) {
@@ -324,11 +324,11 @@ impl Reading {
 ///
 /// # Errors
 /// The first place that cannot be read.
-pub fn read_event(bytes: &[u8]) -> Result<Event, Misread> {
+pub fn read_event(bytes: &[u8]) -> Result<SubstantialEvent, Misread> {
     let misread = |wrong: Wrong| Misread { event: None, byte: wrong.byte, what: wrong.what, torn: wrong.torn };
     let at = |byte: usize, what: &str| Misread { event: None, byte, what: what.to_owned(), torn: false };
-    if bytes.len() > RECORDS_BYTES_MAX {
-        return Err(at(RECORDS_BYTES_MAX, "it is too large"));
+    if bytes.len() > SUBSTANTIAL_HISTORY_BYTES_MAX {
+        return Err(at(SUBSTANTIAL_HISTORY_BYTES_MAX, "it is too large"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| at(error.valid_up_to(), "it is not UTF-8"))?;
     let text = Text(text);
@@ -339,7 +339,7 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, Misread> {
     event(text, value).map_err(misread)
 }
 
-fn read_records(text: Text<'_>, records: &mut Records) -> Result<(), (Option<usize>, Wrong)> {
+fn read_records(text: Text<'_>, records: &mut SubstantialRecords) -> Result<(), (Option<usize>, Wrong)> {
     let outside = |wrong: Wrong| (None, wrong);
     let mut at = text.space(0);
     text.expect(at, b"{", "it is not an object").map_err(outside)?;
@@ -382,7 +382,7 @@ fn end(text: Text<'_>, at: usize) -> Part<()> {
 }
 
 /// Reads the list that begins at `at`; returns the offset behind it and behind the white space there.
-fn read_events(text: Text<'_>, at: usize, events: &mut Vec<Event>) -> Result<usize, (Option<usize>, Wrong)> {
+fn read_events(text: Text<'_>, at: usize, events: &mut Vec<SubstantialEvent>) -> Result<usize, (Option<usize>, Wrong)> {
     let mut at = text.space(at + 1);
     if text.0.as_bytes().get(at) == Some(&b']') {
         return Ok(text.space(at + 1));
@@ -390,8 +390,8 @@ fn read_events(text: Text<'_>, at: usize, events: &mut Vec<Event>) -> Result<usi
     loop {
         let here = |wrong: Wrong| (Some(events.len()), wrong);
         let (value, behind) = text.value(at).map_err(here)?;
-        if events.len() == EVENTS_MAX {
-            return Err(here(text.wrong(value.text(), format!("there are more than {EVENTS_MAX} events"))));
+        if events.len() == SUBSTANTIAL_EVENTS_MAX {
+            return Err(here(text.wrong(value.text(), format!("there are more than {SUBSTANTIAL_EVENTS_MAX} events"))));
         }
         let read = event(text, value).map_err(here)?;
         events.push(read);
@@ -404,8 +404,8 @@ fn read_events(text: Text<'_>, at: usize, events: &mut Vec<Event>) -> Result<usi
     }
 }
 
-fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Event> {
-    let mut event = Event::default();
+fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialEvent> {
+    let mut event = SubstantialEvent::default();
     // Of two equal keys the later one counts, as it does in Python; two kinds in one event are one too many.
     let mut kind: Option<Cow<'_, str>> = None;
     for (key, value) in text.members(value, "the event")? {
@@ -418,11 +418,11 @@ fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Event> {
                 event.compensation = Some(compensation(text, value)?);
                 continue;
             }
-            "start" => Body::Start(start(text, value)?),
-            "save" => Body::Save(save(text, value)?),
-            "sleep" => Body::Sleep(sleep(text, value)?),
-            "send" => Body::Send(send(text, value)?),
-            "stop" => Body::Stop(stop(text, value)?),
+            "start" => EventBody::Start(start(text, value)?),
+            "save" => EventBody::Save(save(text, value)?),
+            "sleep" => EventBody::Sleep(sleep(text, value)?),
+            "send" => EventBody::Send(send(text, value)?),
+            "stop" => EventBody::Stop(stop(text, value)?),
             other => {
                 keep(&mut event.unknown, other, value);
                 continue;
@@ -436,21 +436,21 @@ fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Event> {
     Ok(event)
 }
 
-fn start<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Payload> {
-    let mut kwargs = Payload::Json(Json::parse("{}").unwrap_or(Json::null()));
+fn start<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialPayload> {
+    let mut kwargs = SubstantialPayload::Json(Json::parse("{}").unwrap_or(Json::null()));
     for (key, value) in text.members(value, "`start`")? {
         if key == "kwargs" {
             if !value.text().starts_with('{') {
                 return Err(text.wrong(value.text(), "`kwargs` is not an object"));
             }
-            kwargs = Payload::of_value(value);
+            kwargs = SubstantialPayload::of_value(value);
         }
     }
     Ok(kwargs)
 }
 
-fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Save> {
-    let mut save = Save { id: 0, value: Payload::default(), counter: 0 };
+fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSave> {
+    let mut save = SubstantialSave { id: 0, value: SubstantialPayload::default(), counter: 0 };
     for (key, value) in text.members(value, "`save`")? {
         match &*key {
             "id" => save.id = text.integer(value, "`id`")?,
@@ -462,8 +462,8 @@ fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Save> {
     Ok(save)
 }
 
-fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Sleep> {
-    let mut sleep = Sleep { id: 0, start: None, end: None };
+fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSleep> {
+    let mut sleep = SubstantialSleep { id: 0, start: None, end: None };
     for (key, value) in text.members(value, "`sleep`")? {
         match &*key {
             "id" => sleep.id = text.integer(value, "`id`")?,
@@ -475,8 +475,8 @@ fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Sleep> {
     Ok(sleep)
 }
 
-fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Send> {
-    let mut send = Send { name: "".into(), value: Payload::default() };
+fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSend> {
+    let mut send = SubstantialSend { name: "".into(), value: SubstantialPayload::default() };
     for (key, value) in text.members(value, "`send`")? {
         match &*key {
             "name" => send.name = text.string(value, "`name`")?,
@@ -487,12 +487,14 @@ fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Send> {
     Ok(send)
 }
 
-fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Stop> {
-    let mut stop = Stop::Unsaid;
+fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialStop> {
+    let mut stop = SubstantialStop::Unsaid;
     for (key, value) in text.members(value, "`stop`")? {
         let said = match (&*key, &stop) {
-            ("ok", Stop::Unsaid | Stop::Ok(_)) => Stop::Ok(text.bytes(value, "`ok`")?),
-            ("err", Stop::Unsaid | Stop::Err(_)) => Stop::Err(text.bytes(value, "`err`")?),
+            ("ok", SubstantialStop::Unsaid | SubstantialStop::Ok(_)) => SubstantialStop::Ok(text.bytes(value, "`ok`")?),
+            ("err", SubstantialStop::Unsaid | SubstantialStop::Err(_)) => {
+                SubstantialStop::Err(text.bytes(value, "`err`")?)
+            }
             ("ok" | "err", _) => return Err(text.wrong(value.text(), "it is both `ok` and `err`")),
             _ => continue,
         };
@@ -501,8 +503,8 @@ fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Stop> {
     Ok(stop)
 }
 
-fn compensation<'a>(text: Text<'a>, value: Raw<'a>) -> Part<Compensation> {
-    let mut compensation = Compensation { save: 0, error: "".into(), result: Payload::default() };
+fn compensation<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialCompensation> {
+    let mut compensation = SubstantialCompensation { save: 0, error: "".into(), result: SubstantialPayload::default() };
     for (key, value) in text.members(value, "`compensation`")? {
         match &*key {
             "saveId" | "save_id" => compensation.save = text.integer(value, "`saveId`")?,

@@ -8,10 +8,11 @@ use std::fmt;
 
 use ::redis::{Cmd, Pipeline, RedisError, Value, cmd, pipe};
 
-use super::found::{First, Found, LOGS_MAX, Lease, Listed, Listing, Replayed, SCHEDULES_MAX, Schedule};
-use super::metadata::{self, Note};
-use super::records::{RECORDS_BYTES_MAX, Reading, read_event};
-use super::zone::{Zone, naive_text, parse_naive};
+use super::listing::{FirstNames, ListedRun, Listing};
+use super::records::{SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
+use super::replay_log::{self, ReplayNote};
+use super::stored_run::{LOGS_MAX, ReplayLog, RunSchedule, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease};
+use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, workflow_of};
 use crate::store::redis::{Link, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
@@ -27,7 +28,7 @@ const STEP: usize = 1_000;
 /// Most lists of links, and most queues, that are looked at.
 const SETS_MAX: usize = 10_000;
 
-/// Most steps in which [`Redis::detect`] looks for a key of the package.
+/// Most steps in which [`SubstantialRedis::detect`] looks for a key of the package.
 const DETECT_STEPS_MAX: usize = 1_000;
 
 /// Most characters of a key that a message repeats.
@@ -49,13 +50,13 @@ return 1
 "#;
 
 /// A store of the package in one database of a Redis.
-pub struct Redis {
+pub struct SubstantialRedis {
     link: Link,
     location: String,
-    zone: Zone,
+    zone: WorkerZone,
 }
 
-impl fmt::Debug for Redis {
+impl fmt::Debug for SubstantialRedis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Redis").field(&self.location).finish()
     }
@@ -117,17 +118,17 @@ struct Keys {
     queues: Vec<String>,
 }
 
-impl Redis {
+impl SubstantialRedis {
     /// The way to a store, which is not gone yet; it was written on machines in a zone.
     ///
     /// # Errors
     /// [`Error::Invalid`] for options that do not fit each other.
-    pub fn new(address: &RedisAddress, options: &RedisOptions, zone: Zone) -> Result<Redis, Error> {
-        Ok(Redis { link: Link::new(address, options)?, location: address.to_string(), zone })
+    pub fn new(address: &RedisAddress, options: &RedisOptions, zone: WorkerZone) -> Result<SubstantialRedis, Error> {
+        Ok(SubstantialRedis { link: Link::new(address, options)?, location: address.to_string(), zone })
     }
 
     /// The zone of its times.
-    pub fn zone(&self) -> &Zone {
+    pub fn zone(&self) -> &WorkerZone {
         &self.zone
     }
 
@@ -239,8 +240,8 @@ impl Redis {
         workflow: Option<&str>,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Listing<Listed>, Error> {
-        let mut first = First::new(after, limit);
+    ) -> Result<Listing<ListedRun>, Error> {
+        let mut first = FirstNames::new(after, limit);
         let mut keys = Keys::default();
         let is_wanted = |run: &str| workflow.is_none_or(|workflow| workflow_of(run) == workflow);
         self.each_key(|parts| match parts {
@@ -284,7 +285,7 @@ impl Redis {
     ///
     /// # Errors
     /// As the server says; [`Error::Invalid`] for what can be no run.
-    pub async fn read(&self, runs: &[&str]) -> Result<Vec<Found>, Error> {
+    pub async fn read(&self, runs: &[&str]) -> Result<Vec<StoredRun>, Error> {
         let queues = self.keys().await?.queues;
         let mut found = Vec::with_capacity(runs.len());
         for run in runs {
@@ -299,8 +300,9 @@ impl Redis {
         Ok(found)
     }
 
-    async fn read_run(&self, run: &str, queues: &[String]) -> Result<Found, Error> {
-        let mut found = Found { run: run.to_owned(), workflow: workflow_of(run).to_owned(), ..Found::default() };
+    async fn read_run(&self, run: &str, queues: &[String]) -> Result<StoredRun, Error> {
+        let mut found =
+            StoredRun { run: run.to_owned(), workflow: workflow_of(run).to_owned(), ..StoredRun::default() };
         let mut warnings = Vec::new();
         let replays = self.replays(run, &mut warnings).await;
         if let Some((replays, count)) = self.warn(&mut warnings, replays)? {
@@ -322,7 +324,7 @@ impl Redis {
             self.warn(&mut warnings, done)?;
         }
         found.schedules.sort_by_key(|schedule| schedule.at);
-        found.schedules.truncate(SCHEDULES_MAX);
+        found.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
         found.lease = self.warn(&mut warnings, self.lease(run).await)?.flatten();
         found.warnings = warnings;
         Ok(found)
@@ -349,13 +351,13 @@ impl Redis {
     ///
     /// # Errors
     /// [`Error::Invalid`] for what can be no run, and as the server says.
-    pub async fn reading(&self, run: &str) -> Result<Option<Reading>, Error> {
+    pub async fn reading(&self, run: &str) -> Result<Option<SubstantialReading>, Error> {
         check("run", run)?;
-        let held = self.string(&key(&["runs", run, "events"]), RECORDS_BYTES_MAX).await?;
-        Ok(held.map(|held| Reading::parse(&held)))
+        let held = self.string(&key(&["runs", run, "events"]), SUBSTANTIAL_HISTORY_BYTES_MAX).await?;
+        Ok(held.map(|held| SubstantialReading::parse(&held)))
     }
 
-    async fn replays(&self, run: &str, warnings: &mut Vec<String>) -> Result<(Vec<Replayed>, u64), Error> {
+    async fn replays(&self, run: &str, warnings: &mut Vec<String>) -> Result<(Vec<ReplayLog>, u64), Error> {
         let list = key(&["runs", run, "logs"]);
         let count = int(&self.ask(cmd("LLEN").arg(&list), &list).await?).ok_or_else(|| self.odd())?;
         let names = self.ask(cmd("LRANGE").arg(&list).arg(0).arg(LOGS_MAX - 1), &list).await?;
@@ -372,11 +374,11 @@ impl Redis {
         let mut replays = Vec::new();
         let held = self.strings(schedules.iter().map(|(name, _)| name.as_str()).collect()).await?;
         for ((name, schedule), held) in schedules.into_iter().zip(held) {
-            let notes: Result<Vec<Note>, Error> = held.and_then(|held| {
-                metadata::parse(&held)
+            let notes: Result<Vec<ReplayNote>, Error> = held.and_then(|held| {
+                replay_log::parse(&held)
                     .map_err(|what| Error::corrupt(format!("{} {}", self.location, shown(&name)), what))
             });
-            replays.push(Replayed { schedule, notes: self.warn(warnings, notes)? });
+            replays.push(ReplayLog { schedule, notes: self.warn(warnings, notes)? });
         }
         replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
         Ok((replays, count))
@@ -408,7 +410,7 @@ impl Redis {
         &self,
         run: &str,
         queue: &str,
-        found: &mut Found,
+        found: &mut StoredRun,
         warnings: &mut Vec<String>,
     ) -> Result<(), Error> {
         let set = key(&["schedules", queue]);
@@ -418,7 +420,7 @@ impl Redis {
         let count = self.ask(cmd("ZLEXCOUNT").arg(&set).arg(&low).arg(&high), &set).await?;
         found.schedules_count += int(&count).ok_or_else(|| self.odd())?;
         let mut command = cmd("ZRANGEBYLEX");
-        command.arg(&set).arg(low).arg(high).arg("LIMIT").arg(0).arg(SCHEDULES_MAX);
+        command.arg(&set).arg(low).arg(high).arg("LIMIT").arg(0).arg(SUBSTANTIAL_SCHEDULES_MAX);
         for member in texts(self.ask(&command, &set).await?).ok_or_else(|| self.odd())? {
             let at = parts(&member).and_then(|parts| parse_naive(parts.get(2)?));
             let Some(at) = at else {
@@ -427,13 +429,13 @@ impl Redis {
             };
             let event = self.planned(run, at).await;
             let event = self.warn(warnings, event)?.flatten();
-            found.schedules.push(Schedule { queue: queue.to_owned(), at, event });
+            found.schedules.push(RunSchedule { queue: queue.to_owned(), at, event });
         }
         Ok(())
     }
 
     /// The event that a schedule holds.
-    async fn planned(&self, run: &str, at: Timestamp) -> Result<Option<super::Event>, Error> {
+    async fn planned(&self, run: &str, at: Timestamp) -> Result<Option<super::SubstantialEvent>, Error> {
         let name = key(&[&naive_text(at), run]);
         let corrupt = |what: String| Error::corrupt(format!("{} {}", self.location, shown(&name)), what);
         match self.string(&name, SMALL_BYTES_MAX).await? {
@@ -443,13 +445,13 @@ impl Redis {
         }
     }
 
-    async fn lease(&self, run: &str) -> Result<Option<Lease>, Error> {
+    async fn lease(&self, run: &str) -> Result<Option<SubstantialLease>, Error> {
         let name = key(&["lease", run]);
         let Some(held) = self.string(&name, SMALL_BYTES_MAX).await? else { return Ok(None) };
         let until = std::str::from_utf8(&held).ok().and_then(parse_naive);
         let corrupt = || Error::corrupt(format!("{} {}", self.location, shown(&name)), "it is not a time");
         let until = self.zone.point(until.ok_or_else(corrupt)?);
-        Ok(Some(Lease { since: until.offset_micros(-LEASE_US), until }))
+        Ok(Some(SubstantialLease { since: until.offset_micros(-LEASE_US), until }))
     }
 
     /// Writes the link from a workflow to a run.
@@ -475,7 +477,7 @@ impl Redis {
 /// A point in time as Python's `datetime.timestamp()` gives it: seconds, to which a fraction is added as a float.
 fn score(at: Timestamp) -> String {
     let (seconds, us) = (at.micros().div_euclid(1_000_000), at.micros().rem_euclid(1_000_000));
-    super::python::float_repr(seconds as f64 + us as f64 / 1e6)
+    crate::compat::float::float_repr(seconds as f64 + us as f64 / 1e6)
 }
 
 impl Keys {

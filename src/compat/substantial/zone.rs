@@ -7,18 +7,18 @@ use crate::time::Timestamp;
 
 /// The zone of the machines on which the workflows run: how far its clocks are ahead of UTC.
 #[derive(Clone)]
-pub struct Zone(Arc<dyn Fn(Timestamp) -> i32 + Send + Sync>);
+pub struct WorkerZone(Arc<dyn Fn(Timestamp) -> i32 + Send + Sync>);
 
-impl Zone {
+impl WorkerZone {
     /// The zone in which clocks that show `naive` are `east(naive)` seconds ahead of UTC. What is more than a day counts as a
     /// day.
     pub fn new(east: impl Fn(Timestamp) -> i32 + Send + Sync + 'static) -> Self {
-        Zone(Arc::new(east))
+        WorkerZone(Arc::new(east))
     }
 
     /// UTC, which is what containers and servers mostly have.
     pub fn utc() -> Self {
-        Zone::new(|_| 0)
+        WorkerZone::new(|_| 0)
     }
 
     fn east_us(&self, naive: Timestamp) -> i64 {
@@ -38,13 +38,13 @@ impl Zone {
     }
 }
 
-impl Default for Zone {
+impl Default for WorkerZone {
     fn default() -> Self {
-        Zone::utc()
+        WorkerZone::utc()
     }
 }
 
-impl fmt::Debug for Zone {
+impl fmt::Debug for WorkerZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Zone")
     }
@@ -73,7 +73,9 @@ mod tests {
         let at = Timestamp::parse(b"2026-03-29T00:30:00Z").unwrap();
         // Clocks go from 02:00 to 03:00 in the night.
         let zone =
-            Zone::new(|naive| if naive < Timestamp::parse(b"2026-03-29T02:00:00Z").unwrap() { 3600 } else { 7200 });
+            WorkerZone::new(
+                |naive| if naive < Timestamp::parse(b"2026-03-29T02:00:00Z").unwrap() { 3600 } else { 7200 },
+            );
         for hours in 0..6 {
             let at = at.offset_micros(hours * 3_600_000_000);
             assert_eq!(zone.point(zone.naive(at)), at);

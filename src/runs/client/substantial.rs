@@ -1,7 +1,7 @@
 //! Stores of the package `substantial`, in which is written what its own client writes.
 
 use super::{ClientError, Delivery, OutgoingMessage, PAUSE, Receipt, RunClient, StartRequest};
-use crate::compat::substantial::{self as package, Found, QUEUE};
+use crate::compat::substantial::{self as package, SUBSTANTIAL_QUEUE, StoredRun};
 use crate::runs::substantial::look::has;
 
 /// What the package has no place for.
@@ -15,18 +15,18 @@ fn no_key() -> ClientError {
 }
 
 /// How many messages with this name are in the history.
-fn count(found: &Found, name: &str) -> usize {
+fn count(found: &StoredRun, name: &str) -> usize {
     let history = found.history();
     history.life().map_or(0, |life| life.sent.iter().filter(|sent| &*sent.name == name).count())
 }
 
 /// How many messages with this name no worker has taken.
-fn planned(found: &Found, name: &str) -> usize {
+fn planned(found: &StoredRun, name: &str) -> usize {
     let bodies = found.schedules.iter().filter_map(|schedule| schedule.event.as_ref()?.body.as_ref());
-    bodies.filter(|body| matches!(body, package::Body::Send(send) if &*send.name == name)).count()
+    bodies.filter(|body| matches!(body, package::EventBody::Send(send) if &*send.name == name)).count()
 }
 
-async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError> {
+async fn found(client: &package::SubstantialClient, run: &str) -> Result<StoredRun, ClientError> {
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     if !has(client, run).await? {
         return Err(no_run());
@@ -36,7 +36,7 @@ async fn found(client: &package::Client, run: &str) -> Result<Found, ClientError
 
 pub(super) async fn send(
     outside: &RunClient<'_>,
-    client: &package::Client,
+    client: &package::SubstantialClient,
     run: &str,
     message: OutgoingMessage<'_>,
 ) -> Result<Delivery, ClientError> {
@@ -47,11 +47,11 @@ pub(super) async fn send(
     if let Some(refusal) = found.refusal() {
         return Err(refusal.into());
     }
-    let standing = found.standing(client.zone(), outside.now());
-    if standing.status.is_ended() {
-        return Err(ClientError::Ended { run: run.to_owned(), status: standing.status });
+    let status = found.status(client.zone(), outside.now());
+    if status.status.is_ended() {
+        return Err(ClientError::Ended { run: run.to_owned(), status: status.status });
     }
-    let queue = found.schedules.first().map_or(QUEUE, |schedule| &schedule.queue);
+    let queue = found.schedules.first().map_or(SUBSTANTIAL_QUEUE, |schedule| &schedule.queue);
     let before = count(&found, message.event) + planned(&found, message.event);
     client.send(run, message.event, message.value, queue, outside.now()).await?;
     let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
@@ -61,7 +61,7 @@ pub(super) async fn send(
 
 pub(super) async fn start(
     outside: &RunClient<'_>,
-    client: &package::Client,
+    client: &package::SubstantialClient,
     start: StartRequest<'_>,
 ) -> Result<Delivery, ClientError> {
     if start.key.is_some() {
@@ -80,7 +80,12 @@ pub(super) async fn start(
 }
 
 /// Waits until a worker has moved a message into the history; false if the run ends before.
-pub(super) async fn taken(client: &package::Client, run: &str, name: &str, wanted: usize) -> Result<bool, ClientError> {
+pub(super) async fn taken(
+    client: &package::SubstantialClient,
+    run: &str,
+    name: &str,
+    wanted: usize,
+) -> Result<bool, ClientError> {
     loop {
         let found = found(client, run).await?;
         if count(&found, name) >= wanted {

@@ -38,7 +38,6 @@ pub(super) fn run_of(dated: &Dated) -> Run {
         because,
         problem: problem_of(state),
         generation: state.log().generation(),
-        subject: None,
     }
 }
 

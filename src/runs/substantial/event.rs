@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::compat::substantial::{Body, Effect, Event, History, Payload, StepState, Stop};
+use crate::compat::substantial::{
+    EventBody, SaveState, SubstantialChange, SubstantialEvent, SubstantialHistory, SubstantialPayload, SubstantialStop,
+};
 use crate::runs::problem::Seq;
 use crate::runs::run::StatusDetail;
 use crate::runs::value::{RunValue, cut};
@@ -10,44 +12,44 @@ use crate::time::Timestamp;
 use crate::workflow::Status;
 
 /// The word for a kind of event of `substantial`.
-pub(in crate::runs) fn kind(event: &Event) -> &'static str {
+pub(in crate::runs) fn kind(event: &SubstantialEvent) -> &'static str {
     match &event.body {
-        Some(Body::Start(_)) => "start",
-        Some(Body::Save(_)) => "save",
-        Some(Body::Sleep(_)) => "sleep",
-        Some(Body::Send(_)) => "send",
-        Some(Body::Stop(_)) => "stop",
+        Some(EventBody::Start(_)) => "start",
+        Some(EventBody::Save(_)) => "save",
+        Some(EventBody::Sleep(_)) => "sleep",
+        Some(EventBody::Send(_)) => "send",
+        Some(EventBody::Stop(_)) => "stop",
         None if event.compensation.is_some() => "compensation",
         None => "unknown",
     }
 }
 
 /// What an event of `substantial` changed.
-pub(in crate::runs) fn change(event: &Event, effect: &Effect) -> String {
-    let with = |payload: &Payload| cut(&RunValue::from(payload).plain()).into_owned();
+pub(in crate::runs) fn change(event: &SubstantialEvent, effect: &SubstantialChange) -> String {
+    let with = |payload: &SubstantialPayload| cut(&RunValue::from(payload).plain()).into_owned();
     let said = match &event.body {
-        Some(Body::Start(kwargs)) => Some(with(kwargs)),
-        Some(Body::Save(save)) if save.counter == -1 => Some(with(&save.value)),
-        Some(Body::Send(send)) => Some(with(&send.value)),
-        Some(Body::Stop(Stop::Ok(payload) | Stop::Err(payload))) => Some(with(payload)),
+        Some(EventBody::Start(kwargs)) => Some(with(kwargs)),
+        Some(EventBody::Save(save)) if save.counter == -1 => Some(with(&save.value)),
+        Some(EventBody::Send(send)) => Some(with(&send.value)),
+        Some(EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload))) => Some(with(payload)),
         _ => event.compensation.as_ref().map(|compensation| cut(&compensation.error).into_owned()),
     };
     match (effect, said) {
-        (Effect::Starts(1), Some(said)) => format!("the run starts with {said}"),
+        (SubstantialChange::Starts(1), Some(said)) => format!("the run starts with {said}"),
         (effect, Some(said)) => format!("{effect}: {said}"),
         (effect, None) => effect.to_string(),
     }
 }
 
 /// Where a run stands as far as its history alone tells.
-pub(in crate::runs) fn status_after(history: &History) -> StatusDetail {
+pub(in crate::runs) fn status_after(history: &SubstantialHistory) -> StatusDetail {
     let status = match history.life() {
         _ if history.corrupt => Status::Corrupt,
         None => Status::Pending,
         Some(life) => match &life.end {
-            Some(end) if matches!(end.how, Stop::Err(_)) => Status::Failed,
+            Some(end) if matches!(end.how, SubstantialStop::Err(_)) => Status::Failed,
             Some(_) => Status::Completed,
-            None if life.steps.iter().any(|step| matches!(step.state, StepState::Retrying(_))) => Status::Retrying,
+            None if life.steps.iter().any(|step| matches!(step.state, SaveState::Retrying(_))) => Status::Retrying,
             None => Status::Running,
         },
     };
@@ -55,28 +57,30 @@ pub(in crate::runs) fn status_after(history: &History) -> StatusDetail {
 }
 
 /// The event as an object; payloads as the JSON that they hold.
-pub(in crate::runs) fn json(seq: Seq, at: Option<Timestamp>, event: &Event) -> String {
+pub(in crate::runs) fn json(seq: Seq, at: Option<Timestamp>, event: &SubstantialEvent) -> String {
     // Text that is JSON already, and put in as it is.
-    let of = |payload: &Payload| RunValue::from(payload).json().into_owned();
+    let of = |payload: &SubstantialPayload| RunValue::from(payload).json().into_owned();
     let mut members: Vec<(&str, String)> = vec![("seq", seq.number.to_string())];
     members.push(("at", json!(at.map(|at| at.to_string())).to_string()));
     members.push(("type", json!(kind(event)).to_string()));
     match &event.body {
-        Some(Body::Start(kwargs)) => members.push(("kwargs", of(kwargs))),
-        Some(Body::Save(save)) => members.extend([
+        Some(EventBody::Start(kwargs)) => members.push(("kwargs", of(kwargs))),
+        Some(EventBody::Save(save)) => members.extend([
             ("id", save.id.to_string()),
             ("counter", save.counter.to_string()),
             ("value", of(&save.value)),
         ]),
-        Some(Body::Sleep(sleep)) => members.extend([
+        Some(EventBody::Sleep(sleep)) => members.extend([
             ("id", sleep.id.to_string()),
             ("start", json!(sleep.start.map(|at| at.to_string())).to_string()),
             ("end", json!(sleep.end.map(|at| at.to_string())).to_string()),
         ]),
-        Some(Body::Send(send)) => members.extend([("name", json!(send.name).to_string()), ("value", of(&send.value))]),
-        Some(Body::Stop(Stop::Ok(payload))) => members.push(("ok", of(payload))),
-        Some(Body::Stop(Stop::Err(payload))) => members.push(("err", of(payload))),
-        Some(Body::Stop(Stop::Unsaid)) | None => {}
+        Some(EventBody::Send(send)) => {
+            members.extend([("name", json!(send.name).to_string()), ("value", of(&send.value))])
+        }
+        Some(EventBody::Stop(SubstantialStop::Ok(payload))) => members.push(("ok", of(payload))),
+        Some(EventBody::Stop(SubstantialStop::Err(payload))) => members.push(("err", of(payload))),
+        Some(EventBody::Stop(SubstantialStop::Unsaid)) | None => {}
     }
     if let Some(compensation) = &event.compensation {
         members.extend([

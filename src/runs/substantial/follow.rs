@@ -4,7 +4,7 @@ use super::event::status_after;
 use super::look::{Others, has, read_one};
 use super::run::{problems_of, run_of};
 use super::state::{messages, state_of};
-use crate::compat::substantial::{Client, Fold, Found};
+use crate::compat::substantial::{StoredRun, SubstantialClient, SubstantialFold};
 use crate::runs::details::RunDetails;
 use crate::runs::event::{NativeEvent, RunEvent};
 use crate::runs::problem::Seq;
@@ -12,7 +12,7 @@ use crate::store::Error;
 use crate::time::Timestamp;
 
 pub(in crate::runs) async fn follow(
-    client: &Client,
+    client: &SubstantialClient,
     id: &str,
     now: Timestamp,
     visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
@@ -25,7 +25,7 @@ pub(in crate::runs) async fn follow(
         return Err(refusal);
     }
     let events = found.reading.as_ref().map(|reading| reading.records.events.as_slice()).unwrap_or_default();
-    let mut fold = Fold::default();
+    let mut fold = SubstantialFold::default();
     let mut reached = true;
     for event in events {
         let effect = fold.event(event);
@@ -63,7 +63,7 @@ pub(in crate::runs) async fn follow(
 }
 
 /// What lies around a history tells of its end, and not of an event before.
-fn forget_what_came_later(found: &mut Found) {
+fn forget_what_came_later(found: &mut StoredRun) {
     (found.schedules, found.schedules_count, found.lease) = (Vec::new(), 0, None);
     (found.replays, found.replays_count) = (Vec::new(), 0);
     if let Some(reading) = &mut found.reading {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::run::run_of;
-use crate::compat::substantial::{Client, Found, Life, Zone, fold, likely_messages};
+use crate::compat::substantial::{
+    StoredRun, SubstantialClient, SubstantialLife, WorkerZone, fold_records, likely_messages,
+};
 use crate::runs::run::Run;
 use crate::runs::{RunBatch, RunIds};
 use crate::store::{Error, LIST_PAGE};
@@ -19,7 +21,7 @@ const REDIS_MAX: usize = 500;
 const LIKELY_MAX: usize = 5;
 
 pub(in crate::runs) async fn ids(
-    client: &Client,
+    client: &SubstantialClient,
     workflow: Option<&str>,
     start: &str,
     after: Option<&str>,
@@ -44,7 +46,7 @@ pub(in crate::runs) async fn ids(
     }
 }
 
-pub(in crate::runs) async fn has(client: &Client, id: &str) -> Result<bool, Error> {
+pub(in crate::runs) async fn has(client: &SubstantialClient, id: &str) -> Result<bool, Error> {
     match read_one(client, id).await? {
         None => Ok(false),
         Some(found) if !found.is_nothing() => Ok(true),
@@ -54,7 +56,7 @@ pub(in crate::runs) async fn has(client: &Client, id: &str) -> Result<bool, Erro
 }
 
 /// All about one run; none if no run can have this id.
-pub(super) async fn read_one(client: &Client, id: &str) -> Result<Option<Found>, Error> {
+pub(super) async fn read_one(client: &SubstantialClient, id: &str) -> Result<Option<StoredRun>, Error> {
     match client.read(&[id]).await {
         Ok(mut found) => Ok(found.pop()),
         Err(Error::Invalid { .. }) => Ok(None),
@@ -66,14 +68,14 @@ pub(super) async fn read_one(client: &Client, id: &str) -> Result<Option<Found>,
 struct Sight {
     run: Run,
     /// What it was sent, if that says what it may wait for.
-    life: Option<Life>,
+    life: Option<SubstantialLife>,
     warnings: Vec<String>,
     /// Why nothing can be said about it.
     refusal: Option<Error>,
 }
 
 impl Sight {
-    fn new(zone: &Zone, found: &Found, now: Timestamp) -> Self {
+    fn new(zone: &WorkerZone, found: &StoredRun, now: Timestamp) -> Self {
         let history = found.history();
         let run = run_of(zone, found, &history, now);
         let is_unnamed = run.waiting_for.as_ref().is_some_and(|waiting| waiting.unnamed.is_some());
@@ -82,7 +84,11 @@ impl Sight {
     }
 }
 
-pub(in crate::runs) async fn look(client: &Client, ids: &[String], now: Timestamp) -> Result<RunBatch, Error> {
+pub(in crate::runs) async fn look(
+    client: &SubstantialClient,
+    ids: &[String],
+    now: Timestamp,
+) -> Result<RunBatch, Error> {
     let mut looked = RunBatch::default();
     let mut others = Others::default();
     for mut sight in sights(client, ids, now).await? {
@@ -103,10 +109,10 @@ pub(in crate::runs) async fn look(client: &Client, ids: &[String], now: Timestam
     Ok(looked)
 }
 
-async fn sights(client: &Client, ids: &[String], now: Timestamp) -> Result<Vec<Sight>, Error> {
+async fn sights(client: &SubstantialClient, ids: &[String], now: Timestamp) -> Result<Vec<Sight>, Error> {
     let mut sights: Vec<Option<Sight>> = ids.iter().map(|_| None).collect();
     match client {
-        Client::Files(files) => {
+        SubstantialClient::Files(files) => {
             let (files, ids) = (files.clone(), ids.to_vec());
             let read = tokio::task::spawn_blocking(move || {
                 let names: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -116,7 +122,7 @@ async fn sights(client: &Client, ids: &[String], now: Timestamp) -> Result<Vec<S
             });
             sights = read.await.unwrap_or_else(|error| Err(Error::unavailable("reading a folder", error)))?;
         }
-        Client::Redis(_) => {
+        SubstantialClient::Redis(_) => {
             let chunks = ids.chunks(REDIS_MAX).zip(sights.chunks_mut(REDIS_MAX));
             for (ids, sights) in chunks {
                 let names: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -132,12 +138,17 @@ async fn sights(client: &Client, ids: &[String], now: Timestamp) -> Result<Vec<S
 /// What other runs of each workflow were sent.
 #[derive(Default)]
 pub(super) struct Others {
-    lives: HashMap<String, Vec<Life>>,
+    lives: HashMap<String, Vec<SubstantialLife>>,
 }
 
 impl Others {
     /// Adds what a run that waits for a message may wait for.
-    pub(super) async fn complete(&mut self, client: &Client, run: &mut Run, life: &Life) -> Result<(), Error> {
+    pub(super) async fn complete(
+        &mut self,
+        client: &SubstantialClient,
+        run: &mut Run,
+        life: &SubstantialLife,
+    ) -> Result<(), Error> {
         let unnamed = run.waiting_for.as_mut().and_then(|waiting| waiting.unnamed.as_mut());
         let (Some(unnamed), Some(workflow)) = (unnamed, &run.workflow) else { return Ok(()) };
         if !self.lives.contains_key(workflow) {
@@ -145,7 +156,7 @@ impl Others {
             for listed in client.runs(Some(workflow), None, OTHERS_MAX).await?.items {
                 // One that cannot be read tells nothing.
                 let reading = client.reading(&listed.run).await.ok().flatten();
-                lives.extend(reading.into_iter().flat_map(|reading| fold(&reading.records).lives));
+                lives.extend(reading.into_iter().flat_map(|reading| fold_records(&reading.records).lives));
             }
             self.lives.insert(workflow.clone(), lives);
         }

@@ -1,65 +1,63 @@
 //! A run of `substantial` as its history and what lies around it tell of it.
 
-use crate::compat::substantial::{Found, History, Standing, Stop, Subject, WaitingFor, Zone};
+use crate::compat::substantial::{
+    StoredRun, SubstantialHistory, SubstantialStatus, SubstantialStop, SubstantialWait, WorkerZone,
+};
 use crate::runs::problem::{RunProblem, Seq};
-use crate::runs::run::{PackageSubject, Run, RunFormat};
+use crate::runs::run::{Run, RunFormat};
 use crate::runs::value::RunValue;
 use crate::runs::waiting::{UnnamedMessage, Waiting};
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
-pub(super) fn run_of(zone: &Zone, found: &Found, history: &History, now: Timestamp) -> Run {
-    let standing = Standing::of(found, history, zone, now);
+pub(super) fn run_of(zone: &WorkerZone, found: &StoredRun, history: &SubstantialHistory, now: Timestamp) -> Run {
+    let status = SubstantialStatus::of(found, history, zone, now);
     let (mut result, mut error) = (None, None);
     match history.life().and_then(|life| life.end.as_ref()).map(|end| &end.how) {
-        Some(Stop::Ok(payload)) => result = Some(RunValue::from(payload)),
-        Some(Stop::Err(payload)) => error = Some(RunValue::from(payload)),
-        Some(Stop::Unsaid) | None => {}
+        Some(SubstantialStop::Ok(payload)) => result = Some(RunValue::from(payload)),
+        Some(SubstantialStop::Err(payload)) => error = Some(RunValue::from(payload)),
+        Some(SubstantialStop::Unsaid) | None => {}
     }
-    if standing.status == Status::Retrying {
+    if status.status == Status::Retrying {
         let replay = found.replays.first().and_then(|replay| replay.error());
         error = replay.and_then(|note| note.error.clone().or(Some(note.message.clone()))).map(RunValue::Text);
     }
     let dates = found.replays.first().map(|replay| zone.point(replay.at()));
     let sent = history.life().and_then(|life| life.sent.last()).and_then(|sent| sent.at).map(|at| zone.point(at));
-    let updated_at = [standing.started_at, dates, sent, standing.ended_at].into_iter().flatten().max();
+    let updated_at = [status.started_at, dates, sent, status.ended_at].into_iter().flatten().max();
     Run {
         id: found.run.clone(),
         workflow: Some(found.workflow.clone()),
-        status: standing.status,
-        since: standing.since.or(updated_at),
-        waiting_for: standing.waiting_for.and_then(waiting_of),
-        started_at: standing.started_at,
+        status: status.status,
+        since: status.since.or(updated_at),
+        waiting_for: status.waiting_for.and_then(waiting_of),
+        started_at: status.started_at,
         updated_at,
-        ended_at: standing.ended_at,
+        ended_at: status.ended_at,
         events: Some(history.events as u64),
         format: RunFormat::Substantial,
         result,
         error,
-        because: Some(standing.because).filter(|because| !because.is_empty()),
+        because: Some(status.because).filter(|because| !because.is_empty()),
         problem: problems_of(found, history).into_iter().next(),
         generation: 1,
-        subject: Some(Box::new(PackageSubject {
-            as_package: Subject::as_package(found.reading.as_ref().map(|reading| &reading.records)),
-            as_is: Subject::of(history, standing.ended_at.map(|at| zone.naive(at))),
-        })),
     }
 }
 
-fn waiting_of(waiting: WaitingFor) -> Option<Waiting> {
+fn waiting_of(waiting: SubstantialWait) -> Option<Waiting> {
     let nothing = Waiting::default();
     match waiting {
-        WaitingFor::Message { not } => {
+        SubstantialWait::Message { not } => {
             Some(Waiting { unnamed: Some(UnnamedMessage { not, likely: Vec::new() }), ..nothing })
         }
-        WaitingFor::Until(until) => Some(Waiting { until: Some(until), ..nothing }),
-        WaitingFor::RetryAt(retry_at) => retry_at.map(|at| Waiting { retry_at: Some(at), ..nothing }),
-        WaitingFor::Worker => None,
+        SubstantialWait::Until(until) => Some(Waiting { until: Some(until), ..nothing }),
+        SubstantialWait::RetryAt(retry_at) => retry_at.map(|at| Waiting { retry_at: Some(at), ..nothing }),
+        SubstantialWait::Worker => None,
     }
 }
 
 /// What is wrong: what no worker can go on from first.
-pub(super) fn problems_of(found: &Found, history: &History) -> Vec<RunProblem> {
+pub(super) fn problems_of(found: &StoredRun, history: &SubstantialHistory) -> Vec<RunProblem> {
     let misread = found.reading.as_ref().and_then(|reading| reading.misread.as_ref());
     let misread = misread.map(|misread| RunProblem {
         seq: Seq::first(misread.event.unwrap_or(history.events) as u64 + 1),

@@ -1,13 +1,20 @@
 //! What a run of `substantial` has come to: its steps, and what it was told.
 
-use crate::compat::substantial::{Body, Client, Found, History, Step, StepState, Stop};
+use crate::compat::substantial::{
+    EventBody, SaveState, SaveStep, StoredRun, SubstantialClient, SubstantialHistory, SubstantialStop,
+};
 use crate::runs::details::{InboxMessage, LeaseHolder, StateView, StepView};
 use crate::runs::problem::Seq;
 use crate::runs::run::Run;
 use crate::runs::value::RunValue;
 use crate::time::Timestamp;
 
-pub(super) fn state_of(client: &Client, found: &Found, history: &History, run: &Run) -> StateView {
+pub(super) fn state_of(
+    client: &SubstantialClient,
+    found: &StoredRun,
+    history: &SubstantialHistory,
+    run: &Run,
+) -> StateView {
     let Some(life) = history.life() else {
         return StateView { queue: queue_of(found), ..StateView::of(run) };
     };
@@ -52,21 +59,25 @@ pub(super) fn state_of(client: &Client, found: &Found, history: &History, run: &
     }
 }
 
-fn queue_of(found: &Found) -> Option<String> {
+fn queue_of(found: &StoredRun) -> Option<String> {
     found.schedules.first().map(|schedule| schedule.queue.clone())
 }
 
-fn save_view(step: &Step) -> StepView {
+fn save_view(step: &SaveStep) -> StepView {
     let attempts = Some(step.attempts.len() as u64);
     let view = StepView { attempts, ..StepView::new("save", format!("step {}", step.id)) };
     match &step.state {
-        StepState::Done(payload) => StepView { value: Some(payload.into()), ..view },
-        StepState::Retrying(_) => StepView { state: "retrying", is_open: true, ..view },
+        SaveState::Done(payload) => StepView { value: Some(payload.into()), ..view },
+        SaveState::Retrying(_) => StepView { state: "retrying", is_open: true, ..view },
     }
 }
 
 /// What came, and what is planned and no worker has taken.
-pub(super) fn messages(client: &Client, found: &Found, history: &History) -> Vec<InboxMessage> {
+pub(super) fn messages(
+    client: &SubstantialClient,
+    found: &StoredRun,
+    history: &SubstantialHistory,
+) -> Vec<InboxMessage> {
     let point = |at: Timestamp| client.zone().point(at);
     let mut messages = Vec::new();
     for sent in history.lives.iter().flat_map(|life| &life.sent) {
@@ -82,11 +93,13 @@ pub(super) fn messages(client: &Client, found: &Found, history: &History) -> Vec
     for schedule in &found.schedules {
         let Some(body) = schedule.event.as_ref().and_then(|event| event.body.as_ref()) else { continue };
         let (kind, event, value) = match body {
-            Body::Start(kwargs) => ("start", None, Some(kwargs)),
-            Body::Send(send) => ("message", Some(send.name.to_string()), Some(&send.value)),
-            Body::Stop(Stop::Ok(payload) | Stop::Err(payload)) => ("stop", None, Some(payload)),
-            Body::Stop(Stop::Unsaid) => ("stop", None, None),
-            Body::Save(_) | Body::Sleep(_) => continue,
+            EventBody::Start(kwargs) => ("start", None, Some(kwargs)),
+            EventBody::Send(send) => ("message", Some(send.name.to_string()), Some(&send.value)),
+            EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload)) => {
+                ("stop", None, Some(payload))
+            }
+            EventBody::Stop(SubstantialStop::Unsaid) => ("stop", None, None),
+            EventBody::Save(_) | EventBody::Sleep(_) => continue,
         };
         let at = Some(point(schedule.at));
         messages.push(InboxMessage { at, event, value: value.map(RunValue::from), ..InboxMessage::new(kind) });

@@ -15,6 +15,12 @@ fn nonsense_is_named() {
         (&["runs", "--where", "[]"], &["--where"]),
         (&["runs", "--where", ""], &["--where"]),
         (&["runs", "--where", &deep], &["--where"]),
+        (&["runs", "--where", r#"{"nope": 1}"#], &["--where", "`nope` is no operator of filters"]),
+        (&["runs", "--where", r#"{"or": [{"eq": 1}, 5]}"#], &["--where", "a filter is an object", "a number"]),
+        (
+            &["runs", "--where", r#"{"started_at": {"gt": "soon"}}"#],
+            &["--where", "a time is compared with a time", "`soon`"],
+        ),
         (&["runs", "--status", "nonsense"], &["nonsense", "waiting"]),
         (&["runs", "--since", "nonsense"], &["since", "nonsense"]),
         (&["runs", "--sort", "nonsense"], &["nonsense", "started"]),
@@ -55,9 +61,9 @@ fn nonsense_is_named() {
             serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{}", seen(&output)));
         assert!(error["error"]["message"].is_string() && error["error"]["code"].is_string(), "{error}");
     }
-    // What a filter says is found out run by run, as the package does.
-    let odd = answer(&store, &["runs", "--where", r#"{"nope": 1}"#]);
-    assert!(odd["complete"] == false && odd["warnings"].to_string().contains("`nope` is no operator"), "{odd}");
+    // Whether values have an order is found out run by run.
+    let odd = answer(&store, &["runs", "--where", r#"{"gt": null}"#]);
+    assert!(odd["complete"] == false && odd["warnings"].to_string().contains("null and null have no order"), "{odd}");
     // Later than all that happened is the end.
     says(&on(&store, &["replay", "greet-1", "--at", "2036-01-01"]), 0, &["greet-1 after event 5"]);
     assert!(!store.join("inbox/greet-1.jsonl").exists(), "nothing was sent");

@@ -256,7 +256,7 @@ fn what_may_not_be_read_of_substantial_is_told() {
 
 /// A pickle of an instance whose call stack is what these bytes make.
 fn instance(call_stack: &[u8]) -> Vec<u8> {
-    [&b"\x80\x02}(X\x0b\x00\x00\x00instance_idX\x01\x00\x00\x00xX\x0a\x00\x00\x00call_stack"[..], call_stack, b"u."]
+    [&b"\x80\x04}(X\x0b\x00\x00\x00instance_idX\x01\x00\x00\x00xX\x0a\x00\x00\x00call_stack"[..], call_stack, b"u."]
         .concat()
 }
 
@@ -267,33 +267,37 @@ fn hostile_pickles_of_durable_python() {
     std::fs::create_dir(&path).expect("made");
     let whole = std::fs::read(root().join("fixtures/durable-python/greet-1.pkl")).expect("a fixture");
     let made = folder.path().join("made");
-    let call = format!("cos\nsystem\n(S'touch {}'\ntR", made.display());
-    let builtin = format!("cbuiltins\neval\n(S'open(\"{}\", \"w\")'\ntR", made.display());
-    let mut bomb = b"]q\x00".to_vec();
+    let text = |text: &str| [&[0x8c, u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    let class = |module: &str, name: &str| [text(module), text(name), vec![0x93]].concat();
+    let system = text(&format!("touch {}", made.display()));
+    let call = [class("os", "system"), system, b"\x85R".to_vec()].concat();
+    let open = text(&format!("open(\"{}\", \"w\")", made.display()));
+    let builtin = [class("builtins", "eval"), open, b"\x85R".to_vec()].concat();
+    let mut bomb = b"]\x94".to_vec();
     for level in 0..60u8 {
-        bomb.extend([b'h', level, b'h', level, 0x86, b'q', level + 1]);
+        bomb.extend([b'h', level, b'h', level, 0x86, 0x94]);
     }
     let deep = [&b"]".repeat(1 << 20)[..], &b"a".repeat((1 << 20) - 1)].concat();
     let marks = b"(".repeat(1 << 20);
     let put = |name: &str, bytes: &[u8]| std::fs::write(path.join(format!("{name}.pkl")), bytes).expect("written");
     put("a-good", &whole);
-    put("b-system", &[call.as_bytes(), b"."].concat());
-    put("c-system-inside", &instance(call.as_bytes()));
-    put("d-eval", &instance(builtin.as_bytes()));
+    put("b-system", &[b"\x80\x04", &call[..], b"."].concat());
+    put("c-system-inside", &instance(&call));
+    put("d-eval", &instance(&builtin));
     put("e-deep", &instance(&deep));
     put("f-marks", &instance(&marks));
     put("g-length", &instance(b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc"));
     put("h-length", &instance(b"X\xff\xff\xff\xffabc"));
     put("i-long", &instance(b"\x8b\xff\xff\xff\x7f"));
     put("j-bomb", &instance(&bomb));
-    put("k-class", &instance(b"cno.such\nClass\n)\x81"));
-    put("l-memo", &instance(b"]r\xff\xff\xff\xff"));
+    put("k-class", &instance(&[class("no.such", "Class"), b")\x81".to_vec()].concat()));
+    put("l-memo", &instance(b"]j\xff\xff\xff\xff"));
     put("m-get", &instance(b"h\xff"));
     put("n-half", &whole[..whole.len() / 2]);
     put("o-empty", b"");
     put("p-frame", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\xff}.");
     put("q-stop", &instance(b"0"));
-    put("r-persistent", &instance(b"Pabc\n"));
+    put("r-persistent", &instance(b"\x8c\x03abcQ"));
     put("s-protocol", b"\x80\xff}.");
     put("z-good", &whole);
     std::fs::File::create(path.join("t-zeros.pkl")).and_then(|file| file.set_len(4 << 30)).expect("made");

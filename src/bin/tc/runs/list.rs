@@ -17,9 +17,8 @@ use crate::output::{Answer, Section, progress};
 use crate::runs::describe;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::foreign::substantial::Filter;
 use temporal_code::text;
-use temporal_code::workflows::{ListCounts, ListItem, Run, RunList, RunOrder, RunQuery, Runs, Status};
+use temporal_code::workflows::{ListCounts, ListItem, Run, RunFilter, RunList, RunOrder, RunQuery, Runs, Status};
 
 /// List workflow runs: where each stands, what it waits for, and since when
 ///
@@ -37,8 +36,9 @@ pub(crate) struct RunsArgs {
     since: Option<String>,
     /// Only runs for which a filter of substantial holds, as '{"gt": 5}' or '{"status": {"eq": "ONGOING"}}'
     ///
-    /// eq, gt, gte, lt, lte, in and contains look at the result or error; started_at and ended_at take these for times; and,
-    /// or and not take filters. Of substantial's runs the answers are those of the package, which knows ended runs alone.
+    /// eq, gt, gte, lt, lte, in and contains look at the result, in and contains also at an error; started_at, ended_at and
+    /// status take these for what they name; and, or and not take filters. docs/python.md says where the package itself
+    /// answers otherwise.
     #[arg(long = "where", value_name = "JSON")]
     filter: Option<String>,
     /// The order; all but `id` read every run before the first is shown
@@ -81,7 +81,7 @@ impl From<Order> for RunOrder {
 
 fn query(context: &Context, args: &RunsArgs) -> Result<RunQuery> {
     let since = args.since.as_ref().map(|text| context.when("since", text)).transpose()?;
-    let filter = args.filter.as_deref().map(Filter::parse).transpose();
+    let filter = args.filter.as_deref().map(RunFilter::parse).transpose();
     let filter = filter.map_err(|error| Failure::new("usage", format!("--where: {error}")))?;
     Ok(RunQuery { workflow: args.workflow.clone(), statuses: args.status.clone(), since, filter })
 }
@@ -161,30 +161,13 @@ fn refuse_losses(context: &Context, evidence: &Evidence) -> Result<()> {
 pub(crate) fn run(context: &Context, args: &RunsArgs) -> Result<u8> {
     let query = query(context, args)?;
     let stores = RunStores::open(context, context.threads())?;
-    let mut evidence = Evidence::default();
-    note_oddities(&query, &stores, &mut evidence);
+    let evidence = Evidence::default();
     let limit = args.limit.unwrap_or(usize::MAX);
     let streams = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Jsonl);
     if args.sort == Order::Id && streams {
         return print_each(context, &stores, &query, limit, evidence);
     }
     print_all(context, &stores, &query, args.sort.into(), limit, evidence)
-}
-
-/// The answers of substantial's filters hold surprises.
-fn note_oddities(query: &RunQuery, stores: &RunStores, evidence: &mut Evidence) {
-    let Some(filter) = &query.filter else { return };
-    if !stores.all.iter().any(|runs| matches!(runs, Runs::Substantial(..))) || filter.uses("status") {
-        return;
-    }
-    if filter.uses("ended_at") {
-        evidence
-            .warnings
-            .push(Warning::new("substantial writes no time of the end: to its filters `ended_at` is 1970"));
-    }
-    if filter.uses("lte") {
-        evidence.warnings.push(Warning::new("to substantial's filters `lte` holds of every value of the same type"));
-    }
 }
 
 /// Prints the runs when all that are wanted are known.

@@ -11,7 +11,7 @@ use crate::output::figures::{count, counted};
 use crate::output::table::Tone;
 use crate::runs::layout::{heading, wrap};
 use crate::surroundings::Context;
-use temporal_code::foreign::durable_python::{Frame, Instance, Seen, State, Variable};
+use temporal_code::foreign::durable_python::{DurableInstance, SavedFrame, SavedState, SavedValue, SavedVariable};
 use temporal_code::text;
 use temporal_code::workflows::RunValue;
 
@@ -26,7 +26,7 @@ const VARIABLES_MAX: usize = 40;
 const VALUE_MAX: usize = 300;
 
 /// The calls, the innermost last, as Python prints a traceback.
-pub(super) fn section(context: &Context, instance: &Instance) -> Option<Section> {
+pub(super) fn section(context: &Context, instance: &DurableInstance) -> Option<Section> {
     let state = instance.state.as_ref().ok()?;
     let colours = context.colours && context.global.output() == OutputFormat::Table;
     let mut page = Page { context, colours, text: String::new() };
@@ -94,7 +94,7 @@ impl Page<'_> {
         }
     }
 
-    fn frame(&mut self, frame: &Frame, innermost: bool) {
+    fn frame(&mut self, frame: &SavedFrame, innermost: bool) {
         self.line(Tone::Strong, 0, &frame.function.to_string());
         let mut said = Vec::new();
         if !frame.returns_to.is_empty() {
@@ -117,8 +117,8 @@ impl Page<'_> {
         self.code(frame, innermost);
     }
 
-    fn variables(&mut self, variables: &[Variable], left_out: usize) {
-        for Variable { name, value } in variables.iter().take(VARIABLES_MAX) {
+    fn variables(&mut self, variables: &[SavedVariable], left_out: usize) {
+        for SavedVariable { name, value } in variables.iter().take(VARIABLES_MAX) {
             self.line(Tone::Plain, 4, &format!("{} = {}", text::shorten(name, 60), cut(&value.text)));
         }
         let more = left_out + variables.len().saturating_sub(VARIABLES_MAX);
@@ -128,7 +128,7 @@ impl Page<'_> {
     }
 
     /// The lines around the one where the call stands.
-    fn code(&mut self, frame: &Frame, innermost: bool) {
+    fn code(&mut self, frame: &SavedFrame, innermost: bool) {
         let Some(stop) = &frame.stop else {
             if let Some(checkpoint) = frame.checkpoint {
                 self.line(Tone::Dim, 2, &format!("stands at checkpoint {checkpoint}, which is not found in its code"));
@@ -171,13 +171,13 @@ impl Page<'_> {
 }
 
 /// The calls as JSON.
-pub(super) fn frames(state: &State) -> String {
+pub(super) fn frames(state: &SavedState) -> String {
     let frames: Vec<String> = state.frames.iter().map(frame_json).collect();
     format!("[{}]", frames.join(","))
 }
 
 /// Other things that a call stack says.
-pub(super) fn members(state: &State) -> [(&'static str, Cow<'static, str>); 4] {
+pub(super) fn members(state: &SavedState) -> [(&'static str, Cow<'static, str>); 4] {
     let last = state.last_result.as_ref().map_or_else(|| "null".to_owned(), raw);
     let damage: Vec<Tree> =
         state.damage.iter().map(|damage| json!({"at": damage.at, "problem": damage.what})).collect();
@@ -189,15 +189,15 @@ pub(super) fn members(state: &State) -> [(&'static str, Cow<'static, str>); 4] {
     ]
 }
 
-fn raw(seen: &Seen) -> String {
+fn raw(seen: &SavedValue) -> String {
     RunValue::from(seen).json().into_owned()
 }
 
 /// An object with a member for each; of two with one name the last.
-fn variables_json(variables: &[Variable]) -> String {
+fn variables_json(variables: &[SavedVariable]) -> String {
     let mut names = HashSet::new();
     let mut members: Vec<String> = Vec::new();
-    for Variable { name, value } in variables.iter().rev() {
+    for SavedVariable { name, value } in variables.iter().rev() {
         if names.insert(name) {
             members.push(format!("{}:{}", Tree::from(name.as_str()), raw(value)));
         }
@@ -206,7 +206,7 @@ fn variables_json(variables: &[Variable]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn frame_json(frame: &Frame) -> String {
+fn frame_json(frame: &SavedFrame) -> String {
     let stop = frame.stop.as_ref();
     let rest = json!({
         "checkpoint": frame.checkpoint,

@@ -2,7 +2,9 @@
 
 use expect_test::expect;
 use temporal_code::Timestamp;
-use temporal_code::foreign::substantial::{Found, Lease, Reading, Replayed, Schedule, Zone, read_event};
+use temporal_code::foreign::substantial::{
+    ReplayLog, RunSchedule, StoredRun, SubstantialLease, SubstantialReading, WorkerZone, read_event,
+};
 
 use crate::support::at;
 
@@ -14,41 +16,41 @@ fn seconds(after: f64) -> Timestamp {
 const START: &str = r#"{"at": "2026-01-01T12:00:00Z", "start": {"kwargs": {}}}"#;
 
 /// A run with a history; schedules with what they hold, and replays with their errors, by seconds.
-fn found(events: &[&str], schedules: &[(f64, &str)], replays: &[(f64, &str)]) -> Found {
+fn found(events: &[&str], schedules: &[(f64, &str)], replays: &[(f64, &str)]) -> StoredRun {
     let text = format!("{{\"events\": [{}]}}", events.join(", "));
-    let schedule = |(after, event): &(f64, &str)| Schedule {
+    let schedule = |(after, event): &(f64, &str)| RunSchedule {
         queue: "default".to_owned(),
         at: seconds(*after),
         event: (!event.is_empty()).then(|| read_event(event.as_bytes()).unwrap()),
     };
     let replay = |(after, error): &(f64, &str)| {
-        let note = temporal_code::foreign::substantial::Note {
+        let note = temporal_code::foreign::substantial::ReplayNote {
             at: Some(seconds(after + 0.01)),
             message: (*error).to_owned(),
             error: (!error.is_empty()).then(|| "<class 'KeyError'>".to_owned()),
             stack: None,
         };
-        Replayed { schedule: seconds(*after), notes: Some(vec![note]) }
+        ReplayLog { schedule: seconds(*after), notes: Some(vec![note]) }
     };
-    Found {
+    StoredRun {
         run: "w-1".to_owned(),
         workflow: "w".to_owned(),
-        reading: (!events.is_empty()).then(|| Reading::parse(text.as_bytes())),
+        reading: (!events.is_empty()).then(|| SubstantialReading::parse(text.as_bytes())),
         schedules: schedules.iter().map(schedule).collect(),
         schedules_count: schedules.len() as u64,
         replays: replays.iter().map(replay).collect(),
         replays_count: replays.len() as u64,
-        ..Found::default()
+        ..StoredRun::default()
     }
 }
 
 /// Where it stands so many seconds after its start.
-fn stands(found: &Found, after: f64) -> String {
-    let standing = found.standing(&Zone::utc(), seconds(after));
+fn stands(found: &StoredRun, after: f64) -> String {
+    let status = found.status(&WorkerZone::utc(), seconds(after));
     let short = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| time.to_string()[14..].to_owned());
-    let waits = standing.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));
-    let (since, ended) = (short(standing.since), short(standing.ended_at));
-    format!("{}{waits}, since {since}, ended {ended}: {}\n", standing.status, standing.because)
+    let waits = status.waiting_for.map_or(String::new(), |waits| format!(" {waits:?}"));
+    let (since, ended) = (short(status.since), short(status.ended_at));
+    format!("{}{waits}, since {since}, ended {ended}: {}\n", status.status, status.because)
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn while_a_worker_holds_it() {
     let mut run = found(&[START], &[(10.0, "")], &[(0.0, "")]);
     let mut text = String::new();
     for since in [-1.0, 2.0, 60.0] {
-        run.lease = Some(Lease { since: seconds(since), until: seconds(since + 10.0) });
+        run.lease = Some(SubstantialLease { since: seconds(since), until: seconds(since + 10.0) });
         text += &stands(&run, 5.0);
     }
     expect![[r#"

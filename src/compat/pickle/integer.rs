@@ -1,32 +1,16 @@
-//! Numbers as Python prints them.
+//! Integers of any length.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Most digits of an integer that is printed or read in decimal: Python's own limit, since it takes time by their square.
-const DIGITS_MAX: usize = 4_300;
-
-/// Most bytes of an integer that has no more decimal digits than that.
+/// Most bytes of an integer that has no more than 4300 decimal digits: Python's own limit, since it takes time by their square.
 const BYTES_MAX: usize = 1_785;
 
-/// An integer beyond 64 bits, as the pickle has it.
+/// An integer beyond 64 bits, in two's complement, the lowest byte first.
 #[derive(Clone, Copy, Debug)]
-pub struct BigInt<'a>(Form<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Form<'a> {
-    /// ASCII digits without zeros in front.
-    Decimal { negative: bool, digits: &'a [u8] },
-    /// Two's complement, the lowest byte first.
-    Bytes(&'a [u8]),
-}
+pub struct BigInt<'a>(&'a [u8]);
 
 impl<'a> BigInt<'a> {
-    pub(super) fn decimal(negative: bool, digits: &'a [u8]) -> Option<Self> {
-        (digits.len() <= DIGITS_MAX).then_some(BigInt(Form::Decimal { negative, digits }))
-    }
-
-    /// An integer in two's complement, the lowest byte first; none if it fits 64 bits, which is the error.
+    /// The integer that these bytes are; none if it fits 64 bits, which is the error.
     pub(super) fn little_endian(bytes: &'a [u8]) -> Result<Self, i64> {
         let fill = if bytes.last().is_some_and(|last| *last >= 0x80) { 0xff } else { 0 };
         let mut needed = bytes.len();
@@ -39,34 +23,24 @@ impl<'a> BigInt<'a> {
                 low.copy_from_slice(&bytes[..needed]);
                 Err(i64::from_le_bytes(word))
             }
-            None => Ok(BigInt(Form::Bytes(&bytes[..needed]))),
+            None => Ok(BigInt(&bytes[..needed])),
         }
     }
 
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
-        match self.0 {
-            Form::Decimal { negative, .. } => negative,
-            Form::Bytes(bytes) => bytes.last().is_some_and(|last| *last >= 0x80),
-        }
+        self.0.last().is_some_and(|last| *last >= 0x80)
     }
 
     /// Its decimal digits with a sign; none if there are more than 4300, for which not even Python prints them.
     pub fn to_decimal(&self) -> Option<String> {
         let sign = if self.is_negative() { "-" } else { "" };
-        match self.0 {
-            Form::Decimal { digits, .. } => Some(format!("{sign}{}", std::str::from_utf8(digits).unwrap_or_default())),
-            Form::Bytes(bytes) if bytes.len() <= BYTES_MAX => Some(format!("{sign}{}", decimal_of(&magnitude(bytes)))),
-            Form::Bytes(_) => None,
-        }
+        (self.0.len() <= BYTES_MAX).then(|| format!("{sign}{}", decimal_of(&magnitude(self.0))))
     }
 
     /// How many bits it takes, about.
     pub fn bits(&self) -> usize {
-        match self.0 {
-            Form::Decimal { digits, .. } => digits.len() * 10 / 3,
-            Form::Bytes(bytes) => bytes.len() * 8,
-        }
+        self.0.len() * 8
     }
 }
 
@@ -118,51 +92,9 @@ fn decimal_of(words: &[u32]) -> String {
     text
 }
 
-/// A float as Python's `repr` prints it.
-pub(super) fn float(value: f64) -> Cow<'static, str> {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.into();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        return format!("{value:?}").into();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn floats_are_printed_as_python_does() {
-        let cases = [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (0.1, "0.1"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.5e16, "1.5e+16"),
-            (1e-4, "0.0001"),
-            (1e-5, "1e-05"),
-            (1.25e-7, "1.25e-07"),
-            (1e100, "1e+100"),
-            (f64::MAX, "1.7976931348623157e+308"),
-            (5e-324, "5e-324"),
-            (9_007_199_254_740_993.0, "9007199254740992.0"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(float(value), text);
-        }
-        assert_eq!([float(f64::NAN), float(f64::INFINITY), float(f64::NEG_INFINITY)], ["nan", "inf", "-inf"]);
-    }
 
     #[test]
     fn integers_of_any_length() {
@@ -181,6 +113,6 @@ mod tests {
         assert_eq!(decimal(&i128::MAX.to_le_bytes()), i128::MAX.to_string());
         assert_eq!(decimal(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80]), "-39614081257132168796771975168");
         assert!(BigInt::little_endian(&[1; 2_000]).unwrap().to_decimal().is_none());
-        assert!(BigInt::little_endian(&[0x7f; BYTES_MAX]).unwrap().to_decimal().unwrap().len() <= DIGITS_MAX);
+        assert!(BigInt::little_endian(&[0x7f; BYTES_MAX]).unwrap().to_decimal().unwrap().len() <= 4_300);
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::fold::{History, Life, Pause, StepState};
-use super::found::{Found, Lease, Replayed, Schedule};
-use super::records::{Body, Stop};
-use super::zone::Zone;
+use super::fold::{SaveState, SleepStep, SubstantialHistory, SubstantialLife};
+use super::records::{EventBody, SubstantialStop};
+use super::stored_run::{ReplayLog, RunSchedule, StoredRun, SubstantialLease};
+use super::zone::WorkerZone;
 use crate::time::Timestamp;
 use crate::workflow::Status;
 
@@ -21,13 +21,13 @@ const NAMES_MAX: usize = 1_000;
 
 /// Where a run stands. Times are points in time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct SubstantialStatus {
     /// As one word.
     pub status: Status,
     /// Since when, as far as can be known.
     pub since: Option<Timestamp>,
     /// What it waits for, if it does.
-    pub waiting_for: Option<WaitingFor>,
+    pub waiting_for: Option<SubstantialWait>,
     /// When it was asked for.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -40,7 +40,7 @@ pub struct Standing {
 
 /// What a run waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WaitingFor {
+pub enum SubstantialWait {
     /// A message, or whatever else its code waits for: which one is not recorded.
     Message {
         /// Names that came already: a workflow sees the first of a name alone, so it is none of these.
@@ -56,24 +56,31 @@ pub enum WaitingFor {
 
 /// Looks at a run, at one moment.
 struct Look<'a> {
-    found: &'a Found,
-    history: &'a History,
-    zone: &'a Zone,
+    found: &'a StoredRun,
+    history: &'a SubstantialHistory,
+    zone: &'a WorkerZone,
     now: Timestamp,
 }
 
-impl Standing {
+impl StoredRun {
+    /// Where the run stands at the point in time `now`.
+    pub fn status(&self, zone: &WorkerZone, now: Timestamp) -> SubstantialStatus {
+        SubstantialStatus::of(self, &self.history(), zone, now)
+    }
+}
+
+impl SubstantialStatus {
     /// Where the run stands at the point in time `now`, `history` being its history.
-    pub fn of(found: &Found, history: &History, zone: &Zone, now: Timestamp) -> Standing {
+    pub fn of(found: &StoredRun, history: &SubstantialHistory, zone: &WorkerZone, now: Timestamp) -> SubstantialStatus {
         let look = Look { found, history, zone, now };
-        let mut standing = look.standing();
+        let mut status = look.status();
         let started = history.life().and_then(|life| life.started_at).or_else(|| look.planned_start().map(|s| s.at));
-        standing.started_at = started.map(|at| zone.point(at));
-        standing
+        status.started_at = started.map(|at| zone.point(at));
+        status
     }
 
     fn new(status: Status, since: Option<Timestamp>, because: impl Into<String>) -> Self {
-        Standing {
+        SubstantialStatus {
             status,
             since,
             waiting_for: None,
@@ -84,23 +91,23 @@ impl Standing {
         }
     }
 
-    fn waits_for(mut self, what: WaitingFor) -> Self {
+    fn waits_for(mut self, what: SubstantialWait) -> Self {
         self.waiting_for = Some(what);
         self
     }
 }
 
 impl<'a> Look<'a> {
-    fn standing(&self) -> Standing {
+    fn status(&self) -> SubstantialStatus {
         if let Some(misread) = self.found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
-            return Standing::new(Status::Corrupt, None, format!("the history cannot be read: {misread}"));
+            return SubstantialStatus::new(Status::Corrupt, None, format!("the history cannot be read: {misread}"));
         }
         if let Some(damage) = self.found.damage() {
-            return Standing::new(Status::Corrupt, None, format!("the history cannot be read: {damage}"));
+            return SubstantialStatus::new(Status::Corrupt, None, format!("the history cannot be read: {damage}"));
         }
         if self.history.corrupt {
             let what = self.history.problems.iter().find(|odd| odd.corrupt).map(ToString::to_string);
-            return Standing::new(Status::Corrupt, None, what.unwrap_or_default());
+            return SubstantialStatus::new(Status::Corrupt, None, what.unwrap_or_default());
         }
         if let Some(ended) = self.history.life().and_then(|life| self.ended(life)) {
             return ended;
@@ -115,7 +122,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn latest(&self) -> Option<&'a Replayed> {
+    fn latest(&self) -> Option<&'a ReplayLog> {
         self.found.replays.first()
     }
 
@@ -123,42 +130,42 @@ impl<'a> Look<'a> {
         self.latest().map(|replay| self.zone.point(replay.at()))
     }
 
-    fn planned_start(&self) -> Option<&'a Schedule> {
-        let starts = |schedule: &&Schedule| matches!(body(schedule), Some(Body::Start(_)));
+    fn planned_start(&self) -> Option<&'a RunSchedule> {
+        let starts = |schedule: &&RunSchedule| matches!(body(schedule), Some(EventBody::Start(_)));
         self.found.schedules.iter().find(starts)
     }
 
-    fn ended(&self, life: &Life) -> Option<Standing> {
+    fn ended(&self, life: &SubstantialLife) -> Option<SubstantialStatus> {
         let end = life.end.as_ref()?;
         let (status, how) = match end.how {
-            Stop::Err(_) => (Status::Failed, "an error"),
-            Stop::Ok(_) | Stop::Unsaid => (Status::Completed, "a result"),
+            SubstantialStop::Err(_) => (Status::Failed, "an error"),
+            SubstantialStop::Ok(_) | SubstantialStop::Unsaid => (Status::Completed, "a result"),
         };
         let ended = end.at.or_else(|| self.end_by_logs(life)).map(|at| self.zone.point(at));
-        let mut standing = Standing::new(status, ended, format!("event {} ends it with {how}", end.event + 1));
-        (standing.ended_at, standing.ended_at_inferred) = (ended, ended.is_some() && end.at.is_none());
-        Some(standing)
+        let mut ending = SubstantialStatus::new(status, ended, format!("event {} ends it with {how}", end.event + 1));
+        (ending.ended_at, ending.ended_at_inferred) = (ended, ended.is_some() && end.at.is_none());
+        Some(ending)
     }
 
     /// The naive time of the end as the logs tell it: the first replay that had all it needed planned the end for half a
     /// second later, and the replay that this led to wrote it.
-    fn end_by_logs(&self, life: &Life) -> Option<Timestamp> {
+    fn end_by_logs(&self, life: &SubstantialLife) -> Option<Timestamp> {
         let ready = self.ready_at(life)?;
         let replays = &self.found.replays;
         let whole = replays.len() as u64 == self.found.replays_count;
         if !whole && replays.last()?.at() > ready {
             return None;
         }
-        let after = |replay: &&Replayed| replay.at() >= ready;
-        let led_to = |last: &Replayed| {
+        let after = |replay: &&ReplayLog| replay.at() >= ready;
+        let led_to = |last: &ReplayLog| {
             let planned = last.schedule.offset_micros(SOON_US);
             replays.iter().rev().find(|replay| replay.schedule == planned && replay.at() >= last.at())
         };
-        replays.iter().rev().filter(after).find_map(led_to).map(Replayed::at)
+        replays.iter().rev().filter(after).find_map(led_to).map(ReplayLog::at)
     }
 
     /// The last naive time at which something came that a run may have needed: its start, a message, the end of a sleep.
-    fn ready_at(&self, life: &Life) -> Option<Timestamp> {
+    fn ready_at(&self, life: &SubstantialLife) -> Option<Timestamp> {
         let sent = life.sent.last().and_then(|sent| sent.at);
         let over = life.sleeps.last().and_then(|sleep| sleep.end).filter(|end| *end <= self.now);
         life.started_at.into_iter().chain(sent).chain(over.map(|end| self.zone.naive(end))).max()
@@ -166,38 +173,43 @@ impl<'a> Look<'a> {
 
     /// A worker holds the run, and no replay has ended since it took it. (On files a hold outlasts its replay: the package
     /// cannot let go of it.)
-    fn running(&self) -> Option<Standing> {
+    fn running(&self) -> Option<SubstantialStatus> {
         // One from the future is of a file that was copied; clocks differ by less than a lease.
-        let is_held = |lease: &Lease| lease.until > self.now && lease.since < self.now.offset_micros(super::LEASE_US);
+        let is_held =
+            |lease: &SubstantialLease| lease.until > self.now && lease.since < self.now.offset_micros(super::LEASE_US);
         let lease = self.found.lease.filter(is_held)?;
         let over = self.latest_at().is_some_and(|at| at >= lease.since);
         (!over).then(|| {
-            Standing::new(Status::Running, Some(lease.since), format!("a worker holds it until {}", lease.until))
+            SubstantialStatus::new(
+                Status::Running,
+                Some(lease.since),
+                format!("a worker holds it until {}", lease.until),
+            )
         })
     }
 
-    fn not_begun(&self) -> Standing {
+    fn not_begun(&self) -> SubstantialStatus {
         if let Some(start) = self.planned_start() {
             let because = "no worker has taken its start";
-            return Standing::new(Status::Pending, Some(self.zone.point(start.at)), because)
-                .waits_for(WaitingFor::Worker);
+            return SubstantialStatus::new(Status::Pending, Some(self.zone.point(start.at)), because)
+                .waits_for(SubstantialWait::Worker);
         }
         let because = match self.found.schedules_count {
             0 => "there is no history, and nothing that leads to one",
             _ => "there is no history, and no start that leads to one",
         };
-        Standing::new(Status::Pending, None, because)
+        SubstantialStatus::new(Status::Pending, None, because)
     }
 
     /// A workflow that calls `cancel_run` leaves nothing behind, and this is what nothing looks like.
-    fn led_to_by_nothing(&self) -> Standing {
+    fn led_to_by_nothing(&self) -> SubstantialStatus {
         let since = self.latest_at();
         match self.latest() {
             Some(replay) if replay.error().is_none() => {
                 let because = "it has not ended, and nothing leads to it, as when a run is cancelled from inside";
-                Standing::new(Status::Cancelled, since, because)
+                SubstantialStatus::new(Status::Cancelled, since, because)
             }
-            _ => Standing::new(
+            _ => SubstantialStatus::new(
                 Status::Pending,
                 since,
                 "it has not ended, and nothing leads to it: its schedule was lost",
@@ -205,26 +217,28 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn under_way(&self, life: &Life) -> Standing {
+    fn under_way(&self, life: &SubstantialLife) -> SubstantialStatus {
         let next = self.found.schedules.first().map(|schedule| self.zone.point(schedule.at));
         let waited = self.was_interrupted();
         if let Some(sleep) = life.sleeps.last().filter(|sleep| !waited && self.is_open(life, sleep)) {
             return self.sleeping(sleep);
         }
-        if let Some(standing) = self.something_came() {
-            return standing;
+        if let Some(status) = self.something_came() {
+            return status;
         }
-        if let Some(error) = self.latest().and_then(Replayed::error) {
+        if let Some(error) = self.latest().and_then(ReplayLog::error) {
             let because = format!("the last replay ended with {}", crate::text::quote(&error.message));
-            return Standing::new(Status::Retrying, self.latest_at(), because).waits_for(WaitingFor::RetryAt(next));
+            return SubstantialStatus::new(Status::Retrying, self.latest_at(), because)
+                .waits_for(SubstantialWait::RetryAt(next));
         }
         let retrying = life.steps.iter().find_map(|step| match step.state {
-            StepState::Retrying(counter) => Some((step.id, counter)),
-            StepState::Done(_) => None,
+            SaveState::Retrying(counter) => Some((step.id, counter)),
+            SaveState::Done(_) => None,
         });
         if let Some((id, counter)) = retrying.filter(|_| !waited) {
             let because = format!("step {id} failed, and attempt {counter} is next");
-            return Standing::new(Status::Retrying, self.latest_at(), because).waits_for(WaitingFor::RetryAt(next));
+            return SubstantialStatus::new(Status::Retrying, self.latest_at(), because)
+                .waits_for(SubstantialWait::RetryAt(next));
         }
         self.waiting(life, waited)
     }
@@ -236,43 +250,44 @@ impl<'a> Look<'a> {
     }
 
     /// Whether no replay has gone past the sleep.
-    fn is_open(&self, life: &Life, sleep: &Pause) -> bool {
+    fn is_open(&self, life: &SubstantialLife, sleep: &SleepStep) -> bool {
         let passed = |at: Timestamp| sleep.end.is_none_or(|end| at >= end);
         let behind = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
         !behind && !self.latest_at().is_some_and(passed)
     }
 
-    fn sleeping(&self, sleep: &Pause) -> Standing {
+    fn sleeping(&self, sleep: &SleepStep) -> SubstantialStatus {
         match sleep.end {
             Some(end) if end > self.now => {
                 let because = format!("sleep {} lasts until {end}", sleep.id);
-                Standing::new(Status::Sleeping, sleep.start, because).waits_for(WaitingFor::Until(end))
+                SubstantialStatus::new(Status::Sleeping, sleep.start, because).waits_for(SubstantialWait::Until(end))
             }
             end => {
                 let because = format!("sleep {} is over, and no worker has gone on", sleep.id);
-                Standing::new(Status::Pending, end, because).waits_for(WaitingFor::Worker)
+                SubstantialStatus::new(Status::Pending, end, because).waits_for(SubstantialWait::Worker)
             }
         }
     }
 
     /// A message or an end that is still to be moved into the history.
-    fn something_came(&self) -> Option<Standing> {
+    fn something_came(&self) -> Option<SubstantialStatus> {
         let (schedule, event) = self.found.schedules.iter().find_map(|s| Some((s, body(s)?)))?;
         let because = match event {
-            Body::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
-            Body::Send(send) => {
+            EventBody::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
+            EventBody::Send(send) => {
                 format!("message {} came, and no worker has taken it", crate::text::quote(&send.name))
             }
             _ => "an event is planned, and no worker has taken it".to_owned(),
         };
         let since = Some(self.zone.point(schedule.at));
-        Some(Standing::new(Status::Pending, since, because).waits_for(WaitingFor::Worker))
+        Some(SubstantialStatus::new(Status::Pending, since, because).waits_for(SubstantialWait::Worker))
     }
 
-    fn waiting(&self, life: &Life, certain: bool) -> Standing {
+    fn waiting(&self, life: &SubstantialLife, certain: bool) -> SubstantialStatus {
         let ready = self.ready_at(life);
         // It was found wanting by the first replay after the last thing that came.
-        let first = self.found.replays.iter().rev().map(Replayed::at).find(|at| ready.is_none_or(|ready| *at >= ready));
+        let first =
+            self.found.replays.iter().rev().map(ReplayLog::at).find(|at| ready.is_none_or(|ready| *at >= ready));
         let since = first.or(ready).map(|at| self.zone.point(at));
         let mut not: Vec<String> = life.sent.iter().filter(|s| s.nth == 1).map(|s| s.name.to_string()).collect();
         not.sort_unstable();
@@ -280,17 +295,20 @@ impl<'a> Look<'a> {
             true => "the last replay found that something it waits for had not come",
             false => "it neither sleeps nor retries, and has not ended",
         };
-        Standing::new(Status::Waiting, since, because).waits_for(WaitingFor::Message { not })
+        SubstantialStatus::new(Status::Waiting, since, because).waits_for(SubstantialWait::Message { not })
     }
 }
 
-fn body(schedule: &Schedule) -> Option<&Body> {
+fn body(schedule: &RunSchedule) -> Option<&EventBody> {
     schedule.event.as_ref()?.body.as_ref()
 }
 
 /// The names of messages that a waiting run may wait for: those that other runs of its workflow were sent and it was not.
 /// With each, how many runs were; the most common first.
-pub fn likely_messages<'a>(run: &Life, others: impl IntoIterator<Item = &'a Life>) -> Vec<(String, usize)> {
+pub fn likely_messages<'a>(
+    run: &SubstantialLife,
+    others: impl IntoIterator<Item = &'a SubstantialLife>,
+) -> Vec<(String, usize)> {
     let came = |name: &str| run.sent.iter().any(|sent| &*sent.name == name);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for other in others {

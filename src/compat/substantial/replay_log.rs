@@ -1,6 +1,6 @@
 //! The log of one replay, as the package writes it.
 
-use super::records::RECORDS_BYTES_MAX;
+use super::records::SUBSTANTIAL_HISTORY_BYTES_MAX;
 use crate::json;
 use crate::time::Timestamp;
 
@@ -12,7 +12,7 @@ const TEXT_CHARS_MAX: usize = 4_000;
 
 /// What a replay noted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Note {
+pub struct ReplayNote {
     /// When, as naive as it was written.
     pub at: Option<Timestamp>,
     /// What it says.
@@ -24,8 +24,8 @@ pub struct Note {
 }
 
 /// The notes of a log, or why it cannot be read.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Note>, String> {
-    if bytes.len() > RECORDS_BYTES_MAX {
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<ReplayNote>, String> {
+    if bytes.len() > SUBSTANTIAL_HISTORY_BYTES_MAX {
         return Err("it is too large".to_owned());
     }
     let text =
@@ -55,8 +55,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Note>, String> {
     Ok(notes)
 }
 
-fn note(text: &str) -> Note {
-    let mut note = Note::default();
+fn note(text: &str) -> ReplayNote {
+    let mut note = ReplayNote::default();
     // What is not as it should be is left out: a log says what helps a person, and nothing depends on it.
     let _ = json::object(text, 0, |key, value| match &*key {
         "at" => note.at = value.as_str().and_then(|text| Timestamp::parse(text.as_bytes())),
@@ -90,7 +90,7 @@ mod tests {
         let notes = parse(text.as_bytes()).unwrap();
         assert_eq!((notes.len(), &*notes[0].message, notes[0].error.is_none()), (4, "replay", true));
         assert_eq!(notes[1].error.as_deref(), Some("<class 'KeyError'>"));
-        assert_eq!((&notes[2], notes[3].error.as_deref()), (&Note::default(), Some("")));
+        assert_eq!((&notes[2], notes[3].error.as_deref()), (&ReplayNote::default(), Some("")));
         let many = format!("{{\"metadata\": [{}1]}}", "1,".repeat(1_000));
         assert_eq!(parse(many.as_bytes()).unwrap().len(), NOTES_MAX);
         assert_eq!(parse(b"{}").unwrap(), []);

@@ -1,5 +1,6 @@
 //! Numbers as Python has them: whole ones and floats are not the same, and each prints in its own way.
 
+use crate::compat::float::float_repr;
 use crate::store::Error;
 
 /// A number of JSON as Python reads it.
@@ -54,20 +55,6 @@ impl Number {
     }
 }
 
-/// The shortest digits that read the same, with an exponent below 1e-4 and from 1e16 on.
-pub(super) fn float_repr(float: f64) -> String {
-    let scientific = format!("{float:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if float == 0.0 || (-4..16).contains(&exponent) {
-        // Rust's plain form has no fraction where there is none.
-        let plain = format!("{float}");
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,9 +75,6 @@ mod tests {
             let number = number(text).unwrap();
             assert_eq!((number.repr().as_str(), number.orjson().unwrap().as_str()), (repr, orjson), "{text}");
         }
-        assert_eq!(float_repr(1e16), "1e+16");
-        assert_eq!(float_repr(1e-5), "1e-05");
-        assert_eq!(float_repr(1.25e-7), "1.25e-07");
         assert!(number("1e999").is_err());
         assert!(number("123456789012345678901").unwrap().orjson().is_err());
     }

@@ -1,0 +1,115 @@
+//! What a store holds of a run.
+
+use std::io;
+use std::sync::Arc;
+
+use super::fold::{SubstantialHistory, fold_records};
+use super::records::{SubstantialEvent, SubstantialReading};
+use super::replay_log::ReplayNote;
+use crate::store::Error;
+use crate::time::Timestamp;
+
+/// Most schedules of a run that are kept, the first ones; the others are counted.
+pub const SUBSTANTIAL_SCHEDULES_MAX: usize = 64;
+
+/// Most logs of replays that are read, the latest ones; the others are counted.
+pub(super) const LOGS_MAX: usize = 64;
+
+/// Everything that lies in a store about one run. Its parts were read one after the other: a worker may have moved between.
+#[derive(Clone, Debug, Default)]
+pub struct StoredRun {
+    /// The run.
+    pub run: String,
+    /// Its workflow: by its link, else by its id.
+    pub workflow: String,
+    /// The history; none if there is none yet.
+    pub reading: Option<SubstantialReading>,
+    /// Why there may be a history all the same: something is in its place that could not be read at all.
+    pub unread: Option<Arc<Error>>,
+    /// What leads to the run, the first ones first.
+    pub schedules: Vec<RunSchedule>,
+    /// How many schedules there are.
+    pub schedules_count: u64,
+    /// Its replays, the latest first: by when they began, since schedules run ahead of the clock.
+    pub replays: Vec<ReplayLog>,
+    /// How many replays there are.
+    pub replays_count: u64,
+    /// A worker's hold on it; it may be over.
+    pub lease: Option<SubstantialLease>,
+    /// What could not be read, with its place.
+    pub warnings: Vec<String>,
+}
+
+/// What leads a worker to a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSchedule {
+    /// The queue.
+    pub queue: String,
+    /// When, naive. Workers do not wait for it: they take what comes first.
+    pub at: Timestamp,
+    /// The event that is to be added to the history then.
+    pub event: Option<SubstantialEvent>,
+}
+
+/// A replay that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayLog {
+    /// The schedule that led to it, naive.
+    pub schedule: Timestamp,
+    /// What it noted; none if that cannot be read.
+    pub notes: Option<Vec<ReplayNote>>,
+}
+
+impl ReplayLog {
+    /// When it began, naive: as noted, else when it was to.
+    pub fn at(&self) -> Timestamp {
+        let noted = self.notes.iter().flatten().find_map(|note| note.at);
+        noted.unwrap_or(self.schedule)
+    }
+
+    /// The error that it ended with.
+    pub fn error(&self) -> Option<&ReplayNote> {
+        self.notes.iter().flatten().rfind(|note| note.error.is_some())
+    }
+}
+
+/// A worker's hold on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubstantialLease {
+    /// Since when, as a point in time.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl StoredRun {
+    /// What the history amounts to.
+    pub fn history(&self) -> SubstantialHistory {
+        self.reading.as_ref().map(|reading| fold_records(&reading.records)).unwrap_or_default()
+    }
+
+    /// What is in the place of the history, and can be none.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        match &**self.unread.as_ref()? {
+            Error::Corrupt { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// The error because of which nothing can be said about the run, as that its history may not be read.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &**self.unread.as_ref()? {
+            Error::Corrupt { .. } => None,
+            Error::Denied { doing, .. } => {
+                Some(Error::denied(doing.clone(), io::Error::from(io::ErrorKind::PermissionDenied)))
+            }
+            other => Some(Error::unavailable("reading a history", other.to_string())),
+        }
+    }
+
+    /// Whether nothing at all is there of it.
+    pub fn is_nothing(&self) -> bool {
+        let nothing_read = self.reading.is_none() && self.unread.is_none();
+        nothing_read && self.schedules_count == 0 && self.replays_count == 0 && self.lease.is_none()
+    }
+}
