@@ -15,6 +15,14 @@
 //! What all of them stand on: [`Timestamp`]s, a [`Clock`] and [`Random`] numbers, [`json`] as Python writes it, and [`text`] of
 //! others made harmless.
 
+#![cfg_attr(
+    not(all(feature = "redis", feature = "object-store", feature = "testing")),
+    allow(
+        dead_code,
+        reason = "some of what is remote serves one kind of store, and some of the reader is shown to tests alone"
+    )
+)]
+
 mod chance;
 mod clock;
 mod compat;
@@ -117,12 +125,12 @@ pub mod workflows {
     pub use crate::workflow::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
     // Runs of any format.
     pub use crate::runs::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
+    pub use crate::runs::{CheckedRun, ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
     pub use crate::runs::{ComparedEvent, RunDifference, compare_runs, find_runs};
     pub use crate::runs::{
         EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
     };
-    pub use crate::runs::{ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{
         Run, RunFilter, RunFilterError, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage,
         Waiting,

@@ -61,6 +61,9 @@ impl RunOrder {
     }
 }
 
+/// A run, and all that is wrong with its history.
+pub type CheckedRun = (Run, Vec<RunProblem>);
+
 /// What comes while runs are gone through.
 #[derive(Debug)]
 pub enum ListItem<T = Run> {
@@ -140,7 +143,7 @@ impl<'a> RunList<'a> {
     /// As [`RunList::each`].
     pub async fn verify<E: From<Error>>(
         &self,
-        take: &mut dyn FnMut(ListItem<(Run, Vec<RunProblem>)>) -> Result<bool, E>,
+        take: &mut dyn FnMut(ListItem<CheckedRun>) -> Result<bool, E>,
     ) -> Result<(), E> {
         self.each_batch(None, verify, take).await
     }
@@ -229,7 +232,7 @@ fn hand_on<T, E>(batch: RunBatch<T>, take: &mut dyn FnMut(ListItem<T>) -> Result
 }
 
 /// Looks at some runs, and finds all that is wrong with each.
-async fn verify(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<RunBatch<(Run, Vec<RunProblem>)>, Error> {
+async fn verify(runs: Runs, ids: Vec<String>, now: Timestamp) -> Result<RunBatch<CheckedRun>, Error> {
     let RunBatch { runs: looked, warnings } = runs.look(&ids, now).await?;
     let mut verified = Vec::new();
     for (id, run) in looked {

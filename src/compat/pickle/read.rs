@@ -399,6 +399,7 @@ fn in_pairs(items: &[PickleId]) -> Result<Vec<(PickleId, PickleId)>, Fault> {
 }
 
 /// How many bytes of a text do not stand in the pickle as they are.
+#[allow(clippy::ptr_arg, reason = "whether it is borrowed is what is asked")]
 fn copied(text: &Cow<'_, str>) -> usize {
     if let Cow::Owned(text) = text { text.len() } else { 0 }
 }

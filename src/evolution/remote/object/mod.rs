@@ -59,7 +59,7 @@ impl BucketSite {
             return Ok(None);
         };
         let shared = Shared::open(&folder, &self.settings)?;
-        Ok(plain::find_one(&shared, name)?.map(|log| RemoteSource::shared(log)))
+        Ok(plain::find_one(&shared, name)?.map(RemoteSource::shared))
     }
 }
 
@@ -84,7 +84,7 @@ impl Site for BucketSite {
             sources.push(RemoteSource::new(log));
         }
         let copies = plain::find(&self.shared)?;
-        sources.extend(copies.into_iter().map(|log| RemoteSource::shared(log)));
+        sources.extend(copies.into_iter().map(RemoteSource::shared));
         Ok(sources)
     }
 
