@@ -1,31 +1,4 @@
 //! Deciding about a function: a decision is written only if no other was made about it since its author looked.
-//!
-//! ```
-//! use temporal_code::logs::{DecideError, Decider};
-//! use temporal_code::logs::{Change, Decision};
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("evolution.jsonl");
-//! let promotion = |by: &str| Decision {
-//!     function: "pay".into(),
-//!     variant: "v2".into(),
-//!     change: Change::Promote,
-//!     at: None,
-//!     forced: true,
-//!     by: Some(by.into()),
-//!     reason: Some("faster".into()),
-//! };
-//! let mut ada = Decider::in_file(&path, "pay")?;
-//! let mut bob = Decider::in_file(&path, "pay")?;
-//! assert!(ada.standing()?.is_free());
-//! ada.decide(promotion("ada"))?;
-//! // Bob has looked before Ada decided: he learns of it, and may decide again now that he knows.
-//! match bob.decide(promotion("bob")) {
-//!     Err(DecideError::Conflict { made, .. }) => assert_eq!(made[0].by.as_deref(), Some("ada")),
-//!     other => panic!("{other:?}"),
-//! }
-//! assert_eq!(bob.standing()?.share("v2"), Some(1.0));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod error;
 mod file;
@@ -57,6 +30,32 @@ pub use since::{Expectation, LastEvent};
 /// refused and told. In a file the comparison is made under its lock, which is not gone without. Programs that take no lock,
 /// as those of the Python package, cannot be kept from writing between the comparison and the record: then the record is
 /// behind theirs, which is an error that says so.
+///
+/// ```
+/// use temporal_code::logs::{Change, DecideError, Decider, Decision};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("evolution.jsonl");
+/// let promotion = |by: &str| Decision {
+///     function: "pay".into(),
+///     variant: "v2".into(),
+///     change: Change::Promote,
+///     at: None,
+///     forced: true,
+///     by: Some(by.into()),
+///     reason: Some("faster".into()),
+/// };
+/// let mut ada = Decider::in_file(&path, "pay")?;
+/// let mut bob = Decider::in_file(&path, "pay")?;
+/// assert!(ada.standing()?.is_free());
+/// ada.decide(promotion("ada"))?;
+/// // Bob has looked before Ada decided: he learns of it, and may decide again now that he knows.
+/// match bob.decide(promotion("bob")) {
+///     Err(DecideError::Conflict { made, .. }) => assert_eq!(made[0].by.as_deref(), Some("ada")),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(bob.standing()?.share("v2"), Some(1.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Decider {
     function: String,
     clock: Arc<dyn Clock>,
