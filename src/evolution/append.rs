@@ -8,8 +8,8 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::file::{LOCK_WAIT, last_line_start, lock_within, same_file};
-use crate::jsonl::{LINE_BYTES_MAX, read_at};
+use super::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within, same_file};
+use crate::jsonl::{BlockReader, LINE_BYTES_MAX, block_count, read_at};
 use crate::time::Timestamp;
 
 /// How long the lock is not waited for after it was waited for in vain.
@@ -103,6 +103,24 @@ impl Appender {
             appender.open = Some(log);
         }
         Ok(appender)
+    }
+
+    /// What tells the file that is open from others.
+    pub(crate) fn number(&self) -> io::Result<Option<FileNumber>> {
+        self.open.as_ref().map(|log| Ok(FileNumber::of(&log.file.metadata()?))).transpose()
+    }
+
+    /// Hands on what was seen of the file that is open, wherever that is by now, in blocks of whole lines.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn each_seen(&self, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        let Some(log) = &self.open else { return Ok(()) };
+        let mut reader = BlockReader::default();
+        (0..block_count(log.seen)).try_for_each(|index| {
+            each(reader.read(&log.file, index, log.seen)?.bytes);
+            Ok(())
+        })
     }
 
     /// Up to where the log that is open was read or written by us, in bytes; all of it that is whole lines.

@@ -1,6 +1,6 @@
 //! A place for one evolution log, on one of the servers, and `tc` and trackers that use it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,10 @@ enum Server {
     Redis(RedisServer),
     /// The port of the server, and the bucket.
     Bucket(u16, String),
+    /// None: a folder, which is gone with this value.
+    Folder {
+        _keep: tempfile::TempDir,
+    },
 }
 
 impl Ground {
@@ -58,7 +62,14 @@ impl Ground {
         Ground { url: format!("s3://{bucket}/logs"), environment, server: Server::Bucket(server, bucket.to_string()) }
     }
 
-    /// Every kind of place.
+    /// A folder of its own.
+    pub(crate) fn folder() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = folder.path().to_str().expect("UTF-8").to_string();
+        Ground { url, environment: Vec::new(), server: Server::Folder { _keep: folder } }
+    }
+
+    /// Every kind of place that is not a folder.
     pub(crate) fn all() -> impl Iterator<Item = Ground> {
         [Ground::redis as fn() -> Ground, Ground::bucket].into_iter().map(|make| make())
     }
@@ -66,7 +77,7 @@ impl Ground {
     pub(crate) fn server(&self) -> &RedisServer {
         match &self.server {
             Server::Redis(server) => server,
-            Server::Bucket(..) => panic!("no Redis"),
+            Server::Bucket(..) | Server::Folder { .. } => panic!("no Redis"),
         }
     }
 
@@ -114,6 +125,15 @@ impl Ground {
             .expect("a log")
     }
 
+    /// The files of a folder, those that were put aside first, in their order.
+    pub(crate) fn files(&self) -> Option<Vec<PathBuf>> {
+        let Server::Folder { .. } = &self.server else { return None };
+        let entries = std::fs::read_dir(&self.url).expect("a folder");
+        let mut files = entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>();
+        files.sort();
+        Some(files)
+    }
+
     /// `tc` on this log.
     pub(crate) fn tc(&self, arguments: &[&str]) -> Command {
         let mut command = tc(arguments);
@@ -140,6 +160,9 @@ impl Ground {
                 };
                 calls.chunks(97).for_each(|chunk| add("{tc}:evolution", &chunk.concat()));
                 decisions.iter().for_each(|line| add("{tc}:evolution:decisions", line));
+            }
+            Server::Folder { .. } => {
+                std::fs::write(Path::new(&self.url).join("evolution.jsonl"), log).expect("written");
             }
             Server::Bucket(..) => {
                 for (number, chunk) in calls.chunks(97).enumerate() {

@@ -12,6 +12,7 @@ mod decide;
 mod follow;
 mod ground;
 mod obey;
+mod race;
 
 #[allow(dead_code)]
 #[path = "../stores/servers/mod.rs"]

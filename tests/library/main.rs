@@ -2,6 +2,7 @@
 
 mod agreement;
 mod damage;
+mod decide;
 mod fallback;
 mod fixtures;
 mod mutate;

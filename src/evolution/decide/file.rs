@@ -1,7 +1,7 @@
 //! Deciding in a file: the comparison is made under its lock.
 
 use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use crate::evolution::source::{Source, each_block};
 /// How long the lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How often the log may be put aside while it is being opened.
+const BEGIN_TRIES: usize = 100;
+
 /// A file, as far as it is known.
 pub(super) struct FileDecider {
     path: PathBuf,
@@ -29,16 +32,27 @@ pub(super) struct FileDecider {
 impl FileDecider {
     /// Notes how far the log goes.
     pub(super) fn begin(path: &Path) -> Result<Self, DecideError> {
-        let (path, name) = (path.to_path_buf(), path.display().to_string());
-        let appender = match Appender::at_end(&path) {
-            Ok(appender) => Some(appender),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
-            Err(error) => return Err(DecideError::unwritable(&name, error)),
-        };
-        let mut file = FileDecider { path, name, appender, known: Vec::new() };
-        // Who reads the log after this will see all that is put aside by now.
-        file.known = file.put_aside()?.iter().filter_map(number_of).collect();
-        Ok(file)
+        let mut file =
+            FileDecider { path: path.into(), name: path.display().to_string(), appender: None, known: Vec::new() };
+        for _ in 0..BEGIN_TRIES {
+            file.appender = match Appender::at_end(path) {
+                Ok(appender) => Some(appender),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+                Err(error) => return Err(DecideError::unwritable(&file.name, error)),
+            };
+            file.known = file.put_aside()?.iter().filter_map(number_of).collect();
+            // If it was put aside just then, others may have been as well, and nobody could tell their order.
+            if file.appender.is_none() || file.open_number()? == number_at(path) {
+                return Ok(file);
+            }
+        }
+        Err(DecideError::unreadable(&file.name, io::Error::other("it is put aside again and again")))
+    }
+
+    /// What tells the file that is open from others.
+    fn open_number(&self) -> Result<Option<FileNumber>, DecideError> {
+        let number = self.appender.as_ref().map(Appender::number).transpose();
+        Ok(number.map_err(|cause| DecideError::unreadable(&self.name, cause))?.flatten())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -57,25 +71,27 @@ impl FileDecider {
         Ok(sources)
     }
 
-    fn each_block(&self, source: &Source, end: u64, each: impl FnMut(&[u8])) -> Result<(), DecideError> {
-        match each_block(source, end, each) {
-            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(DecideError::unreadable(&self.name, cause)),
-            _ => Ok(()),
-        }
-    }
-
     /// Hands on the whole lines of the file itself that are known.
     pub(super) fn each_known(&self, each: impl FnMut(&[u8])) -> Result<(), DecideError> {
-        let end = self.appender.as_ref().map_or(u64::MAX, Appender::seen);
-        self.each_block(&Source::File(self.path.clone()), end, each)
+        let read = match &self.appender {
+            Some(appender) => appender.each_seen(each),
+            None => each_block(&Source::File(self.path.clone()), u64::MAX, each),
+        };
+        read.map_err(|cause| DecideError::unreadable(&self.name, cause))
     }
 
     /// What stands of the decisions that are known.
     pub(super) fn standing(&self, function: &str) -> Result<Standing, DecideError> {
+        let unreadable = |cause| DecideError::unreadable(&self.name, cause);
         let mut standing = Standing::default();
         let mut each = |lines: &[u8]| standing.apply_all(function, lines);
+        let open = self.open_number()?;
         for source in self.put_aside()? {
-            self.each_block(&source, u64::MAX, &mut each)?;
+            let number = number_of(&source).filter(|number| self.known.contains(number));
+            // The one that is open may be put aside by now: it is read below, as far as it is known.
+            if number.is_some() && number != open {
+                each_block(&source, u64::MAX, &mut each).map_err(unreadable)?;
+            }
         }
         self.each_known(&mut each)?;
         Ok(standing)
@@ -94,11 +110,17 @@ impl FileDecider {
 
     /// Takes in logs that were begun and put aside again while nobody looked.
     fn look_between(&mut self, since: &mut Since) -> Result<(), DecideError> {
+        let mut aside = Vec::new();
         for source in self.put_aside()? {
-            let Some(number) = number_of(&source).filter(|number| !self.known.contains(number)) else { continue };
-            self.each_block(&source, u64::MAX, |lines| since.take(lines))?;
-            self.known.push(number);
+            let Some(number) = number_of(&source) else { continue };
+            aside.push(number);
+            if !self.known.contains(&number) {
+                let read = each_block(&source, u64::MAX, |lines| since.take_aside(number, lines));
+                read.map_err(|cause| DecideError::unreadable(&self.name, cause))?;
+                self.known.push(number);
+            }
         }
+        since.put_in_order(&aside);
         Ok(())
     }
 
@@ -145,7 +167,11 @@ impl FileDecider {
 }
 
 fn number_of(source: &Source) -> Option<FileNumber> {
-    source.path().and_then(|path| std::fs::metadata(path).ok()).map(|metadata| FileNumber::of(&metadata))
+    source.path().and_then(number_at)
+}
+
+fn number_at(path: &Path) -> Option<FileNumber> {
+    std::fs::metadata(path).ok().map(|metadata| FileNumber::of(&metadata))
 }
 
 /// Takes in what others write to the file.
@@ -163,7 +189,10 @@ impl News for Watch<'_> {
     fn replaced(&mut self, old: &Metadata) {
         let old = FileNumber::of(old);
         let aside = folder::put_aside(self.path).unwrap_or_default();
-        self.since.turn_over(aside.iter().any(|source| number_of(source) == Some(old)));
+        if !aside.iter().any(|source| number_of(source) == Some(old)) {
+            self.since.lose_track();
+        }
+        self.since.turn_over(old);
         self.known.push(old);
     }
 }

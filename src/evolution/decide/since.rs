@@ -4,6 +4,7 @@ use super::error::DecideError;
 use crate::evolution::decision::Decision;
 use crate::evolution::event::{self, Kind};
 use crate::evolution::fast::FastReader;
+use crate::evolution::file::FileNumber;
 use crate::time::Timestamp;
 
 /// The last thing that is to have happened to a function, when something is decided about it.
@@ -27,11 +28,16 @@ pub struct Expectation {
 /// Most decisions of others that are told, the last ones.
 const MADE_MAX: usize = 100;
 
+/// Most that are kept meanwhile.
+const KEPT_MAX: usize = 10_000;
+
 /// What happened since its author looked.
 pub(super) struct Since {
     function: String,
-    /// What others decided.
-    made: Vec<Decision>,
+    /// What others decided, and in which file; none if in that which is open.
+    made: Vec<(Option<FileNumber>, Decision)>,
+    /// The file that is read, if it is not the one that is open.
+    file: Option<FileNumber>,
     /// What was decided cannot be told any more.
     replaced: bool,
     /// Calls count, too.
@@ -49,6 +55,7 @@ impl Since {
         Since {
             function: function.to_string(),
             made: Vec::new(),
+            file: None,
             replaced: false,
             watches_calls: false,
             fast: FastReader::default(),
@@ -82,10 +89,28 @@ impl Since {
         self.replaced = true;
     }
 
-    /// Another file took the log's place. It was put aside, or else what was decided in it cannot be told.
-    pub(super) fn turn_over(&mut self, was_put_aside: bool) {
-        self.replaced |= !was_put_aside;
+    /// Another file takes the place of the one that was open.
+    pub(super) fn turn_over(&mut self, old: FileNumber) {
+        self.made.iter_mut().for_each(|(file, _)| _ = file.get_or_insert(old));
         (self.lines, self.last_line) = (0, 0);
+    }
+
+    /// Takes in whole lines of a file that was put aside before anybody looked.
+    pub(super) fn take_aside(&mut self, file: FileNumber, lines: &[u8]) {
+        let counted = (self.lines, self.last_line);
+        self.file = Some(file);
+        self.read(lines, true);
+        self.file = None;
+        (self.lines, self.last_line) = counted;
+    }
+
+    /// Puts what others decided in the order of the log; these are the files that were put aside.
+    pub(super) fn put_in_order(&mut self, aside: &[FileNumber]) {
+        let place = |file: &Option<FileNumber>| match file {
+            Some(file) => aside.iter().position(|other| other == file),
+            None => Some(aside.len()),
+        };
+        self.made.sort_by_key(|(file, _)| place(file));
     }
 
     fn read(&mut self, lines: &[u8], is_new: bool) {
@@ -109,9 +134,11 @@ impl Since {
                 return;
             }
             self.note(event.at);
-            self.made.extend(Decision::parse(text).filter(|_| is_new));
-            let surplus = self.made.len().saturating_sub(MADE_MAX);
-            self.made.drain(..surplus);
+            let decision = Decision::parse(text).filter(|_| is_new);
+            self.made.extend(decision.map(|decision| (self.file, decision)));
+            if self.made.len() > KEPT_MAX {
+                self.made.drain(..KEPT_MAX / 2);
+            }
         });
     }
 
@@ -121,7 +148,9 @@ impl Since {
 
     /// What others decided, once.
     pub(super) fn take_made(&mut self) -> Vec<Decision> {
-        std::mem::take(&mut self.made)
+        let made = std::mem::take(&mut self.made);
+        let surplus = made.len().saturating_sub(MADE_MAX);
+        made.into_iter().skip(surplus).map(|(_, decision)| decision).collect()
     }
 
     /// Refuses if anything was decided that was not seen, or more has happened than was expected. Then it has been seen.

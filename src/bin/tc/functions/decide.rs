@@ -9,11 +9,12 @@ use crate::error::{CONFLICT, DONE, Failure, USAGE};
 use crate::find::{Store, Target, nearest, unknown_function};
 use crate::functions::status;
 use crate::output::table::Tone;
+use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::logs::{
-    Change, DecideError, Decider, Decision, EventFilter, Expectation, FunctionSummary, LastEvent,
+    Change, DecideError, Decider, Decision, EventFilter, Expectation, FunctionSummary, LastEvent, Summary,
 };
 use temporal_code::text;
 
@@ -89,9 +90,7 @@ pub(crate) fn run(
     let log = context.store()?.log_to_append()?;
     let refused = |error: DecideError| refusal(error, function);
     let mut decider = decider(context, function, args, &log)?;
-    // What is read from here on is all that the decider has seen, and perhaps more.
-    let store = context.store()?;
-    let (summary, warnings) = status::read(context, &store, &EventFilter::default())?;
+    let (store, summary, warnings) = read(context, &log)?;
     let found = summary.function(function);
     if found.is_none() && !args.force {
         return Err(refusal_of_function(function, &store, summary.functions.iter().map(|function| &*function.name)));
@@ -140,6 +139,20 @@ pub(crate) fn run(
     };
     Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
+}
+
+/// Reads all that there is of the store now: what whoever decides has seen before, and perhaps more.
+fn read(context: &Context, log: &Target) -> Result<(Store, Summary, Vec<Warning>)> {
+    let mut store = context.store()?;
+    loop {
+        let (summary, warnings) = status::read(context, &store, &EventFilter::default())?;
+        let again = if matches!(log, Target::File(_)) { context.store()? } else { store.clone() };
+        // A file that was put aside after it was listed, and before it was opened, was not read.
+        if again.sources == store.sources {
+            return Ok((store, summary, warnings));
+        }
+        store = again;
+    }
 }
 
 /// Who decides, with all that is expected.
