@@ -72,6 +72,7 @@ fn a_quiet_span_is_not_an_unknown_name() {
         &["report", "greeting", "--since", "2030-01-01", "-s", DEMO],
         expect![[r#"
         ! error: `greeting` has no events in this span of time
+        ! hint: its last event was at 2026-11-21 23:39:13
         [exit 8]
     "#]],
     );
@@ -126,7 +127,7 @@ fn wrong_arguments() {
         &["status", "--since", "tomorrowish", "-s", DEMO],
         expect![[r#"
         ! error: --since `tomorrowish` is not a time
-        ! hint: give 2h, 7d, yesterday, 2026-06-05, "2026-06-05 10:30" or 2026-06-05T10:30:00Z
+        ! hint: give 2h, 7d, yesterday, "yesterday 14:00", monday, 10:30, 2026-06-05, "2026-06-05 10:30", 2026-06-05T10:30:00Z or @1780655400
         [exit 2]
     "#]],
     );

@@ -139,7 +139,7 @@ fn history() {
     check(
         &["history", "greeting", "3", "-s", DEMO, "--until", "2020-01-01"],
         expect![[r#"
-        No events.
+        No events in this span of time. The last event was at 2026-11-21 23:39:13.
     "#]],
     );
 }
