@@ -71,13 +71,13 @@ fn the_fixtures() {
     expect![[r#"
         "greet-1" waiting for "allow"
           flows.greet returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 9: raise PauseForEventException('allow') => Event(Event { name: Some("allow"), expression: "'allow'" })
+            line 9: raise PauseForEventException('allow') => Event(AwaitedEvent { name: Some("allow"), expression: "'allow'" })
             name = 'Ada' ("Ada")
         "greet-2" completed
           result 'hello Grace' ("hello Grace")
         "order-1" waiting for "approve"
           flows.order returns to [], 0 done, 0 to come, checkpoint Some(4) of [4]
-            line 18: raise PauseForEventException('approve') => Event(Event { name: Some("approve"), expression: "'approve'" })
+            line 18: raise PauseForEventException('approve') => Event(AwaitedEvent { name: Some("approve"), expression: "'approve'" })
             customer = {'name': 'Ada', 'tier': 3} ({"name":"Ada","tier":3})
             items = ['pen', 'ink'] (["pen","ink"])
             total = 41.5 (the same in JSON)
@@ -93,7 +93,7 @@ fn the_fixtures() {
             x = 5 (the same in JSON)
             a = 6 (the same in JSON)
           flows.child returns to ["b"], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 9: raise PauseForEventException('child-ok') => Event(Event { name: Some("child-ok"), expression: "'child-ok'" })
+            line 9: raise PauseForEventException('child-ok') => Event(AwaitedEvent { name: Some("child-ok"), expression: "'child-ok'" })
             x = 6 (the same in JSON)
             y = 12 (the same in JSON)
     "#]].assert_eq(&all);
@@ -129,12 +129,12 @@ fn what_the_package_writes_now() {
     expect![[r#"
         "branch-small" waiting for "small"
           flows.branch returns to [], 0 done, 0 to come, checkpoint Some(4) of [4]
-            line 19: raise PauseForEventException('small') => Event(Event { name: Some("small"), expression: "'small'" })
+            line 19: raise PauseForEventException('small') => Event(AwaitedEvent { name: Some("small"), expression: "'small'" })
             n = 1 (the same in JSON)
             m = 1 (the same in JSON)
         "captured" waiting for "captured"
           flows.captured returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 9: raise PauseForEventException('captured') => Event(Event { name: Some("captured"), expression: "'captured'" })
+            line 9: raise PauseForEventException('captured') => Event(AwaitedEvent { name: Some("captured"), expression: "'captured'" })
             n = 1 (the same in JSON)
             parts = (<function elsewhere.by_value.<locals>.triple>, <class elsewhere.Local>, <elsewhere.Local() size=7>) (no JSON)
         "indirect" waiting
@@ -143,7 +143,7 @@ fn what_the_package_writes_now() {
             n = 1 (the same in JSON)
         "loop" waiting for "a"
           flows.loop returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 11: raise PauseForEventException(item) => Event(Event { name: Some("a"), expression: "item" }) in pass 0
+            line 11: raise PauseForEventException(item) => Event(AwaitedEvent { name: Some("a"), expression: "item" }) in pass 0
             items = ['a', 'b'] (["a","b"])
             done = [] (the same in JSON)
             item = 'a' ("a")
@@ -156,12 +156,12 @@ fn what_the_package_writes_now() {
             line 9: result = await inner(n) => Call("inner")
             n = 5 (the same in JSON)
           flows.inner returns to ["result"], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 9: raise PauseForEventException(f'inner-{doubled}') => Event(Event { name: Some("inner-10"), expression: "f'inner-{doubled}'" })
+            line 9: raise PauseForEventException(f'inner-{doubled}') => Event(AwaitedEvent { name: Some("inner-10"), expression: "f'inner-{doubled}'" })
             n = 5 (the same in JSON)
             doubled = 10 (the same in JSON)
         "odd \u{1b}[31m\n\u{202e} name" waiting for "allow"
           flows.greet returns to [], 0 done, 0 to come, checkpoint Some(1) of [1]
-            line 9: raise PauseForEventException('allow') => Event(Event { name: Some("allow"), expression: "'allow'" })
+            line 9: raise PauseForEventException('allow') => Event(AwaitedEvent { name: Some("allow"), expression: "'allow'" })
             name = 'Ada' ("Ada")
         "returned" pending
           pending result = 10 (the same in JSON)
@@ -174,7 +174,7 @@ fn what_the_package_writes_now() {
             n = 5 (the same in JSON)
         "values-second" waiting for "it's \"shipped\" ☺"
           flows.values returns to [], 0 done, 0 to come, checkpoint Some(11) of [9, 11]
-            line 39: raise durable.PauseForEventException(event='it\'s "shipped" ☺') => Event(Event { name: Some("it's \"shipped\" ☺"), expression: "'it\\'s \"shipped\" ☺'" })
+            line 39: raise durable.PauseForEventException(event='it\'s "shipped" ☺') => Event(AwaitedEvent { name: Some("it's \"shipped\" ☺"), expression: "'it\\'s \"shipped\" ☺'" })
             order = [1, 2] ([1,2])
             count = 2 (the same in JSON)
             price = <flows.Money() amount=9.5, currency='EUR'> (no JSON)
