@@ -19,6 +19,7 @@
     not(all(feature = "redis", feature = "object-store", feature = "testing")),
     allow(
         dead_code,
+        unreachable_pub,
         reason = "some of what is remote serves one kind of store, and some of the reader is shown to tests alone"
     )
 )]
@@ -43,8 +44,9 @@ pub use chance::{Random, SeededRandom, ThreadRandom};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use time::{ParseError, Timestamp};
 
-#[doc = include_str!("store/chapter.md")]
 pub mod stores {
+    #![doc = include_str!("store/chapter.md")]
+
     // What a store is, and what goes in.
     pub use crate::store::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
     pub use crate::store::{
@@ -98,8 +100,9 @@ pub mod logs {
     pub use crate::evolution::decision::{Change, Decision, Forced, Standing as DecisionsInForce};
 }
 
-#[doc = include_str!("rollout/chapter.md")]
 pub mod functions {
+    #![doc = include_str!("rollout/chapter.md")]
+
     pub use crate::rollout::{AbTest, Canary, Gradual, Manual, Ramp, Scheduled, days, hours};
     pub use crate::rollout::{
         AllFailed, AsyncEvolving, AsyncVariant, Cause, Evolving, Failure, Fallible, Plain, Variant,
@@ -109,8 +112,9 @@ pub mod functions {
     pub use crate::tracker::{Durability, FlushError, Health, OpenError, Options as TrackerOptions, Tracker};
 }
 
-#[doc = include_str!("workflow/chapter.md")]
 pub mod workflows {
+    #![doc = include_str!("workflow/chapter.md")]
+
     // Histories and inboxes.
     pub use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop};
     pub use crate::workflow::{InboxBody, InboxEntry, Json, VALUE_DEPTH_MAX, VERSION, WAIT_EVENTS_MAX};

@@ -166,7 +166,7 @@ pub enum Fault {
     Glued,
     /// Broken text beside whole events, which were read: two writers that met, or one that died.
     Torn(Box<Fault>),
-    /// More than [`crate::jsonl::LINE_BYTES_MAX`] bytes.
+    /// More than 64 MiB.
     Overlong,
     /// From here on the entry or the object could not be read.
     Lost(String),

@@ -118,7 +118,7 @@ pub struct Evidence {
     pub skipped: u64,
     /// Lines that held more than one event, all of them read.
     pub glued: u64,
-    /// The first [`PLACES_MAX`] such lines, in the order of the log.
+    /// The first ten such lines, in the order of the log.
     pub places: Vec<Place>,
     /// The log became shorter while it was read.
     pub shrunk: bool,

@@ -77,7 +77,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
         self.answer(args, None)
     }
 
-    /// As [`Evolving::call`], with the same variant for the same unit, such as a user: see [`crate::rollout`] for the hash.
+    /// As [`Evolving::call`], with the same variant for the same unit, such as a user: see [`crate::functions`] for the hash.
     /// While a variant's share grows, a unit moves to it once at most.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub enum PickleErrorKind {
     Argument,
     /// An opcode is applied to a value to which it cannot be applied.
     Value,
-    /// More than the [`PickleLimits`](super::Limits) allow.
+    /// More than the [`PickleLimits`](super::PickleLimits) allow.
     Limit,
 }
 

@@ -16,7 +16,7 @@ use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
 /// promoted after the last step, once the evidence says that it fails less often, or not more often by the margin, or hardly
 /// ever, and keeps to the guardrail. Until then it stays at the last step.
 ///
-/// The evidence is a stratified conditional e-process over the minutes of the log, see [`crate::statistics::sequential`]: it
+/// The evidence is a stratified conditional e-process over the minutes of the log, see [`SequentialComparison`](crate::logs::SequentialComparison): it
 /// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
 /// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///

@@ -70,7 +70,7 @@ impl Comparison {
     /// The natural logarithm of E, the evidence that one variant fails more often than the other.
     ///
     /// E is a mixture of the conditional likelihood ratios of log odds ratios from -6 to 6, with the weights of a normal
-    /// distribution about 0 with standard deviation [`TAU`]: a stratified, anytime-valid Cochran-Mantel-Haenszel test.
+    /// distribution about 0 with standard deviation 0.7: a stratified, anytime-valid Cochran-Mantel-Haenszel test.
     /// Were the variants equal, E would exceed 1/α at any time with a probability of at most α.
     ///
     /// The mixture's steps are 0.1: a log odds ratio below 0.05 is nearer to 0 than to any other of them, so it is not
@@ -93,7 +93,7 @@ impl Comparison {
     /// probability 1 - `alpha`; for display, the decision is [`Comparison::p_value`]'s.
     ///
     /// Mantel and Haenszel's difference with Sato's variance (Biometrics 45, 1989), and one stratum added in which the
-    /// rates are equal. `None` while fewer than [`RARER_MIN`] of the rarer outcome are to be expected of the smaller arm,
+    /// rates are equal. `None` while fewer than five of the rarer outcome are to be expected of the smaller arm,
     /// and for an `alpha` that is not between 0 and 1.
     pub fn difference(&self, alpha: f64) -> Option<Estimate> {
         self.rates.estimate(alpha)
@@ -102,7 +102,7 @@ impl Comparison {
     /// The candidate's latency divided by the baseline's, as the ratio of geometric means of successful calls, with an
     /// interval that holds at all looks together with probability 1 - `alpha`.
     ///
-    /// `None` while either arm has fewer than [`SUCCESSES_MIN`] successes with a latency in strata where the other has
+    /// `None` while either arm has fewer than 30 successes with a latency in strata where the other has
     /// one too, or too seldom two in the same stratum for their spread to be known, and for an `alpha` that is not between
     /// 0 and 1.
     pub fn latency_ratio(&self, alpha: f64) -> Option<Estimate> {

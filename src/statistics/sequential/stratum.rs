@@ -132,7 +132,7 @@ impl Stratum {
 }
 
 /// Cuts calls in the order of time into strata: one ends with the first minute by whose end it has
-/// [`STRATUM_CALLS_MIN`] calls, or when it is told to. The last one is open: more calls may come to it, so it must not be
+/// 50 calls, or when it is told to. The last one is open: more calls may come to it, so it must not be
 /// compared yet.
 #[derive(Clone, Debug, Default)]
 pub struct Strata {
