@@ -52,14 +52,14 @@ pub struct Run {
     pub status: Status,
     /// Since when, as far as can be known.
     pub since: Option<Timestamp>,
-    /// What it waits for.
-    pub waiting_for: Option<Waiting>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When something last happened.
     pub updated_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// What it waits for.
+    pub waiting_for: Option<Waiting>,
     /// How many events there were; none if such runs have no history.
     pub events: Option<u64>,
     /// Who writes it.

@@ -270,6 +270,25 @@ fn a_replay_is_of_all_events_or_up_to_one() {
     assert_eq!((&at["steps"][0]["seq"], &at["steps"][0]["generation"]), (&json!(1), &json!(2)));
 }
 
+/// Programs may rely on names alone, but people compare lines.
+#[test]
+fn members_keep_their_order() {
+    let output = on(SHOP, &["show", "order-4", "--json"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let (run, rest) = text.split_once("\"history\":").expect("a history");
+    let (_, rest) = rest.split_once("\"inbox\":").expect("an inbox");
+    let keys = |text: &str| {
+        let parts = text.split("\":").map(|part| part.rsplit('"').next().unwrap_or_default().to_owned());
+        let mut keys: Vec<String> = parts.collect();
+        keys.pop();
+        keys.join(" ")
+    };
+    expect![[r#"
+        schema complete warnings items run workflow status since started_at updated_at ended_at waiting_for event events until events format result error because
+        seq at type id event value from taken inbox_problem state status waiting_for event events until input item amount queue parent life generation holder claims steps step kind state attempts first_at last_at until waits_for value error compensation kept cancel_requested cancel_reason reverting problems
+    "#]].assert_eq(&format!("{}\n{}\n", keys(run), keys(rest)));
+}
+
 #[test]
 fn where_two_runs_went_different_ways() {
     let itself = on(SHOP, &["replay", "order-9", "--diff", "order-9"]);
