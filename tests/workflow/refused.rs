@@ -318,7 +318,7 @@ fn lines_that_are_no_events() {
     refused(&[r#"{"type":"log","claim":1,"claim":1,"n":1,"text":"x"}"#], expect!["line 3: it has `claim` twice"]);
     refused(
         &[r#"{"type":"log","claim":1,"n":1,"text":"\ud800"}"#],
-        expect![[r#"line 3: its `text` is not a string: "\\ud800""#]],
+        expect![[r#"line 3: its `text` is not a string: "\ud800""#]],
     );
     refused(
         &[r#"{"type":"log","claim":1,"n":1,"text":"x","a":NaN}"#],
