@@ -94,7 +94,7 @@ impl Racer {
     fn decide(&mut self, view: &mut View) {
         loop {
             let id = self.next_id();
-            let decision = next(&id, view.last.as_ref(), self.attempts % 3 == 0);
+            let decision = next(&id, view.last.as_ref(), self.attempts.is_multiple_of(3));
             match view.decider.decide(decision.clone()) {
                 Ok(()) => {
                     view.last = Some(decision);
@@ -115,7 +115,7 @@ impl Racer {
             let id = self.next_id();
             let variant = format!("v{id}");
             let rollback = ["rollback", "f"].as_slice();
-            let arguments = if self.attempts % 2 == 0 { rollback } else { &["promote", "f", &variant, "--force"] };
+            let arguments = if self.attempts.is_multiple_of(2) { rollback } else { &["promote", "f", &variant, "--force"] };
             let mut command = crate::ground::tc(arguments);
             command.args(["--yes", "--reason", &id]).env("TC_STORE", &self.store);
             command.envs(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")));
