@@ -115,7 +115,8 @@ impl Racer {
             let id = self.next_id();
             let variant = format!("v{id}");
             let rollback = ["rollback", "f"].as_slice();
-            let arguments = if self.attempts.is_multiple_of(2) { rollback } else { &["promote", "f", &variant, "--force"] };
+            let arguments =
+                if self.attempts.is_multiple_of(2) { rollback } else { &["promote", "f", &variant, "--force"] };
             let mut command = crate::ground::tc(arguments);
             command.args(["--yes", "--reason", &id]).env("TC_STORE", &self.store);
             command.envs(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")));
