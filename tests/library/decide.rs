@@ -35,7 +35,7 @@ fn authors(outcome: Result<(), DecideError>) -> Vec<String> {
         Err(error @ DecideError::Conflict { .. }) => {
             error.made().iter().filter_map(|decision| decision.by.clone()).collect()
         }
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -82,7 +82,7 @@ fn decisions_of_strategies_and_of_python_count_and_calls_do_not() {
         Err(DecideError::Conflict { made, .. }) => {
             assert_eq!(made.iter().map(|decision| &*decision.variant).collect::<Vec<_>>(), ["v2", "v3"]);
         }
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -163,7 +163,7 @@ fn what_is_expected_beside_is_held_against_all_that_comes() {
     append(&path, &(call("f") + &call("g")));
     let refused = |mut author: Decider| match author.decide(promotion("eve")) {
         Err(DecideError::Unexpected(message)) => message,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     };
     assert!(refused(expecting(at("2026-06-05T09:59:59"), false)).contains("happened to `f` at 2026-06-05T10:00:00"));
     assert!(refused(expecting(LastEvent::Line(3), false)).contains("has 2 lines, not 3"));
