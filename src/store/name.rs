@@ -261,7 +261,7 @@ pub(crate) fn encode(id: &str) -> String {
 
 /// An id that no log can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {problem}")]
+#[error("invalid {what}: {problem}")]
 pub struct InvalidName {
     /// What it was to be the id of.
     pub what: String,

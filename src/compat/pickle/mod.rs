@@ -5,11 +5,11 @@
 //! put into a pickle costs no more time and memory than [`PickleLimits`] allow, however it is nested, shared or cut.
 //!
 //! ```
-//! use temporal_code::foreign::pickle::{Limits, Pickle, ShowLimits};
+//! use temporal_code::foreign::pickle::{Pickle, PickleLimits, ShowLimits};
 //!
 //! // pickle.dumps({"at": [1, 2.5], "who": "Ada"})
 //! let bytes = b"\x80\x04}(\x8c\x02at](K\x01G@\x04\x00\x00\x00\x00\x00\x00e\x8c\x03who\x8c\x03Adau.";
-//! let pickle = Pickle::read(bytes, &Limits::default())?;
+//! let pickle = Pickle::read(bytes, &PickleLimits::default())?;
 //! assert_eq!(pickle.show(pickle.root(), &ShowLimits::default()).text, "{'at': [1, 2.5], 'who': 'Ada'}");
 //! # Ok::<(), temporal_code::foreign::pickle::PickleError>(())
 //! ```

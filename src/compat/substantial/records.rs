@@ -286,10 +286,10 @@ impl SubstantialReading {
     /// Reads the JSON of a history: what of it can be read, and the first place that cannot.
     ///
     /// ```
-    /// use temporal_code::foreign::substantial::{Body, Reading};
+    /// use temporal_code::foreign::substantial::{EventBody, SubstantialReading};
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
-    /// let reading = Reading::parse(text);
-    /// assert!(matches!(&reading.records.events[0].body, Some(Body::Send(send)) if &*send.name == "by"));
+    /// let reading = SubstantialReading::parse(text);
+    /// assert!(matches!(&reading.records.events[0].body, Some(EventBody::Send(send)) if &*send.name == "by"));
     /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
     pub fn parse(bytes: &[u8]) -> SubstantialReading {

@@ -32,7 +32,7 @@ pub use stratum::{Arm, Strata, Stratum, Welford};
 ///
 /// ```
 /// use temporal_code::logs::{Arm, SequentialComparison, Stratum};
-/// let mut comparison = Comparison::default();
+/// let mut comparison = SequentialComparison::default();
 /// for _ in 0..3 {
 ///     comparison.add(&Stratum { baseline: Arm::of(45, 1), candidate: Arm::of(5, 4) });
 /// }
