@@ -16,7 +16,7 @@ mod tests {
     #[test]
     fn logs_there_cannot_be_opened() {
         let address = Address::parse("redis://db.example").unwrap();
-        let error = crate::evolution::remote::site(&address, &Settings::default()).unwrap_err().to_string();
+        let error = crate::evolution::remote::RemoteLog::at(&address, &Settings::default()).unwrap_err().to_string();
         assert!(error.contains("without the feature `redis`"), "{error}");
     }
 }
