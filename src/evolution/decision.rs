@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::event;
-use super::fast::FastReader;
+use super::walk::Walker;
 use crate::json::{self, Raw, push_string};
 use crate::time::Timestamp;
 
@@ -110,17 +109,11 @@ impl Decision {
 
 /// Hands on the decisions in whole lines of a log.
 pub(crate) fn each_decision(lines: &[u8], each: &mut dyn FnMut(Decision)) {
-    let mut fast = FastReader::default();
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        if fast.read(line).is_none() {
-            // What is wrong with a line is for readers to say.
-            let _ = event::read_records(line, &mut |text, _| {
-                if let Some(decision) = Decision::parse(text) {
-                    each(decision);
-                }
-            });
+    Walker::default().lines(lines, |found| {
+        if let Some(decision) = found.decision_text().and_then(Decision::parse) {
+            each(decision);
         }
-    }
+    });
 }
 
 /// A JSON object as Python prints it.

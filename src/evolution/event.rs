@@ -130,18 +130,30 @@ pub struct Call<'a> {
     pub(crate) variant: &'a [u8],
     pub(crate) at: Timestamp,
     pub(crate) success: bool,
-    pub(crate) latency_ns: u64,
+    pub(crate) latency_ns: Option<u64>,
     pub(crate) error: Option<&'a str>,
     pub(crate) fallback: Option<bool>,
     pub(crate) unit: Option<u64>,
 }
 
 impl<'a> Call<'a> {
+    /// A call of which nothing has been read yet.
+    pub(crate) const UNREAD: Call<'a> = Call {
+        function: &[],
+        variant: &[],
+        at: Timestamp::MIN,
+        success: false,
+        latency_ns: None,
+        error: None,
+        fallback: None,
+        unit: None,
+    };
+
     #[inline(always)]
     pub(crate) fn outcome(&self) -> Outcome<'a> {
         let error = self.error.map(Raw::trusted);
-        let (latency_ns, fallback) = (Some(self.latency_ns), self.fallback);
-        Outcome { success: self.success, latency_ns, error, fallback, unit: self.unit }
+        let Call { success, latency_ns, fallback, unit, .. } = *self;
+        Outcome { success, latency_ns, error, fallback, unit }
     }
 }
 

@@ -1,247 +1,148 @@
-//! The fast path of the scan: the line that the Python tracker writes for a call, or ours with its few keys more, matched
-//! piece by piece in one pass.
+//! The fast path of the scan: lines of calls in shapes that were learned from the log, matched piece by piece in one pass.
 //!
-//! It either reads such a line exactly as [`super::event::read_line`] does, or declines, and then that reader decides.
+//! A log's writers are few, and each writes its lines alike: the same keys in the same order, with the same blanks between.
+//! Such a *shape* is learned from a line that [`super::event::read_records`] has read, and lines of that shape are then read
+//! without looking at keys at all. The fast path either reads a line exactly as that reader does, or declines, and then that
+//! reader decides.
 
-use super::event::Call;
-use crate::json::{plain_run, string_end};
-use crate::time::{CanonicalReader, eight_digits};
+mod cursor;
+mod shape;
+
+use super::event::{Call, latency_ns, unit};
+use crate::json::Raw;
+use crate::time::{CanonicalReader, Timestamp};
+use cursor::Cursor;
+use shape::{Shapes, Slot};
 
 /// How the line of a call begins, as the Python package and our tracker write it.
 pub(crate) const CALL: &[u8] = br#"{"event": "call", "function": "#;
+
+/// Most lines in a row from which nothing is learned.
+const WAIT_MAX: u32 = 64;
 
 /// Reads calls, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct FastReader {
     times: CanonicalReader,
+    shapes: Shapes,
+    /// Calls that were read since it last learned.
+    hits: u32,
+    /// Doubles with each lesson that did not help. From the seventh on lines are passed over between two of them, so that a
+    /// log without shapes costs little.
+    misses: u32,
+    /// Lines that are still to be passed over.
+    wait: u32,
 }
 
 impl FastReader {
     /// Reads the call that `bytes` begins with and returns it with the length of its line, newline included. `None` for
-    /// every line of another shape, and for a last line that has no newline.
+    /// every line of a shape that is not known, and for a last line that has no newline.
     #[inline(always)]
     pub(crate) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
         let mut cursor = Cursor { rest: bytes };
-        cursor.literal(br#"{"event": "call", "function": ""#)?;
-        let function = cursor.name()?;
-        cursor.literal(br#", "timestamp": ""#)?;
-        let at = self.times.read(cursor.time()?)?;
-        cursor.literal(br#"", "variant": ""#)?;
-        let variant = cursor.name()?;
-        cursor.literal(br#", "value": "#)?;
-        cursor.text_or_null()?;
-        let error = if cursor.is_next(br#", "error": null, "latency_ms": "#) { None } else { cursor.error()? };
-        let latency_ns = cursor.milliseconds()?;
-        let success = cursor.is_next(br#", "success": true"#);
-        if !success {
-            cursor.literal(br#", "success": false"#)?;
-        }
-        let (fallback, unit) = if cursor.is_next(b"}\n") { (None, None) } else { cursor.ours()? };
-        let length = bytes.len() - cursor.rest.len();
-        Some((Call { function, variant, at, success, latency_ns, error, fallback, unit }, length))
-    }
-}
-
-/// What of a line is still to be read.
-struct Cursor<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Cursor<'a> {
-    #[inline(always)]
-    fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
-        self.is_next(literal).then_some(())
-    }
-
-    /// Passes over a literal, if it comes next.
-    #[inline(always)]
-    fn is_next<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
-        match self.rest.split_first_chunk() {
-            Some((next, rest)) if next == literal => {
-                self.rest = rest;
-                true
+        let mut call = Call::UNREAD;
+        let mut is_weighted = false;
+        let mut place = shape::FIRST;
+        loop {
+            let step = self.shapes.step(place)?;
+            let Some(rest) = step.literal.strip_from(cursor.rest) else {
+                place = step.other;
+                continue;
+            };
+            cursor.rest = rest;
+            match step.slot {
+                Slot::Function => call.function = cursor.name()?,
+                Slot::Variant => call.variant = cursor.name()?,
+                Slot::Time => {
+                    let text = cursor.time()?;
+                    call.at = self.times.read(text).or_else(|| Timestamp::parse(text))?;
+                }
+                Slot::Success => call.success = cursor.truth()?,
+                Slot::Latency => {
+                    call.latency_ns = match cursor.milliseconds() {
+                        Some(ns) => Some(ns),
+                        None => Raw::trusted(cursor.value()?).as_number().and_then(latency_ns),
+                    }
+                }
+                Slot::Error => call.error = cursor.value_or_null()?,
+                Slot::Weight => is_weighted = Raw::trusted(cursor.value()?).as_number().is_some(),
+                Slot::Fallback => call.fallback = Raw::trusted(cursor.value()?).as_bool(),
+                Slot::Unit => {
+                    call.unit = Raw::trusted(cursor.value()?).as_str().and_then(|text| unit(text.as_bytes()));
+                }
+                Slot::Other => cursor.pass()?,
+                Slot::Nothing => {}
+                Slot::End => break,
             }
-            _ => false,
+            place = step.next;
         }
+        self.hits += 1;
+        call.fallback = call.fallback.or(is_weighted.then_some(false));
+        Some((call, bytes.len() - cursor.rest.len()))
     }
 
-    /// Passes over `length` bytes, which must be there, and returns them.
-    #[inline(always)]
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    /// What our tracker adds to a call: that it is a fallback or with which weight it was not, and the unit's hash.
-    #[inline]
-    fn ours(&mut self) -> Option<(Option<bool>, Option<u64>)> {
-        let mut fallback = None;
-        if self.is_next(br#", "weight": "#) {
-            self.share()?;
-            fallback = Some(false);
-        } else if self.is_next(br#", "fallback": true"#) {
-            fallback = Some(true);
-        }
-        let mut unit = None;
-        if self.is_next(br#", "unit": ""#) {
-            unit = Some(super::event::unit(self.take(16)?)?);
-            self.literal(b"\"")?;
-        }
-        self.literal(b"}\n")?;
-        Some((fallback, unit))
-    }
-
-    /// A number from 0 to 1 with one to six digits behind the point.
-    #[inline]
-    fn share(&mut self) -> Option<()> {
-        let ([b'0' | b'1', b'.'], fraction) = self.rest.split_first_chunk()? else { return None };
-        let digits = fraction.iter().take(7).take_while(|byte| byte.is_ascii_digit()).count();
-        self.take(2 + digits).filter(|_| (1..=6).contains(&digits)).map(drop)
-    }
-
-    /// The `error` of a call that failed, and what stands around it.
+    /// Learns the shape of a line, newline included, on which the exact reader found one call that has a time, and nothing
+    /// wrong.
     #[cold]
-    fn error(&mut self) -> Option<Option<&'a str>> {
-        self.literal(br#", "error": "#)?;
-        let error = self.text_or_null()?;
-        self.literal(br#", "latency_ms": "#)?;
-        match error {
-            Some(text) => std::str::from_utf8(text).ok().map(Some),
-            None => Some(None),
+    pub(crate) fn learn(&mut self, line: &[u8]) {
+        if self.wait > 0 {
+            self.wait -= 1;
+            return;
         }
+        let helped = self.hits > self.misses / WAIT_MAX;
+        self.misses = if helped { 1 } else { (2 * self.misses).clamp(1, WAIT_MAX * WAIT_MAX) };
+        (self.hits, self.wait) = (0, self.misses / WAIT_MAX);
+        self.shapes.learn(line);
     }
-
-    /// The rest of a string that has no escapes, and its closing quote.
-    #[inline(always)]
-    fn name(&mut self) -> Option<&'a [u8]> {
-        let (length, ascii) = plain_run(self.rest);
-        let name = self.take(length)?;
-        self.literal(b"\"")?;
-        (ascii || std::str::from_utf8(name).is_ok()).then_some(name)
-    }
-
-    /// The rest of a string that is as long as a time is.
-    #[inline(always)]
-    fn time(&mut self) -> Option<&'a [u8]> {
-        self.take(if self.rest.get(32) == Some(&b'"') { 32 } else { 25 })
-    }
-
-    /// A string with its quotes, whatever is in it, or `null`.
-    #[inline(always)]
-    fn text_or_null(&mut self) -> Option<Option<&'a [u8]>> {
-        let Some((b'"', inside)) = self.rest.split_first() else {
-            return self.literal(b"null").map(|()| None);
-        };
-        let (length, ascii) = plain_run(inside);
-        if !ascii || inside.get(length) != Some(&b'"') {
-            return self.odd_text().map(Some);
-        }
-        self.take(length + 2).map(Some)
-    }
-
-    /// A string that is not plain ASCII.
-    #[cold]
-    fn odd_text(&mut self) -> Option<&'a [u8]> {
-        let (end, ascii) = string_end(self.rest, 1).ok()?;
-        let text = self.take(end + 1)?;
-        (ascii || std::str::from_utf8(text).is_ok()).then_some(text)
-    }
-
-    /// A plain number of milliseconds, in nanoseconds: up to nine digits, a point, up to six digits.
-    #[inline(always)]
-    fn milliseconds(&mut self) -> Option<u64> {
-        let (ns, length) = short_milliseconds(self.rest).or_else(|| long_milliseconds(self.rest))?;
-        self.take(length).map(|_| ns)
-    }
-}
-
-/// Nanoseconds in a millisecond, and in its tenth, hundredth and so on.
-const SCALE: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
-
-/// A number such as `12.34` in front of a comma that is one of the next eight bytes, and its length: all digits at once.
-#[inline(always)]
-fn short_milliseconds(bytes: &[u8]) -> Option<(u64, usize)> {
-    let word = u64::from_le_bytes(*bytes.first_chunk()?);
-    let comma = first_byte(word, b',')?;
-    let point = first_byte(word, b'.').filter(|point| (1..comma.saturating_sub(1)).contains(point))?;
-    if point > 1 && word as u8 == b'0' {
-        return None;
-    }
-    let low = word & ((1 << (8 * point)) - 1);
-    let high = (word & ((1u64 << (8 * comma)) - 1)) >> (8 * (point + 1));
-    let digits = comma - 1;
-    // Right-aligned, with zeros in front.
-    let text = (low | high << (8 * point)) << (8 * (8 - digits)) | ascii_zeros(8 - digits);
-    Some((eight_digits(text)? * SCALE[comma - point - 1], comma))
-}
-
-/// `count` ASCII zeros in the first bytes of a word.
-#[inline(always)]
-fn ascii_zeros(count: usize) -> u64 {
-    0x3030_3030_3030_3030 & ((1u64 << (8 * count)) - 1)
-}
-
-/// Where a word first has `byte`, in the order of its bytes in memory.
-#[inline(always)]
-fn first_byte(word: u64, byte: u8) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    let different = word ^ (ONES * u64::from(byte));
-    let found = different.wrapping_sub(ONES) & !different & (ONES << 7);
-    (found != 0).then_some(found.trailing_zeros() as usize / 8)
-}
-
-fn long_milliseconds(bytes: &[u8]) -> Option<(u64, usize)> {
-    let (whole, mut length) = leading_number(bytes, 9)?;
-    if length > 1 && bytes[0] == b'0' {
-        return None;
-    }
-    let mut ns = whole * 1_000_000;
-    if bytes.get(length) == Some(&b'.') {
-        let (fraction, digits) = leading_number(&bytes[length + 1..], 6)?;
-        ns += fraction * SCALE[digits];
-        length += 1 + digits;
-    }
-    Some((ns, length))
-}
-
-/// The digits that `bytes` begins with, as a number, and how many they are; `None` for none, or more than `most`.
-fn leading_number(bytes: &[u8], most: usize) -> Option<(u64, usize)> {
-    let digits = bytes.iter().take(most + 1).take_while(|byte| byte.is_ascii_digit()).count();
-    let number = || bytes[..digits].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    (1..=most).contains(&digits).then(|| (number(), digits))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::event::{Event, read_line};
     use super::*;
 
+    /// A line in the style of each kind of writer.
+    const LINES: [&str; 7] = [
+        r#"{"event": "call", "function": "f", "timestamp": "2026-06-05T10:30:00.507299+00:00", "variant": "v2", "value": "None", "error": null, "latency_ms": 1.25, "success": true}"#,
+        r#"{"event": "call", "function": "f", "timestamp": "2026-06-05T10:30:00+00:00", "variant": "v2", "value": "\"é\"", "error": "x", "latency_ms": 12.5, "success": false, "weight": 0.25, "unit": "9e124c98a398664e"}"#,
+        r#"{"event": "call", "function": "f", "variant": "v2", "success": true, "latency_ms": 1.23, "timestamp": "2026-06-05T10:30:00+00:00"}"#,
+        r#"{"event":"call","function":"f","timestamp":"2026-06-05T10:30:00.123Z","variant":"v2","value":{"a":[1,2]},"error":null,"latency_ms":0.12399999797344208,"success":true}"#,
+        r#"{"a key that is longer than what is compared at once": [], "latency_ms": 3, "variant": "v2", "success": true, "fallback": true, "function": "f", "timestamp": "2026-06-05T10:30:00.507299Z", "event": "call"}"#,
+        r#" { "event" : "call" , "timestamp" : "2026-06-05 10:30" , "function" : "größe" , "variant" : "v2" , "success" : true } "#,
+        r#"{"success":false,"event":"call","timestamp":"2026-06-05T10:30:00Z","function":"f","variant":"v2","latency_ms":null,"error":{"code":7}}"#,
+    ];
+
     #[test]
-    fn both_ways_to_read_a_number_agree() {
-        for whole in 0..120_000u64 {
-            for text in
-                [format!("{}.{:02}, \"s\"", whole / 100, whole % 100), format!("{}.{}, \"s\"", whole / 10, whole % 10)]
-            {
-                let short = short_milliseconds(text.as_bytes());
-                if text.find(',').is_some_and(|comma| comma < 8) {
-                    assert!(short.is_some(), "{text}");
-                }
-                assert!(short.is_none() || short == long_milliseconds(text.as_bytes()), "{text}");
-            }
+    fn each_shape_is_learned_from_one_line_and_no_line_is_read_otherwise() {
+        let mut reader = FastReader::default();
+        for line in LINES.map(|line| format!("{line}\n")) {
+            assert!(reader.read(line.as_bytes()).is_none(), "{line}");
+            reader.learn(line.as_bytes());
         }
-        for odd in [
-            "1., \"abc",
-            ".5, \"abc",
-            "01.5, \"a",
-            "1.5.2, \"",
-            "1a.5, \"a",
-            "1,5.0, \"",
-            "-1.5, \"a",
-            "1.5e3, \"",
-            "/.0, \"ab",
-            "1:.0, \"a",
-        ] {
-            assert_eq!(short_milliseconds(odd.as_bytes()), None, "{odd}");
+        for line in LINES.map(|line| format!("{line}\n")) {
+            let rest = [line.as_bytes(), b"{}"].concat();
+            let (call, length) = reader.read(&rest).expect("a known shape");
+            assert_eq!(length, line.len());
+            let (fast, mut exact) = (Event::from(&call), 0);
+            read_line(line.as_bytes(), &mut |event| {
+                assert_eq!(fast, event);
+                exact += 1;
+            })
+            .expect("a good line");
+            assert_eq!(exact, 1);
         }
+        assert!(reader.read(LINES[0].as_bytes()).is_none(), "a line without its newline may not be whole");
+    }
+
+    #[test]
+    fn where_learning_does_not_help_it_is_tried_less_often_and_begins_again_when_it_does() {
+        let mut reader = FastReader::default();
+        let line = |key: &str| LINES[0].replace('}', &format!(", \"{key}\": 1}}\n"));
+        (0..1_000).for_each(|number| reader.learn(line(&format!("k{number}")).as_bytes()));
+        assert_eq!(reader.misses, WAIT_MAX * WAIT_MAX);
+        (0..=WAIT_MAX).for_each(|_| reader.learn(line("same").as_bytes()));
+        assert!((0..=WAIT_MAX).all(|_| reader.read(line("same").as_bytes()).is_some()));
+        (0..=WAIT_MAX).for_each(|_| reader.learn(line("other").as_bytes()));
+        assert!(reader.misses < WAIT_MAX * WAIT_MAX);
     }
 }

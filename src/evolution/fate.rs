@@ -10,9 +10,10 @@ use flate2::write::GzEncoder;
 
 use super::decision::{Decision, Lasting};
 use super::event;
-use super::fast::{CALL, FastReader};
+use super::fast::CALL;
 use super::file::own_like;
 use super::packed::decompressed;
+use super::walk::Walker;
 use crate::jsonl::without_mark;
 use crate::time::Timestamp;
 
@@ -115,32 +116,26 @@ pub(super) fn each_line(
     older_than: Option<Timestamp>,
     mut each: impl FnMut(u64, &[u8], Line),
 ) {
-    let mut fast = FastReader::default();
-    let mut at = offset;
+    let mut walker = Walker::default();
     let old = |at: Option<Timestamp>| older_than.is_none_or(|limit| at.is_some_and(|at| at < limit));
-    for text in lines.split_inclusive(|byte| *byte == b'\n') {
+    let (mut at, end) = (offset, offset + lines.len() as u64);
+    while at < end {
+        let text = &lines[(at - offset) as usize..];
         let body = without_mark(text, at);
-        let start = at;
-        at += text.len() as u64;
-        if let Some((call, _)) = fast.read(body) {
-            each(start, text, if old(Some(call.at)) { Line::Old(1) } else { Line::Young(1) });
-            continue;
-        }
         let (mut events, mut all_old) = (0, true);
-        let read = event::read_line(body, &mut |event| {
+        let (length, read) = walker.line(body, |found| {
             events += 1;
-            all_old &= old(event.at);
+            all_old &= old(found.at());
         });
-        each(
-            start,
-            text,
-            match read {
-                Err(fault) if fault.loses() => Line::Unreadable,
-                _ if events == 0 => Line::Blank,
-                _ if all_old => Line::Old(events),
-                _ => Line::Young(events),
-            },
-        );
+        let length = text.len() - body.len() + length;
+        let line = match read {
+            Err(fault) if fault.loses() => Line::Unreadable,
+            _ if events == 0 => Line::Blank,
+            _ if all_old => Line::Old(events),
+            _ => Line::Young(events),
+        };
+        each(at, &text[..length], line);
+        at += length as u64;
     }
 }
 

@@ -29,3 +29,4 @@ pub(crate) mod source;
 pub(crate) mod summary;
 mod table;
 pub(crate) mod tail;
+pub(crate) mod walk;

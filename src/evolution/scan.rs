@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::event::{self, Call, Event, Fault};
-use super::fast::FastReader;
+use super::event::{Call, Event, Fault};
 use super::piece::{Origin, Piece, Pieces, Reading, io_error, store_error};
 use super::source::{Opened, Progress, ReadError, Source};
+use super::walk::{Found, Walker};
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
 use crate::time::Timestamp;
 
@@ -251,10 +251,16 @@ struct Scan<'p, P, M> {
     failed: Mutex<Option<(usize, Failure)>>,
 }
 
+/// Who reads blocks: a visitor, and what its thread has learned about lines.
+struct Worker<V> {
+    visitor: V,
+    walker: Walker,
+}
+
 /// One block's part, and what was wrong in the block.
 struct Done<P> {
     part: P,
-    found: Found,
+    found: Findings,
     origin: Option<Arc<Origin>>,
     /// The unit has no block behind this one.
     last: bool,
@@ -264,7 +270,7 @@ struct Done<P> {
 type At = (usize, u64, u64);
 
 #[derive(Default)]
-struct Found {
+struct Findings {
     lines: u64,
     skipped: u64,
     glued: u64,
@@ -277,24 +283,25 @@ struct Found {
 
 impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
     /// Takes work until there is none.
-    fn work<V: Visitor<Part = P>>(&self, mut visitor: V) -> V {
+    fn work<V: Visitor<Part = P>>(&self, visitor: V) -> V {
         let mut reader = BlockReader::default();
+        let mut worker = Worker { visitor, walker: Walker::default() };
         while let Some((log, block)) = self.take() {
             let result = match &self.logs[log] {
-                Log::Plain { file, size } => self.read_block(&mut visitor, &mut reader, (log, block), file, *size),
+                Log::Plain { file, size } => self.read_block(&mut worker, &mut reader, (log, block), file, *size),
                 Log::Stream(stream) => {
                     let stream = stream.lock().take();
-                    stream.map_or(Ok(()), |stream| self.read_stream(&mut visitor, log, stream))
+                    stream.map_or(Ok(()), |stream| self.read_stream(&mut worker, log, stream))
                 }
-                Log::Pieces { rest, ended } => self.read_piece(&mut visitor, log, rest, ended),
+                Log::Pieces { rest, ended } => self.read_piece(&mut worker, log, rest, ended),
             };
-            let overflow = visitor.overflow().map(Failure::Overflow);
+            let overflow = worker.visitor.overflow().map(Failure::Overflow);
             if let Some(failure) = result.err().map(Failure::Io).or(overflow) {
                 self.stop.store(true, Ordering::Relaxed);
                 self.failed.lock().get_or_insert((log, failure));
             }
         }
-        visitor
+        worker.visitor
     }
 
     fn take(&self) -> Option<(usize, u64)> {
@@ -319,7 +326,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
 
     fn read_block<V: Visitor<Part = P>>(
         &self,
-        visitor: &mut V,
+        worker: &mut Worker<V>,
         reader: &mut BlockReader,
         (log, unit): (usize, u64),
         file: &File,
@@ -327,7 +334,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
     ) -> io::Result<()> {
         let index = if self.options.backwards { jsonl::block_count(size) - 1 - unit } else { unit };
         let block = reader.read(file, index, size)?;
-        let done = self.visit(visitor, &block);
+        let done = self.visit(worker, &block);
         self.options.progress.add(jsonl::BLOCK_BYTES.min(size - index * jsonl::BLOCK_BYTES));
         self.submit((log, unit, 0), done);
         Ok(())
@@ -335,7 +342,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
 
     fn read_piece<V: Visitor<Part = P>>(
         &self,
-        visitor: &mut V,
+        worker: &mut Worker<V>,
         log: usize,
         rest: &Mutex<(Box<dyn Pieces>, u64)>,
         ended: &AtomicBool,
@@ -355,12 +362,12 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         rest.1 += 1;
         drop(rest);
         self.options.progress.add(piece.stored_bytes);
-        self.visit_piece(visitor, (log, unit), piece)
+        self.visit_piece(worker, (log, unit), piece)
     }
 
     fn visit_piece<V: Visitor<Part = P>>(
         &self,
-        visitor: &mut V,
+        worker: &mut Worker<V>,
         (log, unit): (usize, u64),
         piece: Piece,
     ) -> io::Result<()> {
@@ -374,7 +381,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let packed = match content.lines() {
             Ok(bytes) => {
                 let block = Block { offset, bytes: &bytes, overlong: false, shrunk: false };
-                submit(self.visit(visitor, &block), true);
+                submit(self.visit(worker, &block), true);
                 return Ok(());
             }
             Err(packed) => packed,
@@ -385,31 +392,36 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
                 if self.stop.load(Ordering::Relaxed) {
                     break;
                 }
-                submit(self.visit(visitor, &block), false);
+                submit(self.visit(worker, &block), false);
             }
             Ok(())
         });
         let found = match result {
-            Ok(()) => Found::default(),
+            Ok(()) => Findings::default(),
             Err(error) if store_error(&error).is_some() || !is_damage(&error) => return Err(error),
             Err(error) => {
                 let places = vec![(0, 0, Fault::Lost(error.to_string()))];
-                Found { lost: true, places, ..Found::default() }
+                Findings { lost: true, places, ..Findings::default() }
             }
         };
-        submit(Done { part: visitor.end_block(), found, origin: None, last: true }, true);
+        submit(Done { part: worker.visitor.end_block(), found, origin: None, last: true }, true);
         Ok(())
     }
 
-    fn read_stream<V: Visitor<Part = P>>(&self, visitor: &mut V, log: usize, mut stream: Stream<'_>) -> io::Result<()> {
+    fn read_stream<V: Visitor<Part = P>>(
+        &self,
+        worker: &mut Worker<V>,
+        log: usize,
+        mut stream: Stream<'_>,
+    ) -> io::Result<()> {
         let mut unit = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let done = match stream.next_block() {
-                Ok(Some((_, block))) => self.visit(visitor, &block),
+                Ok(Some((_, block))) => self.visit(worker, &block),
                 Ok(None) => break,
                 Err(error) if is_damage(&error) => {
-                    let found = Found { damaged: Some(error.to_string()), ..Found::default() };
-                    let done = Done { part: visitor.end_block(), found, origin: None, last: true };
+                    let found = Findings { damaged: Some(error.to_string()), ..Findings::default() };
+                    let done = Done { part: worker.visitor.end_block(), found, origin: None, last: true };
                     self.submit((log, unit, 0), done);
                     unit += 1;
                     break;
@@ -436,36 +448,31 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
     }
 
     /// Shows the events of a block to the visitor.
-    fn visit<V: Visitor<Part = P>>(&self, visitor: &mut V, block: &Block<'_>) -> Done<P> {
-        let mut found = Found { shrunk: block.shrunk, ..Found::default() };
-        let mut fast = FastReader::default();
+    fn visit<V: Visitor<Part = P>>(&self, worker: &mut Worker<V>, block: &Block<'_>) -> Done<P> {
+        let mut found = Findings { shrunk: block.shrunk, ..Findings::default() };
         let bytes = block.bytes;
         let mut at = bytes.len() - jsonl::without_mark(bytes, block.offset).len();
+        let Worker { visitor, walker } = worker;
         while at < bytes.len() {
-            if !self.options.exact_only
-                && let Some((call, length)) = fast.read(&bytes[at..])
-            {
-                let text = &bytes[at..at + length];
-                visitor.call(&Record { text, offset: block.offset + at as u64, line: found.lines }, &call);
-                at += length;
-            } else {
-                let length = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len() - at, |newline| newline + 1);
-                let (offset, line) = (block.offset + at as u64, found.lines);
-                let read = event::read_records(&bytes[at..at + length], &mut |text, event| {
-                    visitor.event(&Record { text: text.as_bytes(), offset, line }, &event);
-                });
-                if let Err(fault) = read {
-                    found.note(offset, fault);
-                }
-                at += length;
+            let (offset, line) = (block.offset + at as u64, found.lines);
+            let show = |seen: Found<'_, '_>| match seen {
+                Found::Call(text, call) => visitor.call(&Record { text, offset, line }, call),
+                Found::Event(text, event) => visitor.event(&Record { text: text.as_bytes(), offset, line }, event),
+            };
+            let rest = &bytes[at..];
+            let (length, read) =
+                if self.options.exact_only { walker.exact_line(rest, show) } else { walker.line(rest, show) };
+            if let Err(fault) = read {
+                found.note(offset, fault);
             }
+            at += length;
             found.lines += 1;
         }
         if block.overlong {
             found.note(block.offset + bytes.len() as u64, Fault::Overlong);
             found.lines += 1;
         }
-        Done { part: visitor.end_block(), found, origin: None, last: true }
+        Done { part: worker.visitor.end_block(), found, origin: None, last: true }
     }
 }
 
@@ -475,7 +482,7 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof) && error.raw_os_error().is_none()
 }
 
-impl Found {
+impl Findings {
     #[cold]
     fn note(&mut self, offset: u64, fault: Fault) {
         if fault.loses() {
@@ -539,7 +546,7 @@ impl<P, M: FnMut(From, P) -> ControlFlow<()>> Merger<P, M> {
 }
 
 impl Evidence {
-    fn add(&mut self, found: Found, origin: Option<&Origin>, lines_before: u64, backwards: bool) {
+    fn add(&mut self, found: Findings, origin: Option<&Origin>, lines_before: u64, backwards: bool) {
         let places = found.places.into_iter().map(|(line, offset, fault)| match origin {
             Some(origin) => {
                 let spot = origin.spot(lines_before + line, offset);

@@ -2,8 +2,8 @@
 
 use super::seat::{Listener, LoggedCall};
 use crate::evolution::decision::{Change, Decision, Standing};
-use crate::evolution::event::{self, Kind};
-use crate::evolution::fast::{CALL, FastReader};
+use crate::evolution::fast::CALL;
+use crate::evolution::walk::Walker;
 use crate::json::push_string;
 
 /// Nothing has been decided, and nothing seen.
@@ -18,7 +18,7 @@ pub(super) struct History<'a> {
     /// How its calls begin, where a writer left nothing to choose.
     ours: Vec<u8>,
     listener: &'a dyn Listener,
-    fast: FastReader,
+    walker: Walker,
     /// What was forced at that time.
     standing: Standing,
     /// What followed from calls, until a decision came.
@@ -33,10 +33,10 @@ impl<'a> History<'a> {
         if !listener.wants_calls() {
             return None;
         }
-        let (fast, standing, undecided) = (FastReader::default(), Standing::default(), None);
+        let (walker, standing, undecided) = (Walker::default(), Standing::default(), None);
         let mut ours = CALL.to_vec();
         push_string(&mut ours, function);
-        Some(History { function, ours, listener, fast, standing, undecided })
+        Some(History { function, ours, listener, walker, standing, undecided })
     }
 
     /// What follows from the last calls, and was never decided.
@@ -55,6 +55,7 @@ impl<'a> History<'a> {
     }
 
     fn read(&mut self, mut lines: &[u8], decisions: bool) {
+        let mut walker = std::mem::take(&mut self.walker);
         let is_plain = self.ours.len() == CALL.len() + self.function.len() + 2;
         while !lines.is_empty() {
             if is_plain && lines.starts_with(CALL) && !lines.starts_with(&self.ours) {
@@ -63,34 +64,21 @@ impl<'a> History<'a> {
                 lines = &lines[length..];
                 continue;
             }
-            if let Some((call, length)) = self.fast.read(lines) {
-                self.call(call.function, &LoggedCall::from(&call));
-                lines = &lines[length..];
-                continue;
-            }
-            let length = memchr::memchr(b'\n', lines).map_or(lines.len(), |newline| newline + 1);
-            let _ = event::read_records(&lines[..length], &mut |text, event| match event.kind {
-                Kind::Call => {
-                    if let Some((function, call)) = LoggedCall::of(&event) {
-                        self.call(function, &call);
-                    }
+            let (length, _) = walker.line(lines, |found| match LoggedCall::of(&found) {
+                Some((function, call)) => self.call(function, &call),
+                None => {
+                    let decision = found.decision_text().filter(|_| decisions).and_then(Decision::parse);
+                    decision.iter().for_each(|decision| self.decided(decision));
                 }
-                _ if decisions => self.decision(text),
-                _ => {}
             });
             lines = &lines[length..];
         }
+        self.walker = walker;
     }
 
     fn call(&mut self, function: &[u8], call: &LoggedCall<'_>) {
         if function == self.function.as_bytes() && self.standing.is_free() {
             self.undecided = self.listener.call(call).or(self.undecided.take());
-        }
-    }
-
-    fn decision(&mut self, text: &str) {
-        if let Some(decision) = Decision::parse(text) {
-            self.decided(&decision);
         }
     }
 

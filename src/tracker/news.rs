@@ -7,8 +7,8 @@ use parking_lot::RwLock;
 
 use super::seat::{LoggedCall, Seat};
 use crate::evolution::decision::{Change, Decision, Standing};
-use crate::evolution::event::{self, Kind};
-use crate::evolution::fast::{CALL, FastReader};
+use crate::evolution::fast::CALL;
+use crate::evolution::walk::Walker;
 
 /// The functions of this process, by number; a number is not given twice.
 pub(super) type Seats = RwLock<Vec<Option<Arc<Seat>>>>;
@@ -76,7 +76,7 @@ pub(super) struct Reader<'a> {
 /// What is remembered from one look to the next.
 #[derive(Default)]
 pub(super) struct Memory {
-    fast: FastReader,
+    walker: Walker,
     /// What is decided as it is read anew, until the log is caught up with: then it takes the place of what was known.
     fresh: Option<Decided>,
     /// What the log has now is what strategies have heard already: it was written anew.
@@ -98,21 +98,26 @@ impl Reader<'_> {
 
     fn each_line(&mut self, lines: &[u8], changed: &mut dyn FnMut(&str), decisions: bool) {
         let wanting = self.wanting();
+        let mut walker = std::mem::take(&mut self.memory.walker);
         let mut start = 0;
         for newline in memchr::memchr_iter(b'\n', lines) {
             let line = &lines[start..=newline];
             start = newline + 1;
-            if line.starts_with(CALL) {
-                if wanting.is_empty() {
-                    continue;
-                }
-                if let Some((call, _)) = self.memory.fast.read(line) {
-                    self.tell(call.function, &LoggedCall::from(&call), &wanting);
-                    continue;
-                }
+            if wanting.is_empty() && line.starts_with(CALL) {
+                continue;
             }
-            self.odd_line(line, &wanting, if decisions { Some(changed) } else { None });
+            // What is wrong with a line is for `tc` to say.
+            let _ = walker.line(line, |found| match LoggedCall::of(&found) {
+                Some((function, call)) => self.tell(function, &call, &wanting),
+                None => {
+                    let decision = found.decision_text().filter(|_| decisions).and_then(Decision::parse);
+                    if let Some(decision) = decision.filter(|decision| self.decision(decision)) {
+                        changed(&decision.function);
+                    }
+                }
+            });
         }
+        self.memory.walker = walker;
     }
 
     /// Whether anybody wants to hear of calls.
@@ -160,26 +165,6 @@ impl Reader<'_> {
         for seat in wanting.iter().filter(|seat| seat.function.as_bytes() == function && seat.is_free()) {
             self.decisions.extend(seat.listener.call(call));
         }
-    }
-
-    /// Any line but a plain call. Functions on which something may be forced by it are `changed`; none if decisions do not
-    /// count.
-    fn odd_line(&mut self, line: &[u8], wanting: &[Arc<Seat>], mut changed: Option<&mut dyn FnMut(&str)>) {
-        // What is wrong with a line is for `tc` to say.
-        let _ = event::read_records(line, &mut |text, event| match event.kind {
-            Kind::Call => {
-                if let Some((function, call)) = LoggedCall::of(&event) {
-                    self.tell(function, &call, wanting);
-                }
-            }
-            _ => {
-                if let (Some(changed), Some(decision)) = (&mut changed, Decision::parse(text))
-                    && self.decision(&decision)
-                {
-                    changed(&decision.function);
-                }
-            }
-        });
     }
 
     /// A decision that somebody else wrote. Returns whether something forced may have changed: see [`obey`].

@@ -10,12 +10,11 @@ use super::seat::Listener;
 use super::{Durability, Pending, Shared};
 use crate::chance::ThreadRandom;
 use crate::evolution::decision::{Change, Decision, each_decision};
-use crate::evolution::event;
-use crate::evolution::fast::FastReader;
 use crate::evolution::piece::io_error;
 use crate::evolution::remote::RemoteLog;
 use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
 use crate::evolution::source::Source;
+use crate::evolution::walk::Walker;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::store::{Address, Error, Settings};
 use crate::time::Timestamp;
@@ -262,9 +261,9 @@ impl Medium for RemoteBackend {
         let ours = self.decisions.iter().filter(|decision| decision.function == function).cloned().collect::<Vec<_>>();
         let release = ours.iter().rposition(|decision| decision.change == Change::Release);
         let since = release.and_then(|at| ours[at].at);
-        let (mut decisions, fast) = (ours.into_iter(), FastReader::default());
+        let mut decisions = ours.into_iter();
         let next = decisions.next();
-        let mut merged = Merged { history: &mut history, decisions, next, fast };
+        let mut merged = Merged { history: &mut history, decisions, next, walker: Walker::default() };
         self.writer.history(since, now, &mut |lines| merged.calls(lines)).map_err(io_error)?;
         merged.finish();
         Ok(history.finish())
@@ -280,7 +279,7 @@ struct Merged<'a, 'h> {
     history: &'a mut History<'h>,
     decisions: std::vec::IntoIter<Decision>,
     next: Option<Decision>,
-    fast: FastReader,
+    walker: Walker,
 }
 
 impl Merged<'_, '_> {
@@ -303,13 +302,7 @@ impl Merged<'_, '_> {
     fn end_of_calls_until(&mut self, decided: Option<Timestamp>, lines: &[u8]) -> usize {
         let mut end = 0;
         while end < lines.len() {
-            let (mut at, length) = match self.fast.read(&lines[end..]) {
-                Some((call, length)) => (Some(call.at), length),
-                None => (None, memchr::memchr(b'\n', &lines[end..]).map_or(lines.len() - end, |newline| newline + 1)),
-            };
-            if at.is_none() {
-                let _ = event::read_line(&lines[end..end + length], &mut |event| at = at.or(event.at));
-            }
+            let (length, at) = self.walker.time_of_line(&lines[end..]);
             if decided.is_none_or(|decided| at.is_some_and(|at| at > decided)) {
                 break;
             }

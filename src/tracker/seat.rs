@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::evolution::decision::{Change, Decision, Forced, Standing};
-use crate::evolution::event::{Call, Event, Outcome};
+use crate::evolution::event::Outcome;
+use crate::evolution::walk::Found;
 use crate::time::Timestamp;
 
 /// What a call of another process, or from before the start, came to.
@@ -21,21 +22,13 @@ pub(crate) struct LoggedCall<'a> {
     pub(crate) unit: Option<u64>,
 }
 
-impl<'a> From<&Call<'a>> for LoggedCall<'a> {
-    fn from(call: &Call<'a>) -> Self {
-        let Call { variant, at, success, latency_ns, fallback, unit, .. } = *call;
-        LoggedCall { variant, at, success, latency_ns: Some(latency_ns), fallback: fallback.unwrap_or(false), unit }
-    }
-}
-
 impl<'a> LoggedCall<'a> {
-    /// The function and what its call came to, as the exact reader has them.
-    pub(super) fn of(event: &'a Event<'_>) -> Option<(&'a [u8], LoggedCall<'a>)> {
-        let (function, variant, at) = (event.function.as_ref()?, event.variant.as_ref()?, event.at?);
-        let Outcome { success, latency_ns, fallback, unit, .. } = event.outcome;
+    /// The function and what its call came to; none for what is no call with a time.
+    pub(super) fn of(found: &'a Found<'_, '_>) -> Option<(&'a [u8], LoggedCall<'a>)> {
+        let (function, variant, at) = (found.function()?, found.variant()?, found.at()?);
+        let Outcome { success, latency_ns, fallback, unit, .. } = found.outcome()?;
         let fallback = fallback.unwrap_or(false);
-        let variant = variant.as_bytes();
-        Some((function.as_bytes(), LoggedCall { variant, at, success, latency_ns, fallback, unit }))
+        Some((function, LoggedCall { variant, at, success, latency_ns, fallback, unit }))
     }
 }
 

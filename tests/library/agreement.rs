@@ -17,7 +17,7 @@ use crate::support::{
 const SEED: u64 = 20_261_121;
 
 /// Fails where the two paths differ on a log, and shows the first difference.
-fn agree(log: &[u8]) {
+pub(crate) fn agree(log: &[u8]) {
     let file = file_of(log);
     let log_at = source(file.path());
     let shown = || String::from_utf8_lossy(&log[..log.len().min(600)]).into_owned();

@@ -6,5 +6,6 @@ mod decide;
 mod fallback;
 mod fixtures;
 mod mutate;
+mod shapes;
 mod support;
 mod threads;

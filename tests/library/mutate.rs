@@ -68,7 +68,7 @@ pub(crate) fn times() -> Vec<&'static str> {
 }
 
 /// Values of any kind, to stand where another kind belongs.
-const VALUES: [&str; 16] = [
+pub(crate) const VALUES: [&str; 16] = [
     "null",
     "true",
     "false",

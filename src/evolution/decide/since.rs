@@ -2,9 +2,8 @@
 
 use super::error::DecideError;
 use crate::evolution::decision::Decision;
-use crate::evolution::event::{self, Kind};
-use crate::evolution::fast::FastReader;
 use crate::evolution::file::FileNumber;
+use crate::evolution::walk::{Found, Walker};
 use crate::time::Timestamp;
 
 /// The last thing that is to have happened to a function, when something is decided about it.
@@ -42,7 +41,7 @@ pub(super) struct Since {
     replaced: bool,
     /// Calls count, too.
     watches_calls: bool,
-    fast: FastReader,
+    walker: Walker,
     /// Lines of the file that were counted, and the last one that is about the function.
     lines: u64,
     last_line: u64,
@@ -58,7 +57,7 @@ impl Since {
             file: None,
             replaced: false,
             watches_calls: false,
-            fast: FastReader::default(),
+            walker: Walker::default(),
             lines: 0,
             last_line: 0,
             last_time: None,
@@ -113,33 +112,28 @@ impl Since {
         self.made.sort_by_key(|(file, _)| place(file));
     }
 
-    fn read(&mut self, lines: &[u8], is_new: bool) {
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+    fn read(&mut self, mut lines: &[u8], is_new: bool) {
+        let mut walker = std::mem::take(&mut self.walker);
+        while !lines.is_empty() {
             self.lines += 1;
-            self.read_line(line, is_new);
+            // What is wrong with a line is for readers to say.
+            let (length, _) = walker.line(lines, |found| self.see(&found, is_new));
+            lines = &lines[length..];
         }
+        self.walker = walker;
     }
 
-    fn read_line(&mut self, line: &[u8], is_new: bool) {
-        if let Some((call, _)) = self.fast.read(line) {
-            if self.watches_calls && call.function == self.function.as_bytes() {
-                self.note(Some(call.at));
-            }
+    fn see(&mut self, found: &Found<'_, '_>, is_new: bool) {
+        let decision = found.decision_text();
+        if found.function() != Some(self.function.as_bytes()) || (decision.is_none() && !self.watches_calls) {
             return;
         }
-        // What is wrong with a line is for readers to say.
-        let _ = event::read_records(line, &mut |text, event| {
-            let is_ours = event.function.as_ref().is_some_and(|name| name.as_str() == self.function);
-            if !is_ours || (event.kind == Kind::Call && !self.watches_calls) {
-                return;
-            }
-            self.note(event.at);
-            let decision = Decision::parse(text).filter(|_| is_new);
-            self.made.extend(decision.map(|decision| (self.file, decision)));
-            if self.made.len() > KEPT_MAX {
-                self.made.drain(..KEPT_MAX / 2);
-            }
-        });
+        self.note(found.at());
+        let decision = decision.filter(|_| is_new).and_then(Decision::parse);
+        self.made.extend(decision.map(|decision| (self.file, decision)));
+        if self.made.len() > KEPT_MAX {
+            self.made.drain(..KEPT_MAX / 2);
+        }
     }
 
     fn note(&mut self, at: Option<Timestamp>) {

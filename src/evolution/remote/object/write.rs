@@ -11,10 +11,9 @@ use super::names::{DECISIONS, NUMBER_MAX, Segment, SegmentId, decision};
 use super::read::{Decisions, SegmentPieces, list_decisions};
 use super::shared::Shared;
 use crate::chance::{Random as _, ThreadRandom, mix};
-use crate::evolution::event;
-use crate::evolution::fast::FastReader;
 use crate::evolution::piece::{Content, Place, Reading};
 use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
+use crate::evolution::walk::Walker;
 use crate::store::Error;
 use crate::store::object::Created;
 use crate::time::Timestamp;
@@ -47,7 +46,7 @@ pub(super) struct BucketWriter {
     checked: Option<Instant>,
     /// Reading all decisions ended in an error, and some were handed on before.
     is_half_read: bool,
-    fast: FastReader,
+    walker: Walker,
 }
 
 /// Lines that wait.
@@ -82,19 +81,11 @@ impl Seen {
 
 impl Held {
     /// Takes whole lines in, as long as there is room, and returns how many bytes that were.
-    fn take(&mut self, lines: &[u8], now: Timestamp, fast: &mut FastReader) -> usize {
+    fn take(&mut self, lines: &[u8], now: Timestamp, walker: &mut Walker) -> usize {
         let mut taken = 0;
         while taken < lines.len() {
             let rest = &lines[taken..];
-            let (at, length) = match fast.read(rest) {
-                Some((call, length)) => (Some(call.at), length),
-                None => {
-                    let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
-                    let mut at = None;
-                    let _ = event::read_line(&rest[..length], &mut |event| at = at.or(event.at));
-                    (at, length)
-                }
-            };
+            let (length, at) = walker.time_of_line(rest);
             if !self.lines.is_empty() && self.lines.len() + length > SEGMENT_BYTES_MAX {
                 break;
             }
@@ -120,7 +111,7 @@ impl BucketWriter {
             calls: None,
             checked: None,
             is_half_read: false,
-            fast: FastReader::default(),
+            walker: Walker::default(),
         }
     }
 
@@ -222,7 +213,7 @@ impl Writer for BucketWriter {
     fn append(&mut self, lines: &[u8], now: Timestamp) -> Result<(), NotAll> {
         let mut taken = 0;
         while taken < lines.len() {
-            taken += self.held.take(&lines[taken..], now, &mut self.fast);
+            taken += self.held.take(&lines[taken..], now, &mut self.walker);
             if taken < lines.len() {
                 self.put(now).map_err(|cause| NotAll { taken, cause })?;
             }
