@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::event::{Call, Event, Fault};
 use super::piece::{Origin, Piece, Pieces, Reading, io_error, store_error};
 use super::source::{Opened, Progress, ReadError, Source};
-use super::walk::{Found, Walker};
+use super::walk::Walker;
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
 use crate::time::Timestamp;
 
@@ -455,16 +455,24 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let Worker { visitor, walker } = worker;
         while at < bytes.len() {
             let (offset, line) = (block.offset + at as u64, found.lines);
-            let show = |seen: Found<'_, '_>| match seen {
-                Found::Call(text, call) => visitor.call(&Record { text, offset, line }, call),
-                Found::Event(text, event) => visitor.event(&Record { text: text.as_bytes(), offset, line }, event),
-            };
             let rest = &bytes[at..];
-            let (length, read) =
-                if self.options.exact_only { walker.exact_line(rest, show) } else { walker.line(rest, show) };
-            if let Err(fault) = read {
-                found.note(offset, fault);
-            }
+            let known = if self.options.exact_only { None } else { walker.call(rest) };
+            // The hot path stands here once and calls nothing that is not inlined.
+            let length = match known {
+                Some((call, length)) => {
+                    visitor.call(&Record { text: &rest[..length], offset, line }, &call);
+                    length
+                }
+                None => {
+                    let (length, read) = walker.exact_line(rest, |text, event| {
+                        visitor.event(&Record { text: text.as_bytes(), offset, line }, event);
+                    });
+                    if let Err(fault) = read {
+                        found.note(offset, fault);
+                    }
+                    length
+                }
+            };
             at += length;
             found.lines += 1;
         }

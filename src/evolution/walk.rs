@@ -6,8 +6,8 @@ use crate::time::Timestamp;
 
 /// One event of a line.
 pub(crate) enum Found<'a, 'b> {
-    /// The line of a call in a shape that is known, and the call.
-    Call(&'a [u8], &'b Call<'a>),
+    /// A call in a shape that is known, the only event of its line.
+    Call(&'b Call<'a>),
     /// Any event, and its own text.
     Event(&'b str, &'b Event<'b>),
 }
@@ -16,7 +16,7 @@ impl Found<'_, '_> {
     /// When it happened.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
-            Found::Call(_, call) => Some(call.at),
+            Found::Call(call) => Some(call.at),
             Found::Event(_, event) => event.at,
         }
     }
@@ -24,7 +24,7 @@ impl Found<'_, '_> {
     /// The function that it happened to.
     pub(crate) fn function(&self) -> Option<&[u8]> {
         match self {
-            Found::Call(_, call) => Some(call.function),
+            Found::Call(call) => Some(call.function),
             Found::Event(_, event) => event.function.as_ref().map(Name::as_bytes),
         }
     }
@@ -32,7 +32,7 @@ impl Found<'_, '_> {
     /// The variant that it happened to.
     pub(crate) fn variant(&self) -> Option<&[u8]> {
         match self {
-            Found::Call(_, call) => Some(call.variant),
+            Found::Call(call) => Some(call.variant),
             Found::Event(_, event) => event.variant.as_ref().map(Name::as_bytes),
         }
     }
@@ -40,7 +40,7 @@ impl Found<'_, '_> {
     /// What it came to, if it is a call.
     pub(crate) fn outcome(&self) -> Option<Outcome<'_>> {
         match self {
-            Found::Call(_, call) => Some(call.outcome()),
+            Found::Call(call) => Some(call.outcome()),
             Found::Event(_, event) => (event.kind == Kind::Call).then_some(event.outcome),
         }
     }
@@ -61,41 +61,47 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
-    /// Hands on the events of the line that `bytes` begins with. Returns the line's length, with its newline if it has one,
-    /// and what is wrong with it.
+    /// The call that `bytes` begins with, and the length of its line, if the line's shape is known.
     #[inline(always)]
-    pub(crate) fn line<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        mut sink: impl FnMut(Found<'a, '_>),
-    ) -> (usize, Result<(), Fault>) {
-        match self.fast.read(bytes) {
-            Some((call, length)) => {
-                sink(Found::Call(&bytes[..length], &call));
-                (length, Ok(()))
-            }
-            None => self.exact_line(bytes, sink),
-        }
+    pub(crate) fn call<'a>(&mut self, bytes: &'a [u8]) -> Option<(Call<'a>, usize)> {
+        self.fast.read(bytes)
     }
 
-    /// As [`Walker::line`], without the fast reader, which learns.
+    /// Hands on the events of the line that `bytes` begins with, as the exact reader finds them, and learns. Returns the
+    /// line's length, with its newline if it has one, and what is wrong with it.
     #[inline(never)]
-    pub(crate) fn exact_line<'a>(
+    pub(crate) fn exact_line(
         &mut self,
-        bytes: &'a [u8],
-        mut sink: impl FnMut(Found<'a, '_>),
+        bytes: &[u8],
+        mut sink: impl FnMut(&str, &Event<'_>),
     ) -> (usize, Result<(), Fault>) {
         let length = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |newline| newline + 1);
         let line = &bytes[..length];
         let mut is_call = false;
         let read = event::read_records(line, &mut |text, event| {
             is_call = event.kind == Kind::Call && event.at.is_some();
-            sink(Found::Event(text, &event));
+            sink(text, &event);
         });
         if is_call && read.is_ok() {
             self.fast.learn(line);
         }
         (length, read)
+    }
+
+    /// Hands on the events of the line that `bytes` begins with. Returns the line's length, with its newline if it has one,
+    /// and what is wrong with it.
+    pub(crate) fn line<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        mut sink: impl FnMut(Found<'a, '_>),
+    ) -> (usize, Result<(), Fault>) {
+        match self.call(bytes) {
+            Some((call, length)) => {
+                sink(Found::Call(&call));
+                (length, Ok(()))
+            }
+            None => self.exact_line(bytes, |text, event| sink(Found::Event(text, event))),
+        }
     }
 
     /// Hands on the events of all these lines. What is wrong with a line is for others to say.

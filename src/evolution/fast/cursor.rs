@@ -2,7 +2,8 @@
 
 use simdutf8::basic::from_utf8;
 
-use crate::json::{self, number_end, plain_run, string_end};
+use crate::evolution::event::unit;
+use crate::json::{self, Raw, number_end, plain_run, string_end};
 use crate::time::eight_digits;
 
 /// What of a line is still to be read, and all that follows it.
@@ -11,9 +12,15 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Passes over a literal, which must come next.
+    #[inline(always)]
+    pub(super) fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
+        self.is_next(literal).then_some(())
+    }
+
     /// Passes over a literal, if it comes next.
     #[inline(always)]
-    fn is_next<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
+    pub(super) fn is_next<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
         match self.rest.split_first_chunk() {
             Some((next, rest)) if next == literal => {
                 self.rest = rest;
@@ -95,11 +102,40 @@ impl<'a> Cursor<'a> {
         self.take(length).map(drop)
     }
 
+    /// Passes over a number from 0 to 1 with one to six digits behind the point.
+    #[inline]
+    pub(super) fn share(&mut self) -> Option<()> {
+        let ([b'0' | b'1', b'.'], fraction) = self.rest.split_first_chunk()? else { return None };
+        let digits = fraction.iter().take(7).take_while(|byte| byte.is_ascii_digit()).count();
+        self.take(2 + digits).filter(|_| (1..=6).contains(&digits)).map(drop)
+    }
+
+    /// Passes over a value, and says whether it is a number.
+    #[inline(always)]
+    pub(super) fn number_or_other(&mut self) -> Option<bool> {
+        match number_end(self.rest, 0) {
+            Ok(length) => self.take(length).map(|_| true),
+            Err(_) => Raw::trusted(self.value()?).as_number().map_or(Some(false), |_| Some(true)),
+        }
+    }
+
+    /// A unit as trackers write it, with its quotes. Nothing is passed over if it is another.
+    #[inline(always)]
+    pub(super) fn unit(&mut self) -> Option<u64> {
+        let Some(([b'"', digits @ .., b'"'], rest)) = self.rest.split_first_chunk::<18>() else { return None };
+        let unit = unit(digits)?;
+        self.rest = rest;
+        Some(unit)
+    }
+
     /// A plain number of milliseconds, in nanoseconds: up to nine digits, a point, up to six digits. Nothing is passed over
     /// if it is another.
     #[inline(always)]
     pub(super) fn milliseconds(&mut self) -> Option<u64> {
-        let (ns, length) = short_milliseconds(self.rest).or_else(|| long_milliseconds(self.rest))?;
+        let (ns, length) = match short_milliseconds(self.rest) {
+            None => long_milliseconds(self.rest)?,
+            short => short?,
+        };
         self.take(length).map(|_| ns)
     }
 }

@@ -25,6 +25,8 @@ const NONE: usize = usize::MAX;
 /// What stands behind a literal. Names and times are strings whose first quote belongs to the literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
+    /// In no step: it is a call always.
+    Event,
     Function,
     Variant,
     Time,
@@ -43,9 +45,10 @@ pub(super) enum Slot {
 }
 
 impl Slot {
-    /// What the value of a key is, but for `event`.
+    /// What the value of a key is.
     fn of(key: &str) -> Slot {
         match key {
+            r#""event""# => Slot::Event,
             r#""function""# => Slot::Function,
             r#""variant""# => Slot::Variant,
             r#""timestamp""# => Slot::Time,
@@ -154,8 +157,7 @@ impl Shapes {
 
 /// The steps of a line's shape.
 fn steps(line: &str) -> Option<Vec<(&[u8], Slot)>> {
-    let mut steps = Vec::new();
-    let mut has_event = false;
+    let (mut steps, mut known) = (Vec::new(), Vec::new());
     let mut literal_start = 0;
     let mut at = blanks_end(line, 0) + 1;
     loop {
@@ -163,18 +165,12 @@ fn steps(line: &str) -> Option<Vec<(&[u8], Slot)>> {
         let start = blanks_end(line, colon + 1);
         let (value, behind) = json::value(line, start).ok()?;
         let slot = Slot::of(key.text());
-        if key.text().contains('\\') {
+        if key.text().contains('\\') || (slot != Slot::Other && known.contains(&slot)) {
             return None;
         }
-        if key.text() == r#""event""# {
-            // It stays what it is: a call.
-            if std::mem::replace(&mut has_event, true) {
-                return None;
-            }
-        } else {
-            if slot != Slot::Other && steps.iter().any(|(_, other)| *other == slot) {
-                return None;
-            }
+        known.push(slot);
+        // What hardly ever changes belongs to the literal: that it is a call, and that there was no error.
+        if slot != Slot::Event && !(slot == Slot::Error && value.is_null()) {
             let literal = line.get(literal_start..start + usize::from(slot.is_quoted()))?;
             push_steps(&mut steps, literal, slot)?;
             literal_start = start + value.text().len();
@@ -185,7 +181,7 @@ fn steps(line: &str) -> Option<Vec<(&[u8], Slot)>> {
         }
     }
     push_steps(&mut steps, line.get(literal_start..)?, Slot::End)?;
-    (has_event && line.ends_with('\n')).then_some(steps)
+    (known.contains(&Slot::Event) && line.ends_with('\n')).then_some(steps)
 }
 
 fn push_steps<'a>(steps: &mut Vec<(&'a [u8], Slot)>, literal: &'a str, slot: Slot) -> Option<()> {
