@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within, same_file};
+use super::packed::is_compressed_file;
 use crate::jsonl::{BlockReader, LINE_BYTES_MAX, block_count, read_at};
 use crate::time::Timestamp;
 
@@ -201,6 +202,8 @@ impl Appender {
                 if locked { None } else { self.unlockable.filter(|_| wait.is_zero()).or_else(|| Some(Instant::now())) };
             log.catch_up(&mut self.buffer, news)?;
             if log.is_at(&self.path)? == Some(true) {
+                // It may have been overwritten in its place.
+                refuse_compressed(&log.file)?;
                 log.mend(&mut self.buffer, news)?;
                 return Ok(Session { appender: self, locked });
             }
@@ -218,9 +221,18 @@ fn open(path: &Path) -> io::Result<Open> {
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
+    refuse_compressed(&file)?;
     let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let day = i64::try_from(modified.as_secs() / 86_400).unwrap_or(0);
     Ok(Open { file, seen: 0, skipping: false, torn: None, day, is_new })
+}
+
+/// A line behind compressed content would be read by nobody, and would damage what is there.
+fn refuse_compressed(file: &File) -> io::Result<()> {
+    if is_compressed_file(file)? {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is compressed: nothing can be appended to it"));
+    }
+    Ok(())
 }
 
 impl Open {

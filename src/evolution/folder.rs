@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::packed::is_compressed_file;
 use super::source::Source;
 use crate::time::Timestamp;
 
@@ -72,8 +74,17 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
-/// Whether a file is compressed by its name.
+/// Whether a file is compressed: by its first bytes or, where there are none, by its name.
 pub fn is_compressed(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) => {
+            is_compressed_file(&file).unwrap_or(false)
+        }
+        _ => is_packed_by_name(path),
+    }
+}
+
+fn is_packed_by_name(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz" || extension == "zst")
 }
 
@@ -90,7 +101,7 @@ pub(crate) fn is_log(path: &Path) -> bool {
 fn is_being_made(log: &Path, all: &HashSet<PathBuf>) -> bool {
     let whole = log.with_extension("");
     let first = |log: &Path| Source::File(log.to_path_buf()).first_time();
-    is_compressed(log) && all.contains(&whole) && first(log).is_some_and(|at| first(&whole) == Some(at))
+    is_packed_by_name(log) && all.contains(&whole) && first(log).is_some_and(|at| first(&whole) == Some(at))
 }
 
 /// Sorts logs by their first event; those of the same time, or of none, by name, a higher rotation number being older.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event;
-use super::packed::{decompressed, is_compressed};
+use super::packed::{decompressed, is_compressed_file};
 use super::piece::{Pieces, Readable, Reading, RemoteSource, each_block_of, io_error};
 use crate::jsonl::{BlockReader, BlockStream};
 use crate::time::Timestamp;
@@ -117,9 +117,7 @@ impl Source {
                     return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
                 }
                 if metadata.is_file() {
-                    let mut head = [0; 4];
-                    let length = crate::jsonl::read_at(&file, &mut head, 0)?;
-                    if !is_compressed(&head[..length]) {
+                    if !is_compressed_file(&file)? {
                         return Ok(Opened::Plain { file, size: metadata.len() });
                     }
                 }

@@ -1,5 +1,6 @@
 //! `tc promote`, `tc rollback`, `tc weight`: what is written, and when nothing is.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
@@ -332,7 +333,8 @@ fn it_must_be_clear_which_log_is_meant() {
     check_unchanged(&several, &["--store", "."], "the store has 2 logs: to which of them?");
     check_unchanged(&several, &["--store", "*.jsonl"], "the store has 2 logs: to which of them?");
     check_unchanged(&several, &["--store", "-"], "a decision cannot be appended to standard input");
-    let (_keep, packed) = folder(&[("a.jsonl.gz", line)]);
+    let packed = zstd::encode_all(line, 3).expect("compressed");
+    let (_keep, packed) = folder(&[("a.jsonl.zst", &packed)]);
     check_unchanged(&packed, &["--store", "."], "is compressed: nothing can be appended to it");
     // Parts of a log that was put aside: the decision goes to the one that is written to.
     let (_keep, aside) = folder(&[("evolution-20260601T000000Z.jsonl", line), ("evolution.jsonl.1", line)]);
@@ -359,6 +361,30 @@ fn check_unchanged(store: &Path, arguments: &[&str], message: &str) {
     assert_eq!(output.status.code(), Some(2));
     assert!(seen(&output).contains(message), "{}", seen(&output));
     assert_eq!(sizes(), before);
+}
+
+/// Whatever its name is: nobody would read a line behind its content, and the content would be damaged.
+#[test]
+fn nothing_is_appended_to_what_is_compressed() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(log().as_bytes()).expect("compressed");
+    let zstd = zstd::encode_all(log().as_bytes(), 3).expect("compressed");
+    let skippable = [b"\x50\x2a\x4d\x18\x03\0\0\0abc", &zstd[..]].concat();
+    for packed in [gzip.finish().expect("compressed"), zstd, skippable] {
+        let (_keep, store) = folder(&[("evolution.jsonl", &packed)]);
+        for place in [".", "evolution.jsonl", "./*.jsonl"] {
+            for decision in [&["promote", "pay", "v2"][..], &["rollback", "pay", "v1"], &["weight", "pay", "v2", "10%"]] {
+                for flag in ["--force", "--if-last=7", "--reason=why"] {
+                    let output = run(tc(decision).args(["-y", flag, "-s", place]).current_dir(&store));
+                    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+                    assert!(seen(&output).contains("it is compressed") || seen(&output).contains("is compressed:"));
+                    assert_eq!(std::fs::read(store.join("evolution.jsonl")).expect("a log"), packed);
+                }
+            }
+        }
+        let read = json(tc(&["status", "--json", "-s"]).arg(&store));
+        assert_eq!(read["functions"][0]["function"], "pay");
+    }
 }
 
 #[test]

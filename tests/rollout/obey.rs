@@ -165,6 +165,25 @@ fn a_log_that_is_emptied_or_vanishes_is_begun_again() {
     assert_eq!((records(folder.path()).len(), tracker.health().trouble), (1, None));
 }
 
+/// As `gzip < log > packed; cp packed log` does by mistake.
+#[test]
+fn a_log_that_is_compressed_in_its_place_is_left_alone_until_it_is_a_log_again() {
+    let folder = folder();
+    let (tracker, function) = open(folder.path());
+    shares(&function);
+    tracker.flush(Duration::from_secs(5)).expect("written");
+    let log = folder.path().join("evolution.jsonl");
+    let packed = zstd::encode_all(&std::fs::read(&log).expect("a log")[..], 3).expect("compressed");
+    std::fs::write(&log, &packed).expect("overwritten");
+    function.call(&()).expect("an answer");
+    assert!(tracker.flush(Duration::from_millis(300)).is_err(), "nothing can be appended");
+    assert!(tracker.health().trouble.is_some_and(|trouble| trouble.contains("compressed")));
+    assert_eq!(std::fs::read(&log).expect("a log"), packed);
+    std::fs::remove_file(&log).expect("removed");
+    tracker.flush(Duration::from_secs(5)).expect("written");
+    assert_eq!((records(folder.path()).len(), tracker.health().trouble), (1, None), "nothing was lost");
+}
+
 #[test]
 fn a_program_decides_too() {
     let folder = folder();

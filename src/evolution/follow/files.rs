@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::update::{Notice, Spot, Update, each_record};
 use crate::evolution::event::Fault;
 use crate::evolution::file::{count_newlines, last_line_start, same_file};
-use crate::evolution::folder;
+use crate::evolution::packed::is_compressed_file;
 use crate::evolution::source::{ReadError, Source};
 use crate::jsonl::{LINE_BYTES_MAX, read_at, without_mark};
 
@@ -107,7 +107,7 @@ impl FileFollower {
 
     /// Follows a log that is new, from its start.
     fn adopt(&mut self, path: &Path) -> Result<(), ReadError> {
-        if folder::is_compressed(path) || self.logs.iter().any(|log| log.path == path) {
+        if self.logs.iter().any(|log| log.path == path) {
             return Ok(());
         }
         // A name that vanished since it was listed is no error.
@@ -117,7 +117,10 @@ impl FileFollower {
         let known = |other: &File| other.metadata().is_ok_and(|other| same_file(&other, &metadata));
         if !self.seen.iter().any(known) {
             self.seen.push(file.try_clone().map_err(failed)?);
-            self.logs.push(Log::new(path.to_path_buf(), file, 0, 0));
+            // What is compressed does not grow in its place.
+            if !is_compressed_file(&file).map_err(failed)? {
+                self.logs.push(Log::new(path.to_path_buf(), file, 0, 0));
+            }
         }
         Ok(())
     }
@@ -161,6 +164,12 @@ impl Log {
             }
             let spot = Spot { log: &self.name, line: None, offset: 0 };
             sink(&spot, Update::Notice(if replaced { Notice::Replaced } else { Notice::Truncated }))?;
+            if is_compressed_file(&self.file).map_err(|cause| read_error(&self.path, cause))? {
+                // Until it is replaced again.
+                self.dropped = self.file.metadata().map_err(|cause| read_error(&self.path, cause))?.len();
+                let lost = Notice::Lost("it is compressed now, and what is compressed is not followed".to_string());
+                sink(&spot, Update::Notice(lost))?;
+            }
             self.drain(sink)?;
             return Ok(replaced.then_some(old));
         }
