@@ -373,7 +373,8 @@ fn nothing_is_appended_to_what_is_compressed() {
     for packed in [gzip.finish().expect("compressed"), zstd, skippable] {
         let (_keep, store) = folder(&[("evolution.jsonl", &packed)]);
         for place in [".", "evolution.jsonl", "./*.jsonl"] {
-            for decision in [&["promote", "pay", "v2"][..], &["rollback", "pay", "v1"], &["weight", "pay", "v2", "10%"]] {
+            for decision in [&["promote", "pay", "v2"][..], &["rollback", "pay", "v1"], &["weight", "pay", "v2", "10%"]]
+            {
                 for flag in ["--force", "--if-last=7", "--reason=why"] {
                     let output = run(tc(decision).args(["-y", flag, "-s", place]).current_dir(&store));
                     assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
