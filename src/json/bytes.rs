@@ -1,4 +1,4 @@
-//! Where strings and numbers end, found in bytes whose encoding is the caller's to check.
+//! What is found in bytes alone: where strings and numbers end, how deep a text is nested.
 
 use wide::u8x16;
 
@@ -83,6 +83,28 @@ fn halves(bytes: &[u8; 32]) -> (u8x16, u8x16) {
 fn specials(bytes: u8x16) -> u32 {
     let control = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
     (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | control).to_bitmask()
+}
+
+/// How deeply arrays and objects are nested in JSON text.
+pub(crate) fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match byte {
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod bytes;
 mod cursor;
 mod pick;
 mod raw;
+pub(crate) mod recorded;
 mod string;
 
 use std::borrow::Cow;
@@ -16,10 +17,11 @@ use std::fmt;
 
 use cursor::Cursor;
 
-pub(crate) use bytes::{number_end, plain_run, string_end};
+pub(crate) use bytes::{depth, number_end, plain_run, string_end};
 pub use pick::pick;
 pub(crate) use pick::pick_once;
 pub use raw::{Raw, standard};
+pub(crate) use recorded::{InvalidValue, Json, VALUE_DEPTH_MAX};
 pub(crate) use string::push_string;
 
 /// Deepest nesting that is read; Python's own reader gives up at about the same depth.

@@ -9,10 +9,9 @@ use super::event::{
 };
 use super::problem::Fault;
 use super::wire::{KEYS, Key};
-use crate::json::{Raw, Strict, SyntaxError, pick_once};
+use crate::json::{Json, Raw, Strict, SyntaxError, pick_once};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// A line's values by their keys.
 #[derive(Clone, Copy, Debug)]
