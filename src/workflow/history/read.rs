@@ -46,24 +46,22 @@ impl<'a> Entry<'a> {
     /// Why it is no event, or none that this version knows.
     #[inline]
     pub(in crate::workflow) fn parse(line: &'a [u8]) -> Result<Self, Fault> {
-        let mut fields = Fields([None; KEYS]);
-        fields.fill(line)?;
+        let mut fields = Fields::empty();
+        fields.read(line)?;
         let at = fields.at()?.ok_or_else(|| Fault::corrupt("it has no `at`"))?;
         Ok(Entry { at, claim: fields.claim()?, event: fields.event()? })
     }
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a line, with its header or without.
-    pub(in crate::workflow) fn read(line: &'a [u8]) -> Result<Self, Fault> {
-        let mut fields = Fields([None; KEYS]);
-        fields.fill(line)?;
-        Ok(fields)
+    #[inline(always)]
+    pub(in crate::workflow) fn empty() -> Self {
+        Fields([None; KEYS])
     }
 
-    /// As [`Fields::read`], in place: they are large, and to move them takes longer than to read a value.
+    /// Reads a line, with its header or without, into empty fields. (To hand out so many would take longer than to read them.)
     #[inline]
-    fn fill(&mut self, line: &'a [u8]) -> Result<(), Fault> {
+    pub(in crate::workflow) fn read(&mut self, line: &'a [u8]) -> Result<(), Fault> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Fault::corrupt(format!("it is not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         let slot = |key: &str| Key::of(key).map(|key| key as usize);

@@ -81,7 +81,8 @@ pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState,
 }
 
 fn restore_line(run: &mut RunState, at: At, line: &RawValue) -> Result<(), Fault> {
-    let fields = Fields::read(line.get().as_bytes())?;
+    let mut fields = Fields::empty();
+    fields.read(line.get().as_bytes())?;
     let event = fields.event()?;
     let carried = matches!(
         event,
