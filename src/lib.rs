@@ -116,8 +116,9 @@ pub mod workflows {
     #![doc = include_str!("workflow/chapter.md")]
 
     // Histories and inboxes.
+    pub use crate::json::recorded::{InvalidValue, Json, VALUE_DEPTH_MAX};
     pub use crate::workflow::{Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop};
-    pub use crate::workflow::{InboxBody, InboxEntry, Json, VALUE_DEPTH_MAX, VERSION, WAIT_EVENTS_MAX};
+    pub use crate::workflow::{InboxBody, InboxEntry, VERSION, WAIT_EVENTS_MAX};
     // What they amount to.
     pub use crate::workflow::{
         Begun, Child, Claim, Compensation, Cursor, Fold, InboxFold, Problem, ProblemKind, RunState, Status,

@@ -288,11 +288,8 @@ fn decision_in(record: &Record<'_>) -> Option<Decision> {
 const DROPPED: &str = "dropped";
 
 fn dropped_count(record: &Record<'_>) -> u64 {
-    let mut count = None;
-    if let Ok(text) = std::str::from_utf8(record.text) {
-        let _ = json::object(text, 0, |key, value| count = if key == "count" { value.as_number() } else { count });
-    }
-    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+    let members = std::str::from_utf8(record.text).ok().and_then(|text| json::pick(text, 0, ["count"]).ok());
+    members.and_then(|([count], _)| count?.as_number()?.parse().ok()).unwrap_or(0)
 }
 
 impl Candidate {

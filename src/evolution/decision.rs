@@ -60,9 +60,35 @@ impl Decision {
     /// assert_eq!((decision.change, decision.forced), (Change::Promote, true));
     /// ```
     pub fn parse(text: &str) -> Option<Decision> {
-        let mut members = Members::default();
-        json::object(text, 0, |key, value| members.take(&key, value)).ok()?;
-        members.decision()
+        let ([event, function, variant, at, reason, old_weight, new_weight, forced, by, to], _) = json::pick(
+            text,
+            0,
+            ["event", "function", "variant", "timestamp", "reason", "old_weight", "new_weight", "forced", "by", "to"],
+        )
+        .ok()?;
+        let text = |value: Option<Raw<'_>>| value.and_then(Raw::as_str).map(|text| text.into_owned());
+        let words = |value| text(value).map(cut).filter(|words| !words.is_empty());
+        let change = match event?.as_str()?.as_ref() {
+            "promotion" => Change::Promote,
+            "rollback" => Change::Rollback { to: text(to).filter(|to| to.len() <= NAME_BYTES_MAX) },
+            "weight_change" => Change::Weight { old: old_weight.and_then(share), new: share(new_weight?)? },
+            RELEASE => Change::Release,
+            _ => return None,
+        };
+        let variant = if change == Change::Release { String::new() } else { text(variant)? };
+        let function = text(function)?;
+        if function.len().max(variant.len()) > NAME_BYTES_MAX {
+            return None;
+        }
+        Some(Decision {
+            function,
+            variant,
+            change,
+            at: text(at).and_then(|text| Timestamp::parse(text.as_bytes())),
+            forced: forced.and_then(Raw::as_bool) == Some(true),
+            by: words(by),
+            reason: words(reason),
+        })
     }
 
     /// The line that records it, newline included: the keys of the Python package in its order, and ours behind them.
@@ -149,66 +175,6 @@ impl Line {
     fn end(mut self) -> String {
         self.0.extend_from_slice(b"}\n");
         String::from_utf8(self.0).unwrap_or_default()
-    }
-}
-
-/// The members of a decision; where a key stands twice the last one counts.
-#[derive(Default)]
-struct Members<'a> {
-    event: Option<Raw<'a>>,
-    function: Option<Raw<'a>>,
-    variant: Option<Raw<'a>>,
-    timestamp: Option<Raw<'a>>,
-    reason: Option<Raw<'a>>,
-    old_weight: Option<Raw<'a>>,
-    new_weight: Option<Raw<'a>>,
-    forced: Option<Raw<'a>>,
-    by: Option<Raw<'a>>,
-    to: Option<Raw<'a>>,
-}
-
-impl<'a> Members<'a> {
-    fn take(&mut self, key: &str, value: Raw<'a>) {
-        let member = match key {
-            "event" => &mut self.event,
-            "function" => &mut self.function,
-            "variant" => &mut self.variant,
-            "timestamp" => &mut self.timestamp,
-            "reason" => &mut self.reason,
-            "old_weight" => &mut self.old_weight,
-            "new_weight" => &mut self.new_weight,
-            "forced" => &mut self.forced,
-            "by" => &mut self.by,
-            "to" => &mut self.to,
-            _ => return,
-        };
-        *member = Some(value);
-    }
-
-    fn decision(self) -> Option<Decision> {
-        let text = |value: Option<Raw<'a>>| value.and_then(Raw::as_str).map(|text| text.into_owned());
-        let words = |value| text(value).map(cut).filter(|words| !words.is_empty());
-        let change = match self.event?.as_str()?.as_ref() {
-            "promotion" => Change::Promote,
-            "rollback" => Change::Rollback { to: text(self.to).filter(|to| to.len() <= NAME_BYTES_MAX) },
-            "weight_change" => Change::Weight { old: self.old_weight.and_then(share), new: share(self.new_weight?)? },
-            RELEASE => Change::Release,
-            _ => return None,
-        };
-        let variant = if change == Change::Release { String::new() } else { text(self.variant)? };
-        let function = text(self.function)?;
-        if function.len().max(variant.len()) > NAME_BYTES_MAX {
-            return None;
-        }
-        Some(Decision {
-            function,
-            variant,
-            change,
-            at: text(self.timestamp).and_then(|text| Timestamp::parse(text.as_bytes())),
-            forced: self.forced.and_then(Raw::as_bool) == Some(true),
-            by: words(self.by),
-            reason: words(self.reason),
-        })
     }
 }
 

@@ -235,7 +235,7 @@ pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Resu
     for _ in 0..RECOVERY_TRIES {
         let fault = loop {
             match reader.next() {
-                Ok(Some(record)) => match event(record) {
+                Ok(Some((record, members))) => match event(members) {
                     Ok(event) => {
                         records += 1;
                         sink(record, event);
@@ -272,8 +272,8 @@ struct LineReader<'a> {
 }
 
 impl<'a> LineReader<'a> {
-    /// The next object's text; `None` at the line's end.
-    fn next(&mut self) -> Result<Option<&'a str>, Fault> {
+    /// The next object's text and members; `None` at the line's end.
+    fn next(&mut self) -> Result<Option<(&'a str, Members<'a>)>, Fault> {
         let rest = &self.line[self.at..];
         self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
         if self.at == self.line.len() {
@@ -284,7 +284,7 @@ impl<'a> LineReader<'a> {
             self.text = self.line[self.at..].utf8_chunks().next().map_or("", |chunk| chunk.valid());
         }
         let start = self.at - self.base;
-        let end = json::object(self.text, start, |_, _| {}).map_err(|error| self.fault(error))?;
+        let (members, end) = json::pick(self.text, start, KEYS).map_err(|error| self.fault(error))?;
         match self.line.get(self.base + end) {
             None | Some(b'{') => {}
             Some(_) => {
@@ -293,7 +293,7 @@ impl<'a> LineReader<'a> {
             }
         }
         self.at = self.base + end;
-        Ok(Some(self.text[start..end].trim_ascii()))
+        Ok(Some((self.text[start..end].trim_ascii(), members)))
     }
 
     /// An error in the text is one of encoding where the text is not all of the line.
@@ -319,47 +319,20 @@ impl<'a> LineReader<'a> {
     }
 }
 
-/// The members of an event that we read; where a key stands twice the last one counts, as in Python.
-#[derive(Default)]
-struct Members<'a> {
-    event: Option<Raw<'a>>,
-    function: Option<Raw<'a>>,
-    variant: Option<Raw<'a>>,
-    timestamp: Option<Raw<'a>>,
-    success: Option<Raw<'a>>,
-    latency_ms: Option<Raw<'a>>,
-    error: Option<Raw<'a>>,
-    fallback: Option<Raw<'a>>,
-    weight: Option<Raw<'a>>,
-    unit: Option<Raw<'a>>,
-}
+/// The members of an event that we read.
+const KEYS: [&str; 10] =
+    ["event", "function", "variant", "timestamp", "success", "latency_ms", "error", "fallback", "weight", "unit"];
 
-/// The event that a well-formed object records.
-fn event(record: &str) -> Result<Event<'_>, &'static str> {
-    let mut members = Members::default();
-    let read = json::object(record, 0, |key, value| {
-        let member = match key.as_ref() {
-            "event" => &mut members.event,
-            "function" => &mut members.function,
-            "variant" => &mut members.variant,
-            "timestamp" => &mut members.timestamp,
-            "success" => &mut members.success,
-            "latency_ms" => &mut members.latency_ms,
-            "error" => &mut members.error,
-            "fallback" => &mut members.fallback,
-            "weight" => &mut members.weight,
-            "unit" => &mut members.unit,
-            _ => return,
-        };
-        *member = Some(value);
-    });
-    debug_assert!(read.is_ok(), "the caller has parsed it");
+type Members<'a> = [Option<Raw<'a>>; KEYS.len()];
 
-    let kind = members.event.and_then(Raw::as_str).ok_or("an object without an `event` that is text")?;
+/// The event that an object with these members records.
+fn event(members: Members<'_>) -> Result<Event<'_>, &'static str> {
+    let [event, function, variant, timestamp, success, latency, error, fallback, weight, unit_of] = members;
+    let kind = event.and_then(Raw::as_str).ok_or("an object without an `event` that is text")?;
     let kind = Kind::from_name(kind);
-    let function = members.function.and_then(Raw::as_str).map(Name::from);
-    let variant = members.variant.and_then(Raw::as_str).map(Name::from);
-    let at = members.timestamp.and_then(Raw::as_str).and_then(|text| Timestamp::parse(text.as_bytes()));
+    let function = function.and_then(Raw::as_str).map(Name::from);
+    let variant = variant.and_then(Raw::as_str).map(Name::from);
+    let at = timestamp.and_then(Raw::as_str).and_then(|text| Timestamp::parse(text.as_bytes()));
     let ours = !matches!(kind, Kind::Other(_));
     if ours && function.is_none() {
         return Err("an event without a `function` that is text");
@@ -369,13 +342,13 @@ fn event(record: &str) -> Result<Event<'_>, &'static str> {
     }
     let mut outcome = Outcome::default();
     if kind == Kind::Call {
-        let is_weighted = members.weight.and_then(Raw::as_number).is_some();
+        let is_weighted = weight.and_then(Raw::as_number).is_some();
         outcome = Outcome {
-            success: members.success.and_then(Raw::as_bool).ok_or("a call without a `success` of true or false")?,
-            latency_ns: members.latency_ms.and_then(Raw::as_number).and_then(latency_ns),
-            error: members.error.filter(|error| !error.is_null()),
-            fallback: members.fallback.and_then(Raw::as_bool).or(is_weighted.then_some(false)),
-            unit: members.unit.and_then(Raw::as_str).and_then(|text| unit(text.as_bytes())),
+            success: success.and_then(Raw::as_bool).ok_or("a call without a `success` of true or false")?,
+            latency_ns: latency.and_then(Raw::as_number).and_then(latency_ns),
+            error: error.filter(|error| !error.is_null()),
+            fallback: fallback.and_then(Raw::as_bool).or(is_weighted.then_some(false)),
+            unit: unit_of.and_then(Raw::as_str).and_then(|text| unit(text.as_bytes())),
         };
     }
     Ok(Event { kind, function, variant, at, outcome })

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::compat::durable_python::SavedValue;
 use crate::compat::substantial::SubstantialPayload;
-use crate::workflow::Json;
+use crate::json::Json;
 
 /// A value of a run: JSON, or else a text that says what it is.
 #[derive(Clone, Debug, PartialEq)]

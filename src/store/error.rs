@@ -1,6 +1,7 @@
 //! What can go wrong with a store: few kinds, each with one right answer.
 
 use super::{InvalidName, Name};
+use crate::json::InvalidValue;
 
 /// What lies beneath an error of a store.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -122,6 +123,12 @@ impl Error {
 
     pub(crate) fn invalid(what: impl Into<String>, problem: impl Into<String>) -> Self {
         Error::Invalid { what: what.into(), problem: problem.into() }
+    }
+}
+
+impl From<InvalidValue> for Error {
+    fn from(invalid: InvalidValue) -> Self {
+        Error::invalid("value", invalid.problem)
     }
 }
 

@@ -35,7 +35,6 @@ pub use address::{Address, BucketAddress, BucketOptions, Provider, RedisAddress,
 pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
 pub use error::{Error, Source};
 pub use files::{FileOptions, FileStore};
-pub(crate) use line::depth;
 pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
 pub use name::{InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};

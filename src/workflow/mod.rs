@@ -4,7 +4,6 @@ mod fsck;
 mod history;
 mod protocol;
 mod state;
-mod value;
 
 pub use fsck::{FsckOptions, FsckProgress, FsckSummary, fsck};
 pub use history::event::{
@@ -18,7 +17,6 @@ pub use state::fold::Fold;
 pub use state::inbox::{InboxBody, InboxEntry, InboxFold};
 pub use state::run::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};
 pub use state::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
-pub use value::{Json, VALUE_DEPTH_MAX};
 
 use crate::store::{Error, Kind, Name};
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::code::{self, StopPoint, StopPointKind};
 use super::{StateDamage, StateDamageKind, StateLimits};
 use crate::compat::pickle::{JsonLimits, Pickle, PickleError, PickleId, PickleValue, ShowLimits};
-use crate::workflow::{Json, Status, WaitingFor};
+use crate::json::Json;
+use crate::workflow::{Status, WaitingFor};
 
 /// Variables that the package adds to a function's own.
 const INTERNAL: [&str; 5] = ["checkpoint", "current_call", "call_stack", "__durable_transformed__", "___if_result___"];

@@ -2,7 +2,7 @@
 
 use super::{Pickle, PickleId, PickleValue};
 use crate::compat::float::float_repr;
-use crate::workflow::{Json, VALUE_DEPTH_MAX};
+use crate::json::{Json, VALUE_DEPTH_MAX};
 
 /// How much JSON is made of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use super::listing::{ListedRun, Listing};
 use super::records::{EventBody, SubstantialPayload, SubstantialReading, SubstantialStop};
 use super::stored_run::StoredRun;
 use super::zone::WorkerZone;
+use crate::json::Json;
 use crate::store::Error;
 use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// How many microseconds behind the time that was given a schedule may come to be, because others have those before.
 const SHIFT_US_MAX: i64 = 64;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{base64, number};
+use crate::json::Json;
 use crate::store::Error;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// The JSON of an event that asks a run to start.
 ///

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::base64;
-use crate::json::{self, Raw, SyntaxError};
+use crate::json::{self, Json, Raw, SyntaxError};
 use crate::text::quote;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// Largest history that is read, in bytes.
 pub const SUBSTANTIAL_HISTORY_BYTES_MAX: usize = 64 << 20;

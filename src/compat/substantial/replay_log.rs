@@ -1,7 +1,7 @@
 //! The log of one replay, as the package writes it.
 
 use super::records::SUBSTANTIAL_HISTORY_BYTES_MAX;
-use crate::json;
+use crate::json::{self, Raw};
 use crate::time::Timestamp;
 
 /// Most notes of one log that are kept.
@@ -30,13 +30,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<ReplayNote>, String> {
     }
     let text =
         std::str::from_utf8(bytes).map_err(|error| format!("at byte {}: it is not UTF-8", error.valid_up_to()))?;
-    let mut list = None;
-    let end = json::object(text, 0, |key, value| {
-        if key == "metadata" {
-            list = Some(value);
-        }
-    });
-    let end = end.map_err(|error| error.to_string())?;
+    let ([list], end) = json::pick(text, 0, ["metadata"]).map_err(|error| error.to_string())?;
     if end < text.len() {
         return Err(format!("at byte {end}: more follows"));
     }
@@ -56,27 +50,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<ReplayNote>, String> {
 }
 
 fn note(text: &str) -> ReplayNote {
-    let mut note = ReplayNote::default();
     // What is not as it should be is left out: a log says what helps a person, and nothing depends on it.
-    let _ = json::object(text, 0, |key, value| match &*key {
-        "at" => note.at = value.as_str().and_then(|text| Timestamp::parse(text.as_bytes())),
-        "info" | "error" => {
-            if key == "error" {
-                note.error.get_or_insert_default();
-            }
-            let _ = json::object(value.text(), 0, |key, value| {
-                let text = || value.as_str().map(|text| text.chars().take(TEXT_CHARS_MAX).collect());
-                match &*key {
-                    "message" => note.message = text().unwrap_or_default(),
-                    "stack" => note.stack = text(),
-                    "type" => note.error = text(),
-                    _ => {}
-                }
-            });
-        }
-        _ => {}
+    let ([at, info, error], _) = json::pick(text, 0, ["at", "info", "error"]).unwrap_or_default();
+    let said = error.or(info).and_then(|said| json::pick(said.text(), 0, ["message", "type", "stack"]).ok());
+    let [message, kind, stack] = said.unwrap_or_default().0.map(|value| {
+        let text = value.and_then(Raw::as_str)?;
+        Some(text.chars().take(TEXT_CHARS_MAX).collect::<String>())
     });
-    note
+    ReplayNote {
+        at: at.and_then(Raw::as_str).and_then(|text| Timestamp::parse(text.as_bytes())),
+        message: message.unwrap_or_default(),
+        error: error.map(|_| kind.unwrap_or_default()),
+        stack,
+    }
 }
 
 #[cfg(test)]

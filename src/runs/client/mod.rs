@@ -11,10 +11,11 @@ use super::Runs;
 use super::run::{Run, RunFormat};
 use crate::chance::Random;
 use crate::clock::Clock;
+use crate::json::Json;
 use crate::store::{Error, Token};
 use crate::time::Timestamp;
+use crate::workflow::Status;
 use crate::workflow::batches::DraftError;
-use crate::workflow::{Json, Status};
 
 /// How long between two looks where nothing tells of a change.
 const PAUSE: Duration = Duration::from_millis(200);

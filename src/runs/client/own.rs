@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex};
+use crate::json::Json;
 use crate::runs::event::NativeEvent;
 use crate::runs::problem::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
-    self, Cursor, Event, Fold, InboxBody, Json, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
+    self, Cursor, Event, Fold, InboxBody, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
     inbox_log, latest_generation, read_inbox, run_log,
 };
 

@@ -1,12 +1,13 @@
 //! A run as its history tells of it.
 
 use super::fold::Dated;
+use crate::json::Json;
 use crate::runs::problem::{RunProblem, Seq};
 use crate::runs::run::{Run, RunFormat};
 use crate::runs::value::RunValue;
 use crate::runs::waiting::Waiting;
 use crate::time::Timestamp;
-use crate::workflow::{Compensation, Ending, Json, ProblemKind, RunState, Status, Step, StepState};
+use crate::workflow::{Compensation, Ending, ProblemKind, RunState, Status, Step, StepState};
 
 /// A run as its history tells of it.
 pub(super) fn run_of(dated: &Dated) -> Run {

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::json::Json;
 use crate::text::excerpt;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// The version of the format that this library writes, and the highest that it reads.
 pub const VERSION: u64 = 1;

@@ -3,5 +3,4 @@
 pub(super) mod event;
 pub(super) mod problem;
 pub(super) mod read;
-mod scan;
 pub(super) mod wire;

@@ -8,21 +8,14 @@ use super::event::{
     Call, Ending, Entry, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, VERSION, WAIT_EVENTS_MAX,
 };
 use super::problem::Fault;
-use super::scan::{SyntaxError, members, number, string};
 use super::wire::{KEYS, Key};
+use crate::json::{Json, Raw, Strict, SyntaxError, pick_once};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
-/// The texts of a line's values.
+/// A line's values by their keys.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::workflow) struct Fields<'a> {
-    texts: [Option<&'a str>; KEYS],
-    /// One bit for each key: its value is a string with escapes.
-    escaped: u64,
-}
-
-const _: () = assert!(KEYS <= 64, "one bit for each key");
+pub(in crate::workflow) struct Fields<'a>([Option<Raw<'a>>; KEYS]);
 
 impl From<SyntaxError> for Fault {
     #[cold]
@@ -37,8 +30,8 @@ fn missing(key: Key) -> Fault {
 }
 
 #[cold]
-fn not(key: Key, what: &str, text: &str) -> Fault {
-    Fault::corrupt(format!("its `{}` is not {what}: {}", key.as_str(), excerpt(text, 60)))
+fn not(key: Key, what: &str, raw: Raw<'_>) -> Fault {
+    Fault::corrupt(format!("its `{}` is not {what}: {}", key.as_str(), excerpt(raw.text(), 60)))
 }
 
 #[cold]
@@ -53,45 +46,37 @@ impl<'a> Entry<'a> {
     /// Why it is no event, or none that this version knows.
     #[inline]
     pub(in crate::workflow) fn parse(line: &'a [u8]) -> Result<Self, Fault> {
-        let fields = Fields::read(line)?;
+        let mut fields = Fields::empty();
+        fields.read(line)?;
         let at = fields.at()?.ok_or_else(|| Fault::corrupt("it has no `at`"))?;
         Ok(Entry { at, claim: fields.claim()?, event: fields.event()? })
     }
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a line, with its header or without.
+    #[inline(always)]
+    pub(in crate::workflow) fn empty() -> Self {
+        Fields([None; KEYS])
+    }
+
+    /// Reads a line, with its header or without, into empty fields. (To hand out so many would take longer than to read them.)
     #[inline]
-    pub(in crate::workflow) fn read(line: &'a [u8]) -> Result<Self, Fault> {
+    pub(in crate::workflow) fn read(&mut self, line: &'a [u8]) -> Result<(), Fault> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Fault::corrupt(format!("it is not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
-        let mut texts = [None; KEYS];
-        let mut escaped = 0;
-        members(text, |key, value, escapes| {
-            let Some(key) = Key::of(key) else { return Ok(()) };
-            escaped |= u64::from(escapes) << key as usize;
-            match texts[key as usize].replace(value) {
-                None => Ok(()),
-                Some(_) => Err(Fault::corrupt(format!("it has `{}` twice", key.as_str()))),
-            }
-        })?;
-        Ok(Fields { texts, escaped })
+        let slot = |key: &str| Key::of(key).map(|key| key as usize);
+        pick_once(text, &mut self.0, slot, |key| Fault::corrupt(format!("it has `{key}` twice")))
     }
 
     #[inline(always)]
-    fn raw(&self, key: Key) -> Option<&'a str> {
-        self.texts[key as usize]
-    }
-
-    #[inline]
-    fn string(&self, key: Key, raw: &'a str) -> Option<Cow<'a, str>> {
-        string(raw, self.escaped >> key as usize & 1 == 1)
+    fn raw(&self, key: Key) -> Option<Raw<'a>> {
+        self.0[key as usize]
     }
 
     #[inline]
     fn some_text(&self, key: Key) -> Result<Option<Cow<'a, str>>, Fault> {
         let Some(raw) = self.raw(key) else { return Ok(None) };
-        self.string(key, raw).map(Some).ok_or_else(|| not(key, "a string", raw))
+        raw.string::<Strict>().map(Some).ok_or_else(|| not(key, "a string", raw))
     }
 
     #[inline]
@@ -102,7 +87,7 @@ impl<'a> Fields<'a> {
     #[inline]
     fn some_number(&self, key: Key) -> Result<Option<u64>, Fault> {
         let Some(raw) = self.raw(key) else { return Ok(None) };
-        number(raw).map(Some).ok_or_else(|| not(key, "a whole number", raw))
+        raw.as_whole().map(Some).ok_or_else(|| not(key, "a whole number", raw))
     }
 
     #[inline]
@@ -113,7 +98,7 @@ impl<'a> Fields<'a> {
     #[inline]
     fn some_time(&self, key: Key) -> Result<Option<Timestamp>, Fault> {
         let Some(raw) = self.raw(key) else { return Ok(None) };
-        let time = self.string(key, raw).and_then(|text| Timestamp::parse(text.as_bytes()));
+        let time = raw.string::<Strict>().and_then(|text| Timestamp::parse(text.as_bytes()));
         time.map(Some).ok_or_else(|| not(key, "a time", raw))
     }
 
@@ -124,16 +109,13 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn flag(&self, key: Key) -> Result<bool, Fault> {
-        match self.raw(key) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(raw) => Err(not(key, "true or false", raw)),
-        }
+        let Some(raw) = self.raw(key) else { return Ok(false) };
+        raw.as_bool().ok_or_else(|| not(key, "true or false", raw))
     }
 
     #[inline]
     fn some_json(&self, key: Key) -> Option<Json<'a>> {
-        self.raw(key).map(Json::scanned)
+        self.raw(key).map(|raw| Json::scanned(raw.text()))
     }
 
     #[inline]
@@ -334,7 +316,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn parent(text: &str) -> Result<Parent<'_>, Fault> {
+fn parent(raw: Raw<'_>) -> Result<Parent<'_>, Fault> {
     #[derive(Deserialize)]
     struct ParentFields<'a> {
         #[serde(borrow)]
@@ -345,7 +327,7 @@ fn parent(text: &str) -> Result<Parent<'_>, Fault> {
         step: Cow<'a, str>,
         n: u64,
     }
-    let fields: ParentFields<'_> = serde_json::from_str(text)
+    let fields: ParentFields<'_> = serde_json::from_str(raw.text())
         .map_err(|error| Fault::corrupt(format!("its `parent`: {}", excerpt(&error.to_string(), 200))))?;
     if fields.n == 0 {
         return Err(Fault::corrupt("its `parent`: calls of a step are counted from 1"));
@@ -354,7 +336,7 @@ fn parent(text: &str) -> Result<Parent<'_>, Fault> {
 }
 
 /// Names of messages, not too many.
-fn names(text: &str) -> Result<Vec<Cow<'_, str>>, Fault> {
+fn names(raw: Raw<'_>) -> Result<Vec<Cow<'_, str>>, Fault> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -380,10 +362,10 @@ fn names(text: &str) -> Result<Vec<Cow<'_, str>>, Fault> {
         }
     }
 
-    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let mut deserializer = serde_json::Deserializer::from_str(raw.text());
     match serde::Deserializer::deserialize_seq(&mut deserializer, Visitor) {
         Ok(Some(names)) => Ok(names),
         Ok(None) => Err(Fault::corrupt(format!("it waits for more than {WAIT_EVENTS_MAX} names"))),
-        Err(_) => Err(not(Key::events, "an array of names", text)),
+        Err(_) => Err(not(Key::events, "an array of names", raw)),
     }
 }

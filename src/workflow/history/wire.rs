@@ -4,9 +4,9 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::event::{Call, Ending, Entry, Event, Message, Outcome, Request, Start, VERSION};
+use crate::json::Json;
 use crate::store::{Error, Line};
 use crate::time::Timestamp;
-use crate::workflow::Json;
 
 /// Makes of a table of keys the list of them, and the struct that writes them in the order of the table.
 macro_rules! wire {
@@ -109,9 +109,9 @@ impl Entry<'_> {
     /// The body of this line as a value, to be carried in another.
     ///
     /// # Errors
-    /// As [`Json::of`].
+    /// [`Error::Invalid`] as [`Json::of`] says.
     pub fn body(&self) -> Result<Json<'static>, Error> {
-        Json::raw_of(&Wire::of_event(Some(self.at), self.claim, &self.event))
+        Ok(Json::raw_of(&Wire::of_event(Some(self.at), self.claim, &self.event))?)
     }
 }
 

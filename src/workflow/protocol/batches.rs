@@ -24,12 +24,13 @@
 use std::borrow::Cow;
 
 use super::due::{inbox_due, run_due};
+use crate::json::Json;
 use crate::store::{BATCH_BYTES_MAX, Batch, Due, Error, Header, Line, Name, Position, Queue, Token};
 use crate::time::Timestamp;
 use crate::workflow::state::snapshot::{nested_start, next_start};
 use crate::workflow::{
-    Begun, Call, Ending, Entry, Event, Fold, InboxBody, InboxEntry, Json, Parent, Problem, PutOff, RunState, Start,
-    Step, StepState, Stop, run_log,
+    Begun, Call, Ending, Entry, Event, Fold, InboxBody, InboxEntry, Parent, Problem, PutOff, RunState, Start, Step,
+    StepState, Stop, run_log,
 };
 
 /// What tells a batch from others, and the time.

@@ -6,6 +6,7 @@ use super::fold::{At, corrupt};
 use super::run::{Begun, Claim, Cursor, Revert, RunState};
 use super::snapshot;
 use super::steps::{Child, Compensation, StepState, Wait, WaitState};
+use crate::json::Json;
 use crate::store::Queue;
 use crate::text::quote;
 use crate::time::Timestamp;
@@ -13,7 +14,7 @@ use crate::workflow::history::event::{
     Call, Ending, Event, Message, Outcome, Parent, PutOff, Request, Start, Stop, own,
 };
 use crate::workflow::history::problem::Fault;
-use crate::workflow::{Json, run_log};
+use crate::workflow::run_log;
 
 impl RunState {
     /// One event. What it refuses it has not begun to do.

@@ -61,7 +61,8 @@ impl<'a> InboxEntry<'a> {
     }
 
     fn parse(line: &'a [u8]) -> Result<Self, Fault> {
-        let fields = Fields::read(line)?;
+        let mut fields = Fields::empty();
+        fields.read(line)?;
         fields.check_version()?;
         let at = fields.at()?.ok_or_else(|| Fault::corrupt("it has no `at`"))?;
         let body = match &*fields.kind()? {

@@ -6,9 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 
 use super::steps::{Child, Compensation, Step, StepState, Steps, WaitState};
+use crate::json::Json;
 use crate::store::{End, Name, Position, Queue};
 use crate::time::Timestamp;
-use crate::workflow::Json;
 use crate::workflow::history::event::{Call, Ending, Event, Message, Parent, PutOff, Request};
 use crate::workflow::history::problem::Problem;
 

@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use super::fold::At;
 use super::run::{Cursor, RunState};
 use super::steps::{Child, Compensation, Step, StepState, Wait, WaitState};
+use crate::json::Json;
 use crate::store::{Error, Name};
 use crate::text::excerpt;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 use crate::workflow::history::event::{Entry, Event, Message, Outcome, Start};
 use crate::workflow::history::problem::Fault;
 use crate::workflow::history::read::Fields;
@@ -81,7 +81,8 @@ pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState,
 }
 
 fn restore_line(run: &mut RunState, at: At, line: &RawValue) -> Result<(), Fault> {
-    let fields = Fields::read(line.get().as_bytes())?;
+    let mut fields = Fields::empty();
+    fields.read(line.get().as_bytes())?;
     let event = fields.event()?;
     let carried = matches!(
         event,

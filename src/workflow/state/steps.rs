@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::json::Json;
 use crate::time::Timestamp;
-use crate::workflow::Json;
 use crate::workflow::history::event::{Call, Ending, Message};
 
 /// One call of the run's code, and what has come of it.

@@ -204,8 +204,7 @@ fn cells(context: &Context, text: &str, event: &LogEvent<'_>) -> Vec<Cell> {
 /// What there is to say of an event beyond its columns: a value or an error, a reason, the weights.
 fn detail(text: &str, event: &LogEvent<'_>) -> String {
     let member = |wanted: &str| {
-        let mut found = None;
-        let _ = json::object(text, 0, |key, value| found = if key == wanted { Some(value) } else { found });
+        let ([found], _) = json::pick(text, 0, [wanted]).ok()?;
         found.filter(|value| !value.is_null()).map(|value| value.as_str().unwrap_or(value.text().into()).into_owned())
     };
     let by = || member("by").map(|by| format!(" by {by}")).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::store::{Error, depth};
+use super::depth;
 
 /// Deepest nesting of a value that is recorded. A line may be nested a little deeper, since a value can come to stand inside
 /// of a state, inside of the seal of a generation.
@@ -21,24 +21,24 @@ impl<'a> Json<'a> {
     /// What `value` is as JSON.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it cannot be JSON, or is nested deeper than [`VALUE_DEPTH_MAX`].
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, Error> {
+    /// [`InvalidValue`] if it cannot be JSON, or is nested deeper than [`VALUE_DEPTH_MAX`].
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, InvalidValue> {
         Json::raw_of(value)?.checked()
     }
 
     /// As [`Json::of`], as deep as a line may be.
-    pub(super) fn raw_of<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, Error> {
-        Ok(Json(Cow::Owned(serde_json::to_string(value).map_err(|error| invalid(error.to_string()))?)))
+    pub(crate) fn raw_of<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, InvalidValue> {
+        Ok(Json(Cow::Owned(serde_json::to_string(value).map_err(InvalidValue::new)?)))
     }
 
     /// The value that `text` is.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is not JSON (RFC 8259), or nested deeper than [`VALUE_DEPTH_MAX`].
-    pub fn parse(text: &str) -> Result<Json<'static>, Error> {
+    /// [`InvalidValue`] if it is not JSON (RFC 8259), or nested deeper than [`VALUE_DEPTH_MAX`].
+    pub fn parse(text: &str) -> Result<Json<'static>, InvalidValue> {
         // In JSON these stand between tokens only, where a blank does as well.
         let text = text.replace(['\n', '\r'], " ");
-        let raw: &RawValue = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        let raw: &RawValue = serde_json::from_str(&text).map_err(InvalidValue::new)?;
         Json(Cow::Owned(raw.get().to_owned())).checked()
     }
 
@@ -47,16 +47,16 @@ impl<'a> Json<'a> {
         Json(Cow::Borrowed("null"))
     }
 
-    fn checked(self) -> Result<Self, Error> {
+    fn checked(self) -> Result<Self, InvalidValue> {
         if depth(self.text()) > VALUE_DEPTH_MAX {
-            return Err(invalid(format!("it is nested more than {VALUE_DEPTH_MAX} deep")));
+            return Err(InvalidValue::new(format!("it is nested more than {VALUE_DEPTH_MAX} deep")));
         }
         Ok(self)
     }
 
     /// Wraps a text that was read as one value of a line.
     #[inline]
-    pub(super) fn scanned(text: &'a str) -> Self {
+    pub(crate) fn scanned(text: &'a str) -> Self {
         Json(Cow::Borrowed(text))
     }
 
@@ -68,9 +68,9 @@ impl<'a> Json<'a> {
     /// The value as a `T`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is not one.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(self.text()).map_err(|error| invalid(error.to_string()))
+    /// [`InvalidValue`] if it is not one.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, InvalidValue> {
+        serde_json::from_str(self.text()).map_err(InvalidValue::new)
     }
 
     /// The same value with its own text.
@@ -79,7 +79,7 @@ impl<'a> Json<'a> {
     }
 
     /// A copy with its own text.
-    pub(super) fn owned(&self) -> Json<'static> {
+    pub(crate) fn owned(&self) -> Json<'static> {
         Json(Cow::Owned(self.text().to_owned()))
     }
 
@@ -89,8 +89,18 @@ impl<'a> Json<'a> {
     }
 }
 
-fn invalid(problem: String) -> Error {
-    Error::Invalid { what: "value".to_owned(), problem }
+/// A text or a thing that is no value to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid value: {problem}")]
+pub struct InvalidValue {
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl InvalidValue {
+    fn new(problem: impl ToString) -> Self {
+        InvalidValue { problem: problem.to_string() }
+    }
 }
 
 /// Two values are equal if their texts are.
