@@ -5,20 +5,45 @@ use wide::u8x16;
 /// The offset of the quote that ends the string whose first character is at `start`, and whether all of it is ASCII;
 /// `Err` with the offset of the first byte that a JSON string may not hold, or of the text's end. UTF-8 is the caller's
 /// to check.
+/// As with [`plain_run`], some of what comes behind may count where it is said that not all is ASCII.
 #[inline]
 pub(crate) fn string_end(text: &[u8], start: usize) -> Result<(usize, bool), usize> {
-    let (mut at, mut ascii) = (start, true);
+    let mut at = start;
+    let mut all = u8x16::default();
+    // Escapes are met one after the other in the bits of 32 bytes, which are looked at once.
+    while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
+        let (low, high) = halves(bytes);
+        all |= low | high;
+        let mut special = specials(low) | specials(high) << 16;
+        let mut next = at + 32;
+        while special != 0 {
+            let place = at + special.trailing_zeros() as usize;
+            match text[place] {
+                b'"' => return Ok((place, all.to_bitmask() == 0)),
+                b'\\' => {
+                    let behind = escape_end(text, place).ok_or(place)?;
+                    next = next.max(behind);
+                    special &= u32::MAX.checked_shl((behind - at) as u32).unwrap_or(0);
+                }
+                _ => return Err(place),
+            }
+        }
+        at = next;
+    }
+    let mut ascii = all.to_bitmask() == 0;
     loop {
-        let (length, plain) = plain_run(&text[at..]);
-        at += length;
-        ascii &= plain;
         match text.get(at) {
             Some(b'"') => return Ok((at, ascii)),
             Some(b'\\') => at = escape_end(text, at).ok_or(at)?,
+            Some(byte) if *byte >= 0x20 => {
+                ascii &= byte.is_ascii();
+                at += 1;
+            }
             _ => return Err(at),
         }
     }
 }
+
 /// The offset behind the number that begins at `start` (RFC 8259, section 6); `Err` with the offset at which a digit is missing.
 #[inline]
 pub(crate) fn number_end(text: &[u8], start: usize) -> Result<usize, usize> {
@@ -43,6 +68,7 @@ pub(crate) fn number_end(text: &[u8], start: usize) -> Result<usize, usize> {
 }
 
 /// The offset behind the escape whose backslash is at `at`.
+#[inline]
 fn escape_end(text: &[u8], at: usize) -> Option<usize> {
     match text.get(at + 1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
@@ -126,6 +152,41 @@ mod tests {
                 }
             }
             assert_eq!(plain_run(&vec![b' '; length]), (length, true));
+        }
+    }
+
+    /// The same, byte by byte.
+    fn string_end_slowly(text: &[u8]) -> Result<usize, usize> {
+        let mut at = 0;
+        loop {
+            at = match text.get(at) {
+                Some(b'"') => return Ok(at),
+                Some(b'\\') => escape_end(text, at).ok_or(at)?,
+                Some(0x20..) => at + 1,
+                _ => return Err(at),
+            }
+        }
+    }
+
+    #[test]
+    fn strings_end_where_they_end_with_escapes_at_every_offset() {
+        let escapes = ["\\n", "\\\"", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\\x", "\\u12", "\\", "é", "\u{1f}"];
+        for escape in escapes {
+            for second in escapes {
+                for (before, between) in (0..70).flat_map(|before| [0, 1, 29, 31, 32].map(|between| (before, between)))
+                {
+                    let plain = |length: usize| "~".repeat(length);
+                    let text =
+                        format!("{}{escape}{}{second}{}\"{}", plain(before), plain(between), plain(3), plain(40));
+                    for text in [&text, text.trim_end_matches('~')] {
+                        let found = string_end(text.as_bytes(), 0);
+                        assert_eq!(found.map(|(end, _)| end), string_end_slowly(text.as_bytes()), "{text}");
+                        let is_ascii = found.is_ok_and(|(end, _)| text.as_bytes()[..end].is_ascii());
+                        assert!(found.is_err() || is_ascii || found.is_ok_and(|(_, ascii)| !ascii), "{text}");
+                        assert!(!text.is_ascii() || found.is_err() || found.is_ok_and(|(_, ascii)| ascii), "{text}");
+                    }
+                }
+            }
         }
     }
 }
