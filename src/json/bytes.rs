@@ -14,19 +14,19 @@ pub(crate) fn string_end(text: &[u8], start: usize) -> Result<(usize, bool), usi
     while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
         let (low, high) = halves(bytes);
         all |= low | high;
-        let mut special = specials(low) | specials(high) << 16;
+        let mut special = u64::from(specials(low) | specials(high) << 16);
         let mut next = at + 32;
         while special != 0 {
-            let place = at + special.trailing_zeros() as usize;
-            match text[place] {
-                b'"' => return Ok((place, all.to_bitmask() == 0)),
-                b'\\' => {
-                    let behind = escape_end(text, place).ok_or(place)?;
-                    next = next.max(behind);
-                    special &= u32::MAX.checked_shl((behind - at) as u32).unwrap_or(0);
-                }
-                _ => return Err(place),
-            }
+            let bit = special.trailing_zeros() as usize;
+            let length = match (bytes[bit & 31], text.get(at + bit + 1)) {
+                (b'\\', Some(b'"' | b'\\' | b'n')) => 2,
+                (b'\\', _) => escape_end(text, at + bit).ok_or(at + bit)? - at - bit,
+                (b'"', _) => return Ok((at + bit, all.to_bitmask() == 0)),
+                _ => return Err(at + bit),
+            };
+            next = next.max(at + bit + length);
+            // At most 31 and 6.
+            special &= u64::MAX << (bit + length);
         }
         at = next;
     }
