@@ -48,16 +48,16 @@ pub mod stores {
     #![doc = include_str!("store/chapter.md")]
 
     // What a store is, and what goes in.
-    pub use crate::store::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
+    pub use crate::store::{Append, BATCH_BYTES_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
     pub use crate::store::{
-        DEPTH_MAX, Header, InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, LINE_BYTES_MAX, Line, Name, Queue, Token,
+        DEPTH_MAX, Header, InvalidName, KEY_BYTES_MAX, Kind, LINE_BYTES_MAX, Line, Name, Queue, Token,
     };
     // What comes out.
-    pub use crate::store::{End, Error, Finding, LIST_PAGE, Lines, Page, Source};
+    pub use crate::store::{End, Error, Finding, LIST_PAGE, Page};
     // The media.
     #[cfg(feature = "redis")]
     pub use crate::store::RedisStore;
-    pub use crate::store::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
+    pub use crate::store::{Address, BucketAddress, BucketOptions, RedisAddress, RedisOptions, Settings};
     #[cfg(feature = "object-store")]
     pub use crate::store::{BucketStore, Requests};
     pub use crate::store::{FileOptions, FileStore, MemoryStore, RetryPolicy, RetryingStore};

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
@@ -122,10 +122,6 @@ impl Ramp {
         self.phase.load(Ordering::Acquire) == ROLLED_BACK
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// What the evidence says, now that there is more of it.
     fn judge(&self, state: &mut State, candidate: usize, now_us: i64) -> Option<Verdict> {
         let step = self.step()?;
@@ -229,7 +225,7 @@ impl Strategy for Ramp {
         }
         let now_us = call.at.micros();
         let is_candidate = call.variant == candidate;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(unit) = call.unit {
             let units = self.units.get_or_init(Units::default);
             let span = now_us.div_euclid(self.step_time_us.max(60_000_000));
@@ -250,7 +246,7 @@ impl Strategy for Ramp {
     }
 
     fn hear(&self, decision: &Decision, variants: &[Arc<str>]) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if decision.change == Change::Release {
             *state = State::default();
             self.phase.store(0, Ordering::Release);

@@ -96,7 +96,7 @@ impl Entries {
         for queue in store.queues().await? {
             let mut after: Option<Due> = None;
             loop {
-                let page = store.due_after(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
+                let page = store.due(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
                 let full = page.len() >= DUE_PAGE;
                 after = page.last().cloned();
                 let mine = |due: &Due| {
