@@ -66,7 +66,11 @@ fn a_history_is_told_event_by_event() {
     let found = all().into_iter().find(|found| found.run.starts_with("example-b76")).unwrap();
     let mut fold = SubstantialFold::default();
     let records = &found.reading.as_ref().unwrap().records;
-    let told: String = records.events.iter().map(|event| format!("{}\n", fold.event(event))).collect();
+    let tell = |event| {
+        fold.event(event);
+        format!("{}\n", fold.history().last_change(event))
+    };
+    let told: String = records.events.iter().map(tell).collect();
     expect![[r#"
         the run starts
         step 1 is done

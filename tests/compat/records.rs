@@ -152,7 +152,11 @@ fn told(list: &str) -> String {
     let reading = events(list);
     assert_eq!(reading.misread, None);
     let mut folded = SubstantialFold::default();
-    let mut told: String = reading.records.events.iter().map(|event| format!("{}\n", folded.event(event))).collect();
+    let tell = |event| {
+        folded.event(event);
+        format!("{}\n", folded.history().last_change(event))
+    };
+    let mut told: String = reading.records.events.iter().map(tell).collect();
     let history = folded.into_history();
     history.problems.iter().for_each(|odd| told += &format!("! {odd}\n"));
     told + if history.corrupt { "corrupt" } else { "sound" }

@@ -16,7 +16,7 @@ mod state;
 use std::path::PathBuf;
 
 pub use code::{AwaitedEvent, StopPoint, StopPointKind};
-pub use folder::{DurableInstance, InstanceFile, Instances, StateFolder, StateFolderError};
+pub use folder::{DurableInstance, InstanceFile, StateFolder};
 pub use state::{CodeBlock, FunctionName, SavedFrame, SavedState, SavedValue, SavedVariable};
 
 use super::pickle::{PickleErrorKind, PickleLimits, ShowLimits};

@@ -252,7 +252,7 @@ impl<'a> Look<'a> {
     /// Whether no replay has gone past the sleep.
     fn is_open(&self, life: &SubstantialLife, sleep: &SleepStep) -> bool {
         let passed = |at: Timestamp| sleep.end.is_none_or(|end| at >= end);
-        let behind = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
+        let behind = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| *attempt > sleep.event);
         !behind && !self.latest_at().is_some_and(passed)
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::compat::substantial::{
-    EventBody, SaveState, SubstantialChange, SubstantialEvent, SubstantialHistory, SubstantialPayload, SubstantialStop,
+    EventBody, SaveState, SubstantialEvent, SubstantialHistory, SubstantialPayload, SubstantialStop,
 };
 use crate::runs::problem::Seq;
 use crate::runs::run::StatusDetail;
@@ -24,20 +24,21 @@ pub(in crate::runs) fn kind(event: &SubstantialEvent) -> &'static str {
     }
 }
 
-/// What an event of `substantial` changed.
-pub(in crate::runs) fn change(event: &SubstantialEvent, effect: &SubstantialChange) -> String {
-    let with = |payload: &SubstantialPayload| cut(&RunValue::from(payload).plain()).into_owned();
+/// What an event of `substantial` changed, and what it says; `history` is what all up to it amounts to.
+pub(in crate::runs) fn change(event: &SubstantialEvent, history: &SubstantialHistory) -> String {
+    let what = history.last_change(event);
+    let with = |payload: &SubstantialPayload| Some(cut(&RunValue::from(payload).plain()).into_owned());
     let said = match &event.body {
-        Some(EventBody::Start(kwargs)) => Some(with(kwargs)),
-        Some(EventBody::Save(save)) if save.counter == -1 => Some(with(&save.value)),
-        Some(EventBody::Send(send)) => Some(with(&send.value)),
-        Some(EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload))) => Some(with(payload)),
+        Some(EventBody::Start(kwargs)) => with(kwargs),
+        Some(EventBody::Save(save)) if save.counter == -1 => with(&save.value),
+        Some(EventBody::Send(send)) => with(&send.value),
+        Some(EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload))) => with(payload),
         _ => event.compensation.as_ref().map(|compensation| cut(&compensation.error).into_owned()),
     };
-    match (effect, said) {
-        (SubstantialChange::Starts(1), Some(said)) => format!("the run starts with {said}"),
-        (effect, Some(said)) => format!("{effect}: {said}"),
-        (effect, None) => effect.to_string(),
+    match (&event.body, said) {
+        (Some(EventBody::Start(_)), Some(said)) if history.lives.len() == 1 => format!("{what} with {said}"),
+        (_, Some(said)) => format!("{what}: {said}"),
+        (_, None) => what,
     }
 }
 

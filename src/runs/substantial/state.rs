@@ -20,11 +20,11 @@ pub(super) fn state_of(
     };
     let mut steps: Vec<(usize, StepView)> = Vec::new();
     for step in &life.steps {
-        let first = step.attempts.first().map_or(0, |attempt| attempt.event);
+        let first = step.attempts.first().copied().unwrap_or(0);
         steps.push((first, save_view(step)));
     }
     for sleep in &life.sleeps {
-        let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
+        let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| *attempt > sleep.event);
         let over = over || life.end.is_some();
         let view = StepView {
             state: if over { "done" } else { "sleeping" },
