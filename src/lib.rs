@@ -86,11 +86,8 @@ pub mod logs {
         ERRORS_MAX, Errors as ErrorCounts, Filter as EventFilter, FunctionSummary, NAMES_MAX,
     };
     pub use crate::evolution::summary::{Span as TimeSpan, Summary, Tally, VariantSummary};
-    pub use crate::statistics::interval::{Interval, Z_95, newcombe, wilson};
-    pub use crate::statistics::sequential::{
-        Arm, Comparison as SequentialComparison, Estimate, Strata, Stratum, Welford,
-    };
-    pub use crate::statistics::sketch::{Latency, RELATIVE_ERROR};
+    pub use crate::statistics::interval::{Interval, newcombe, wilson};
+    pub use crate::statistics::sketch::Latency;
     // The last events, and the next ones.
     pub use crate::evolution::follow::{Follower, Notice, Spot, Update};
     pub use crate::evolution::tail::{Fit, Found as FoundEvent, Query as EventQuery, Tail, number_lines, tail};
@@ -126,12 +123,11 @@ pub mod workflows {
     // How they change.
     pub use crate::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
     pub use crate::workflow::{INBOX, RUNS, batches, inbox_due, inbox_log, run_due, run_log};
-    pub use crate::workflow::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+    pub use crate::workflow::{fold_history, inbox_end, latest_generation, read_inbox};
     // Runs of any format.
     pub use crate::runs::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
     pub use crate::runs::{CheckedRun, ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
-    pub use crate::runs::{ComparedEvent, RunDifference, compare_runs, find_runs};
     pub use crate::runs::{
         EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
     };
@@ -139,6 +135,7 @@ pub mod workflows {
         Run, RunFilter, RunFilterError, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage,
         Waiting,
     };
+    pub use crate::runs::{RunDifference, compare_runs, find_runs};
 }
 
 /// What other systems keep, read into our types, and acted on as their own programs do.

@@ -24,7 +24,7 @@ mod waiting;
 use std::sync::Arc;
 
 pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
-pub use compare::{ComparedEvent, RunDifference, compare_runs};
+pub use compare::{RunDifference, compare_runs};
 pub use details::{InboxMessage, LeaseHolder, RunDetails, StateView, StepView};
 pub use event::{EventSummary, NativeEvent, RunEvent};
 pub use filter::{RunFilter, RunFilterError};

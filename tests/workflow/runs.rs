@@ -242,6 +242,6 @@ async fn two_runs_differ_where_their_code_went_another_way() {
     assert_eq!((same.same, same.sides.concat().len()), (4, 0), "{same:?}");
     let differ = compare_runs((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
     assert_eq!(differ.same, 2);
-    assert_eq!(differ.sides.each_ref().map(|side| side[0].kind), ["receive", "receive"]);
+    assert_eq!(differ.sides.each_ref().map(|side| side[0].0.kind), ["receive", "receive"]);
     assert_eq!(compare_runs((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
 }

@@ -16,7 +16,7 @@ use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
 /// promoted after the last step, once the evidence says that it fails less often, or not more often by the margin, or hardly
 /// ever, and keeps to the guardrail. Until then it stays at the last step.
 ///
-/// The evidence is a stratified conditional e-process over the minutes of the log, see [`SequentialComparison`](crate::logs::SequentialComparison): it
+/// The evidence is a stratified conditional e-process over the minutes of the log: it
 /// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
 /// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///
@@ -156,9 +156,8 @@ impl Ramp {
 
     fn harm(&self, comparison: &Comparison) -> Option<String> {
         let calls = comparison.calls();
-        let rate = |arm: &Arm| {
-            format!("{:.2} % of {}", 100.0 * arm.failures() as f64 / arm.calls().max(1) as f64, arm.calls())
-        };
+        let rate =
+            |arm: &Arm| format!("{:.2} % of {}", 100.0 * arm.failures as f64 / arm.calls.max(1) as f64, arm.calls);
         if comparison.ln_e() >= -ALPHA_FAILURES.ln() && comparison.direction().is_gt() {
             let (new, old) = (rate(&calls.candidate), rate(&calls.baseline));
             return Some(format!("{new} calls failed, of the first variant {old}: p = {:.2e}", comparison.p_value()));
@@ -184,7 +183,7 @@ impl Ramp {
 /// than the margin above whatever the first variant has.
 fn is_spotless(comparison: &Comparison, margin: f64) -> bool {
     let candidate = comparison.calls().candidate;
-    interval::wilson(candidate.failures(), candidate.calls()).is_some_and(|rate| rate.high < margin)
+    interval::wilson(candidate.failures, candidate.calls).is_some_and(|rate| rate.high < margin)
 }
 
 impl State {

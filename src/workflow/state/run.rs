@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::steps::{Child, Compensation, Step, StepState, Steps, WaitState};
 use crate::store::{End, Name, Position, Queue};
@@ -107,7 +107,7 @@ pub struct Claim {
 }
 
 /// How far the inbox was taken into the history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The generation of the inbox.
     pub generation: u32,
