@@ -126,11 +126,11 @@ pub mod workflows {
     pub use crate::workflow::{fold_history, inbox_end, latest_generation, read_inbox};
     // Runs of any format.
     pub use crate::runs::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
-    pub use crate::runs::{CheckedRun, ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
     pub use crate::runs::{
         EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
     };
+    pub use crate::runs::{ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{
         Run, RunFilter, RunFilterError, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage,
         Waiting,

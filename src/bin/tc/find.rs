@@ -283,8 +283,8 @@ fn logs_like(pattern: &Path) -> Result<Vec<LogSource>> {
     let found = glob::glob(&text).map_err(wrong)?;
     let mut logs = Vec::new();
     for path in found {
-        let path =
-            path.map_err(|error| Failure::unreadable(error.path().to_path_buf().display(), error.into_error()))?;
+        let path = path
+            .map_err(|error| Failure::unreadable(error.path().to_path_buf().display(), std::io::Error::from(error)))?;
         if path.is_file() {
             logs.push(LogSource::File(path));
         }

@@ -223,7 +223,7 @@ fn outcome(run: &str, reading: SubstantialReading) -> Result<Option<SubstantialS
         SubstantialEvent { body: Some(EventBody::Stop(stop)), .. } => Some(stop),
         _ => None,
     };
-    match reading.records.events.into_iter().find_map(stops) {
+    match reading.events.into_iter().find_map(stops) {
         // The package takes what says neither for a result.
         Some(SubstantialStop::Unsaid) => return Ok(Some(SubstantialStop::Ok(SubstantialPayload::default()))),
         Some(stop) => return Ok(Some(stop)),

@@ -516,7 +516,7 @@ fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Stored
 
 /// Whether a run began and has not ended.
 fn goes_on(found: &StoredRun) -> bool {
-    let events = found.reading.iter().flat_map(|reading| &reading.records.events);
+    let events = found.reading.iter().flat_map(|reading| &reading.events);
     let last = events.rev().find(|event| matches!(event.body, Some(EventBody::Start(_) | EventBody::Stop(_))));
     last.is_some_and(|event| matches!(event.body, Some(EventBody::Start(_))))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::records::{
-    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialRecords, SubstantialSave,
+    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialSave,
     SubstantialSend, SubstantialSleep, SubstantialStop,
 };
 use crate::text::quote;
@@ -136,13 +136,6 @@ pub struct SubstantialEnd {
 #[derive(Clone, Debug, Default)]
 pub struct SubstantialFold {
     history: SubstantialHistory,
-}
-
-/// Folds all events.
-pub fn fold_records(records: &SubstantialRecords) -> SubstantialHistory {
-    let mut fold_records = SubstantialFold::default();
-    records.events.iter().for_each(|event| fold_records.event(event));
-    fold_records.into_history()
 }
 
 impl SubstantialFold {
@@ -283,6 +276,13 @@ impl SubstantialFold {
 }
 
 impl SubstantialHistory {
+    /// What all that was read amounts to.
+    pub fn of(reading: &SubstantialReading) -> SubstantialHistory {
+        let mut fold = SubstantialFold::default();
+        reading.events.iter().for_each(|event| fold.event(event));
+        fold.into_history()
+    }
+
     /// What the last event that was folded, `event`, changed: a sentence.
     pub fn last_change(&self, event: &SubstantialEvent) -> String {
         let life = self.life();

@@ -30,13 +30,13 @@ pub use client::{PlannedEvent, SubstantialClient};
 pub use files::SubstantialFiles;
 pub use fold::{
     ReceivedMessage, SUBSTANTIAL_PROBLEMS_MAX, SaveState, SaveStep, SleepStep, SubstantialEnd, SubstantialFold,
-    SubstantialHistory, SubstantialLife, SubstantialProblem, fold_records,
+    SubstantialHistory, SubstantialLife, SubstantialProblem,
 };
 pub use listing::{ListedRun, Listing};
 pub use records::{
     EventBody, Misread, SUBSTANTIAL_EVENTS_MAX, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialCompensation,
-    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialRecords, SubstantialSave, SubstantialSend,
-    SubstantialSleep, SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
+    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialSave, SubstantialSend, SubstantialSleep,
+    SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
 };
 pub use redis::SubstantialRedis;
 pub use replay_log::ReplayNote;

@@ -17,11 +17,15 @@ pub const SUBSTANTIAL_EVENTS_MAX: usize = 200_000;
 /// Most unknown fields that one message keeps; what is more is left out.
 pub const UNKNOWN_FIELDS_MAX: usize = 32;
 
-/// A history, or what of it could be read.
+/// A history, the message `Records`; or what of it could be read, which is all in front of the first problem.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubstantialReading {
-    /// All of it; with a problem, all in front of that.
-    pub records: SubstantialRecords,
+    /// The run that it says it is of.
+    pub run: Option<Box<str>>,
+    /// The events, in order.
+    pub events: Vec<SubstantialEvent>,
+    /// The fields that this version does not know: each with its JSON.
+    pub unknown: Vec<(Box<str>, Box<str>)>,
     /// The first place that cannot be read.
     pub misread: Option<Misread>,
 }
@@ -48,17 +52,6 @@ impl Misread {
     fn within(self, event: usize) -> Misread {
         Misread { event: Some(event), ..self }
     }
-}
-
-/// The message `Records`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SubstantialRecords {
-    /// The run that it says it is of.
-    pub run: Option<Box<str>>,
-    /// The events, in order.
-    pub events: Vec<SubstantialEvent>,
-    /// The fields that this version does not know: each with its JSON.
-    pub unknown: Vec<(Box<str>, Box<str>)>,
 }
 
 /// The message `Event`.
@@ -279,7 +272,7 @@ impl SubstantialReading {
     /// use temporal_code::foreign::substantial::{EventBody, SubstantialReading};
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
     /// let reading = SubstantialReading::parse(text);
-    /// assert!(matches!(&reading.records.events[0].body, Some(EventBody::Send(send)) if &*send.name == "by"));
+    /// assert!(matches!(&reading.events[0].body, Some(EventBody::Send(send)) if &*send.name == "by"));
     /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
     pub fn parse(bytes: &[u8]) -> SubstantialReading {
@@ -297,7 +290,7 @@ impl SubstantialReading {
                 (std::str::from_utf8(&bytes[..at]).unwrap_or_default(), Some((at, error.error_len().is_none())))
             }
         };
-        let read = read_records(Text(text), &mut reading.records);
+        let read = read_records(Text(text), &mut reading);
         reading.misread = match (read, end) {
             (Ok(()), None) => None,
             (Ok(()), Some((at, torn))) => Some(Misread { torn, ..Misread::at(at, "it is not UTF-8") }),
@@ -327,7 +320,7 @@ pub fn read_event(bytes: &[u8]) -> Result<SubstantialEvent, Misread> {
     event(text, value)
 }
 
-fn read_records(text: Text<'_>, records: &mut SubstantialRecords) -> Part<()> {
+fn read_records(text: Text<'_>, records: &mut SubstantialReading) -> Part<()> {
     let mut at = text.space(0);
     text.expect(at, b"{", "it is not an object")?;
     at = text.space(at + 1);

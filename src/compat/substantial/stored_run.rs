@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::fold::{SubstantialHistory, fold_records};
+use super::fold::SubstantialHistory;
 use super::records::{Misread, SubstantialEvent, SubstantialReading};
 use super::replay_log::ReplayNote;
 use super::workflow_of;
@@ -116,7 +116,7 @@ impl StoredRun {
 
     /// What the history amounts to.
     pub fn history(&self) -> SubstantialHistory {
-        self.reading.as_ref().map(|reading| fold_records(&reading.records)).unwrap_or_default()
+        self.reading.as_ref().map(SubstantialHistory::of).unwrap_or_default()
     }
 
     /// What is in the place of the history, and can be none.

@@ -24,7 +24,7 @@ pub(in crate::runs) async fn follow(
     if let Some(refusal) = found.refusal() {
         return Err(refusal);
     }
-    let events = found.reading.as_ref().map(|reading| reading.records.events.as_slice()).unwrap_or_default();
+    let events = found.reading.as_ref().map(|reading| reading.events.as_slice()).unwrap_or_default();
     let mut fold = SubstantialFold::default();
     let mut reached = true;
     for event in events {
