@@ -100,9 +100,9 @@ fn mark(event: &RunEvent<'_>, run: &str) -> Option<u64> {
         NativeEvent::Own { line, .. } => own_text(line, run),
         NativeEvent::Substantial { event, .. } => match &event.body {
             // Sleeps are the same if they last as long.
-            Some(EventBody::Sleep(sleep)) => {
-                let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
-                format!("sleep {} {lasts:?}", sleep.id)
+            Some(EventBody::Sleep { id, start, end }) => {
+                let lasts = start.zip(*end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
+                format!("sleep {id} {lasts:?}")
             }
             body => format!("{body:?} {:?}", event.compensation),
         },

@@ -36,7 +36,7 @@ fn what_is_left_out_is_at_its_default() {
     assert_eq!(events[0].body, None);
     assert!(matches!(&events[1].body, Some(EventBody::Start(kwargs)) if kwargs.json().unwrap().text() == "{}"));
     assert!(
-        matches!(&events[2].body, Some(EventBody::Save(save)) if save.counter == 0 && save.value == SubstantialPayload::default())
+        matches!(&events[2].body, Some(EventBody::Save { counter: 0, value, .. }) if *value == SubstantialPayload::default())
     );
     assert_eq!(events[5].body, Some(EventBody::Stop(SubstantialStop::Unsaid)));
     assert!(events[6].compensation.is_some());

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::records::{
-    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialSave,
-    SubstantialSend, SubstantialSleep, SubstantialStop,
+    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop,
 };
 use crate::text::quote;
 use crate::time::Timestamp;
@@ -161,9 +160,11 @@ impl SubstantialFold {
         }
         match &event.body {
             Some(EventBody::Start(kwargs)) => self.start(place, event.at, kwargs),
-            Some(EventBody::Save(save)) => self.save(place, save),
-            Some(EventBody::Sleep(sleep)) => self.sleep(place, sleep),
-            Some(EventBody::Send(send)) => self.send(place, event.at, send),
+            Some(EventBody::Save { id, value, counter }) => self.save(place, *id, *counter, value),
+            Some(EventBody::Sleep { id, start, end }) => {
+                self.sleep(SleepStep { event: place, id: *id, start: *start, end: *end })
+            }
+            Some(EventBody::Send { name, value }) => self.send(place, event.at, name, value),
             Some(EventBody::Stop(stop)) => self.stop(place, event.at, stop),
             None if event.compensation.is_none() => self.odd(place, false, "an event of a kind that is not known"),
             None => {}
@@ -224,11 +225,10 @@ impl SubstantialFold {
         }
     }
 
-    fn save(&mut self, place: usize, save: &SubstantialSave) {
-        if save.counter < -1 || (0..=1).contains(&save.counter) {
-            self.odd(place, false, format!("a step whose counter is {}", save.counter));
+    fn save(&mut self, place: usize, id: u32, counter: i32, value: &SubstantialPayload) {
+        if counter < -1 || (0..=1).contains(&counter) {
+            self.odd(place, false, format!("a step whose counter is {counter}"));
         }
-        let id = save.id;
         let life = self.life(place, "a step");
         let is_sleep = life.sleeps.iter().rev().take(16).any(|sleep| sleep.id == id);
         let next = life.steps.len();
@@ -241,8 +241,8 @@ impl SubstantialFold {
         step.attempts.push(place);
         // What was done first is what the workflow sees.
         if !was_done {
-            step.state = match save.counter {
-                -1 => SaveState::Done(save.value.clone()),
+            step.state = match counter {
+                -1 => SaveState::Done(value.clone()),
                 counter => SaveState::Retrying(counter),
             };
         }
@@ -254,24 +254,25 @@ impl SubstantialFold {
         }
     }
 
-    fn sleep(&mut self, place: usize, sleep: &SubstantialSleep) {
-        let life = self.life(place, "a sleep");
-        life.sleeps.push(SleepStep { event: place, id: sleep.id, start: sleep.start, end: sleep.end });
-        let is_step = life.places.contains_key(&sleep.id);
+    fn sleep(&mut self, sleep: SleepStep) {
+        let SleepStep { event, id, end, .. } = sleep;
+        let life = self.life(event, "a sleep");
+        life.sleeps.push(sleep);
+        let is_step = life.places.contains_key(&id);
         if is_step {
-            self.odd(place, false, format!("sleep {} has the number of a step", sleep.id));
+            self.odd(event, false, format!("sleep {id} has the number of a step"));
         }
-        if sleep.end.is_none() {
-            self.odd(place, false, format!("sleep {} has no end", sleep.id));
+        if end.is_none() {
+            self.odd(event, false, format!("sleep {id} has no end"));
         }
     }
 
-    fn send(&mut self, place: usize, at: Option<Timestamp>, send: &SubstantialSend) {
-        let life = self.life(place, "a message");
-        let count = life.names.entry(send.name.clone()).or_insert(0);
+    fn send(&mut self, event: usize, at: Option<Timestamp>, name: &str, value: &SubstantialPayload) {
+        let life = self.life(event, "a message");
+        let count = life.names.entry(name.into()).or_insert(0);
         *count = count.saturating_add(1);
         let nth = *count;
-        life.sent.push(ReceivedMessage { event: place, at, name: send.name.clone(), value: send.value.clone(), nth });
+        life.sent.push(ReceivedMessage { event, at, name: name.into(), value: value.clone(), nth });
     }
 }
 
@@ -289,21 +290,19 @@ impl SubstantialHistory {
         match &event.body {
             Some(EventBody::Start(_)) if self.lives.len() == 1 => "the run starts".to_owned(),
             Some(EventBody::Start(_)) => format!("the run starts anew, in its life {}", self.lives.len()),
-            Some(EventBody::Save(SubstantialSave { id, counter: -1, .. })) => {
+            Some(EventBody::Save { id, counter: -1, .. }) => {
                 match life.and_then(|life| life.step(*id)).map_or(1, |step| step.attempts.len()) {
                     1 => format!("step {id} is done"),
                     attempt => format!("step {id} is done at attempt {attempt}"),
                 }
             }
-            Some(EventBody::Save(save)) => format!("step {} fails; attempt {} is next", save.id, save.counter),
-            Some(EventBody::Sleep(sleep)) => match sleep.end {
-                Some(until) => format!("sleep {} lasts until {until}", sleep.id),
-                None => format!("sleep {} has no end", sleep.id),
-            },
-            Some(EventBody::Send(send)) => {
+            Some(EventBody::Save { id, counter, .. }) => format!("step {id} fails; attempt {counter} is next"),
+            Some(EventBody::Sleep { id, end: Some(until), .. }) => format!("sleep {id} lasts until {until}"),
+            Some(EventBody::Sleep { id, .. }) => format!("sleep {id} has no end"),
+            Some(EventBody::Send { name, .. }) => {
                 let is_first = life.and_then(|life| life.sent.last()).is_none_or(|sent| sent.nth == 1);
                 let again = if is_first { "" } else { " again, which no workflow sees" };
-                format!("message {} comes{again}", quote(&send.name))
+                format!("message {} comes{again}", quote(name))
             }
             Some(EventBody::Stop(SubstantialStop::Err(_))) => "the run fails".to_owned(),
             // The package takes what says neither for a result.

@@ -35,8 +35,7 @@ pub use fold::{
 pub use listing::{ListedRun, Listing};
 pub use records::{
     EventBody, Misread, SUBSTANTIAL_EVENTS_MAX, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialCompensation,
-    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialSave, SubstantialSend, SubstantialSleep,
-    SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
+    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
 };
 pub use redis::SubstantialRedis;
 pub use replay_log::ReplayNote;

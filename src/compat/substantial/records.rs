@@ -72,45 +72,33 @@ pub struct SubstantialEvent {
 pub enum EventBody {
     /// The run was asked to start, with these arguments by name.
     Start(SubstantialPayload),
-    /// A step.
-    Save(SubstantialSave),
-    /// A sleep.
-    Sleep(SubstantialSleep),
+    /// A step, done or to be tried again.
+    Save {
+        /// Which call of the workflow, from 1.
+        id: u32,
+        /// What it gave.
+        value: SubstantialPayload,
+        /// -1 if it is done; else the number of the attempt that comes next.
+        counter: i32,
+    },
+    /// A sleep; its times are in UTC.
+    Sleep {
+        /// Which call of the workflow, from 1.
+        id: u32,
+        /// Since when.
+        start: Option<Timestamp>,
+        /// Until when.
+        end: Option<Timestamp>,
+    },
     /// A message came.
-    Send(SubstantialSend),
+    Send {
+        /// Its name.
+        name: Box<str>,
+        /// What it says.
+        value: SubstantialPayload,
+    },
     /// The run ended.
     Stop(SubstantialStop),
-}
-
-/// A step, done or to be tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSave {
-    /// Which call of the workflow, from 1.
-    pub id: u32,
-    /// What it gave.
-    pub value: SubstantialPayload,
-    /// -1 if it is done; else the number of the attempt that comes next.
-    pub counter: i32,
-}
-
-/// A sleep; its times are in UTC.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSleep {
-    /// Which call of the workflow, from 1.
-    pub id: u32,
-    /// Since when.
-    pub start: Option<Timestamp>,
-    /// Until when.
-    pub end: Option<Timestamp>,
-}
-
-/// A message.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSend {
-    /// Its name.
-    pub name: Box<str>,
-    /// What it says.
-    pub value: SubstantialPayload,
 }
 
 /// How a run ended.
@@ -272,7 +260,7 @@ impl SubstantialReading {
     /// use temporal_code::foreign::substantial::{EventBody, SubstantialReading};
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
     /// let reading = SubstantialReading::parse(text);
-    /// assert!(matches!(&reading.events[0].body, Some(EventBody::Send(send)) if &*send.name == "by"));
+    /// assert!(matches!(&reading.events[0].body, Some(EventBody::Send { name, .. }) if &**name == "by"));
     /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
     pub fn parse(bytes: &[u8]) -> SubstantialReading {
@@ -398,9 +386,9 @@ fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialEvent> {
                 continue;
             }
             "start" => EventBody::Start(start(text, value)?),
-            "save" => EventBody::Save(save(text, value)?),
-            "sleep" => EventBody::Sleep(sleep(text, value)?),
-            "send" => EventBody::Send(send(text, value)?),
+            "save" => save(text, value)?,
+            "sleep" => sleep(text, value)?,
+            "send" => send(text, value)?,
             "stop" => EventBody::Stop(stop(text, value)?),
             other => {
                 keep(&mut event.unknown, other, value);
@@ -428,42 +416,42 @@ fn start<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialPayload> {
     Ok(kwargs)
 }
 
-fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSave> {
-    let mut save = SubstantialSave { id: 0, value: SubstantialPayload::default(), counter: 0 };
+fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut id, mut result, mut counter) = (0, SubstantialPayload::default(), 0);
     for (key, value) in text.members(value, "`save`")? {
         match &*key {
-            "id" => save.id = text.integer(value, "`id`")?,
-            "value" => save.value = text.bytes(value, "`value`")?,
-            "counter" => save.counter = text.integer(value, "`counter`")?,
+            "id" => id = text.integer(value, "`id`")?,
+            "value" => result = text.bytes(value, "`value`")?,
+            "counter" => counter = text.integer(value, "`counter`")?,
             _ => {}
         }
     }
-    Ok(save)
+    Ok(EventBody::Save { id, value: result, counter })
 }
 
-fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSleep> {
-    let mut sleep = SubstantialSleep { id: 0, start: None, end: None };
+fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut id, mut start, mut end) = (0, None, None);
     for (key, value) in text.members(value, "`sleep`")? {
         match &*key {
-            "id" => sleep.id = text.integer(value, "`id`")?,
-            "start" => sleep.start = Some(text.time(value, "`start`")?),
-            "end" => sleep.end = Some(text.time(value, "`end`")?),
+            "id" => id = text.integer(value, "`id`")?,
+            "start" => start = Some(text.time(value, "`start`")?),
+            "end" => end = Some(text.time(value, "`end`")?),
             _ => {}
         }
     }
-    Ok(sleep)
+    Ok(EventBody::Sleep { id, start, end })
 }
 
-fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSend> {
-    let mut send = SubstantialSend { name: "".into(), value: SubstantialPayload::default() };
+fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut name, mut said) = ("".into(), SubstantialPayload::default());
     for (key, value) in text.members(value, "`send`")? {
         match &*key {
-            "name" => send.name = text.string(value, "`name`")?,
-            "value" => send.value = text.bytes(value, "`value`")?,
+            "name" => name = text.string(value, "`name`")?,
+            "value" => said = text.bytes(value, "`value`")?,
             _ => {}
         }
     }
-    Ok(send)
+    Ok(EventBody::Send { name, value: said })
 }
 
 fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialStop> {

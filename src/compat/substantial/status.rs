@@ -274,8 +274,8 @@ impl<'a> Look<'a> {
         let (schedule, event) = self.found.schedules.iter().find_map(|s| Some((s, body(s)?)))?;
         let because = match event {
             EventBody::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
-            EventBody::Send(send) => {
-                format!("message {} came, and no worker has taken it", crate::text::quote(&send.name))
+            EventBody::Send { name, .. } => {
+                format!("message {} came, and no worker has taken it", crate::text::quote(name))
             }
             _ => "an event is planned, and no worker has taken it".to_owned(),
         };

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
 use crate::statistics::interval;
-use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
+use crate::statistics::sequential::{Arm, Comparison, Strata};
 
 /// A canary that grows in steps, and decides by evidence instead of one look.
 ///
@@ -16,9 +16,9 @@ use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
 /// promoted after the last step, once the evidence says that it fails less often, or not more often by the margin, or hardly
 /// ever, and keeps to the guardrail. Until then it stays at the last step.
 ///
-/// The evidence is a stratified conditional e-process over the minutes of the log: it
-/// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
-/// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
+/// The evidence is a stratified conditional e-process over the minutes of the log: it may be looked at with
+/// each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts, also while failures drift
+/// or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///
 /// Of calls that are made for a unit ([`crate::rollout::Evolving::call_for`]) only the unit's first counts, anew at each step
 /// and each time that a step's time has passed: its later calls get the same variant, and say little new about which of the
@@ -189,12 +189,8 @@ fn is_spotless(comparison: &Comparison, margin: f64) -> bool {
 impl State {
     fn cut(&mut self) {
         if let Some(stratum) = self.strata.cut() {
-            self.take(&stratum);
+            self.comparison.add(&stratum);
         }
-    }
-
-    fn take(&mut self, stratum: &Stratum) {
-        self.comparison.add(stratum);
     }
 }
 
@@ -240,7 +236,7 @@ impl Strategy for Ramp {
         state.calls += u64::from(is_candidate);
         let minute = now_us.div_euclid(60_000_000);
         let stratum = state.strata.add(minute, is_candidate, call.success, call.latency_ns)?;
-        state.take(&stratum);
+        state.comparison.add(&stratum);
         self.judge(&mut state, candidate, now_us)
     }
 

@@ -23,7 +23,7 @@ fn count(found: &StoredRun, name: &str) -> usize {
 /// How many messages with this name no worker has taken.
 fn planned(found: &StoredRun, name: &str) -> usize {
     let bodies = found.schedules.iter().filter_map(|schedule| schedule.event.as_ref()?.body.as_ref());
-    bodies.filter(|body| matches!(body, package::EventBody::Send(send) if &*send.name == name)).count()
+    bodies.filter(|body| matches!(body, package::EventBody::Send { name: sent, .. } if &**sent == name)).count()
 }
 
 async fn found(client: &package::SubstantialClient, run: &str) -> Result<StoredRun, ClientError> {

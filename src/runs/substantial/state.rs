@@ -94,12 +94,12 @@ pub(super) fn messages(
         let Some(body) = schedule.event.as_ref().and_then(|event| event.body.as_ref()) else { continue };
         let (kind, event, value) = match body {
             EventBody::Start(kwargs) => ("start", None, Some(kwargs)),
-            EventBody::Send(send) => ("message", Some(send.name.to_string()), Some(&send.value)),
+            EventBody::Send { name, value } => ("message", Some(name.to_string()), Some(value)),
             EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload)) => {
                 ("stop", None, Some(payload))
             }
             EventBody::Stop(SubstantialStop::Unsaid) => ("stop", None, None),
-            EventBody::Save(_) | EventBody::Sleep(_) => continue,
+            EventBody::Save { .. } | EventBody::Sleep { .. } => continue,
         };
         let at = Some(point(schedule.at));
         messages.push(InboxMessage { at, event, value: value.map(RunValue::from), ..InboxMessage::new(kind) });

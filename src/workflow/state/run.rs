@@ -527,7 +527,7 @@ impl RunState {
             let next = self.next_compensation().and_then(Step::compensation);
             return Some(if let Some(Compensation::Retrying { at, .. }) = next { *at } else { updated_at });
         }
-        self.steps.earliest().or_else(|| self.steps.none_open().then_some(updated_at))
+        self.steps.earliest().or_else(|| self.steps.open().next().is_none().then_some(updated_at))
     }
 
     /// Remembers that nobody holds the run since line `seq`.

@@ -366,11 +366,6 @@ impl Steps {
         self.timers.first().map(|(time, _)| *time)
     }
 
-    /// Whether nothing is still to come of any step.
-    pub(super) fn none_open(&self) -> bool {
-        self.open.is_empty()
-    }
-
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Step> {
         self.all.iter()
     }
