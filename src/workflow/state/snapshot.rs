@@ -53,7 +53,10 @@ pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState,
     // Compensations that were run have left the stack one by one; here they leave it at once.
     let steps = &run.steps;
     run.undo.retain(|place| {
-        !matches!(steps.get(*place).compensation(), Some(Compensation::Done { .. } | Compensation::Failed { .. }))
+        !matches!(
+            steps.get(*place).compensation(),
+            Some(Compensation::Run { outcome: Outcome::Done(_) | Outcome::Failed(_), .. })
+        )
     });
     if run.undo.is_empty() && run.revert.is_some() {
         return Err(Fault::corrupt("its state: a revert is under way with nothing left to compensate"));
@@ -217,14 +220,14 @@ fn receive<'a>(message: &'a Message<'_>, to: Option<&'a Step>, done: bool) -> Ev
 /// The events that make a step what it is, but for its compensation.
 fn step_lines<'a>(step: &'a Step, lines: &mut Vec<Event<'a>>) {
     let call = step.call();
-    let compensate = step.compensation.is_some();
-    let save = |attempt, outcome| Event::Save { call: step.call(), attempt, outcome, compensate, took_us: None };
     match &step.state {
-        StepState::Retrying { attempts, error, at } => {
-            lines.push(save(*attempts, Outcome::Retry { error: error.as_borrowed(), at: *at }));
-        }
-        StepState::Saved { attempts, value } => lines.push(save(*attempts, Outcome::Done(value.as_borrowed()))),
-        StepState::Failed { attempts, error } => lines.push(save(*attempts, Outcome::Failed(error.as_borrowed()))),
+        StepState::Saved { attempts, outcome } => lines.push(Event::Save {
+            call,
+            attempt: *attempts,
+            outcome: outcome.clone(),
+            compensate: step.compensation.is_some(),
+            took_us: None,
+        }),
         StepState::Value(value) => lines.push(Event::Value { call, value: value.as_borrowed() }),
         StepState::Sleeping(until) => lines.push(Event::Sleep { call, until: *until }),
         StepState::Slept(until) => {
@@ -263,13 +266,10 @@ fn child_lines<'a>(step: &'a Step, child: &'a Child, lines: &mut Vec<Event<'a>>)
 }
 
 fn compensation_line(step: &Step) -> Option<Event<'_>> {
-    let (attempt, outcome) = match step.compensation()? {
-        Compensation::Ready => return None,
-        Compensation::Retrying { attempts, error, at } => {
-            (*attempts, Outcome::Retry { error: error.as_borrowed(), at: *at })
+    match step.compensation()? {
+        Compensation::Ready => None,
+        Compensation::Run { attempts, outcome } => {
+            Some(Event::Compensation { call: step.call(), attempt: *attempts, outcome: outcome.clone() })
         }
-        Compensation::Done { attempts, value } => (*attempts, Outcome::Done(value.as_borrowed())),
-        Compensation::Failed { attempts, error } => (*attempts, Outcome::Failed(error.as_borrowed())),
-    };
-    Some(Event::Compensation { call: step.call(), attempt, outcome })
+    }
 }
