@@ -48,16 +48,16 @@ pub mod stores {
     #![doc = include_str!("store/chapter.md")]
 
     // What a store is, and what goes in.
-    pub use crate::store::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
+    pub use crate::store::{Append, BATCH_BYTES_MAX, Batch, Due, Op, Position, Store, Watch, Watched};
     pub use crate::store::{
-        DEPTH_MAX, Header, InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, LINE_BYTES_MAX, Line, Name, Queue, Token,
+        DEPTH_MAX, Header, InvalidName, KEY_BYTES_MAX, Kind, LINE_BYTES_MAX, Line, Name, Queue, Token,
     };
     // What comes out.
-    pub use crate::store::{End, Error, Finding, LIST_PAGE, Lines, Page, Source};
+    pub use crate::store::{End, Error, Finding, LIST_PAGE, Page};
     // The media.
     #[cfg(feature = "redis")]
     pub use crate::store::RedisStore;
-    pub use crate::store::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
+    pub use crate::store::{Address, BucketAddress, BucketOptions, RedisAddress, RedisOptions, Settings};
     #[cfg(feature = "object-store")]
     pub use crate::store::{BucketStore, Requests};
     pub use crate::store::{FileOptions, FileStore, MemoryStore, RetryPolicy, RetryingStore};
@@ -86,11 +86,8 @@ pub mod logs {
         ERRORS_MAX, Errors as ErrorCounts, Filter as EventFilter, FunctionSummary, NAMES_MAX,
     };
     pub use crate::evolution::summary::{Span as TimeSpan, Summary, Tally, VariantSummary};
-    pub use crate::statistics::interval::{Interval, Z_95, newcombe, wilson};
-    pub use crate::statistics::sequential::{
-        Arm, Comparison as SequentialComparison, Estimate, Strata, Stratum, Welford,
-    };
-    pub use crate::statistics::sketch::{Latency, RELATIVE_ERROR};
+    pub use crate::statistics::interval::{Interval, newcombe, wilson};
+    pub use crate::statistics::sketch::Latency;
     // The last events, and the next ones.
     pub use crate::evolution::follow::{Follower, Notice, Spot, Update};
     pub use crate::evolution::tail::{Fit, Found as FoundEvent, Query as EventQuery, Tail, number_lines, tail};
@@ -127,19 +124,19 @@ pub mod workflows {
     // How they change.
     pub use crate::workflow::{FsckOptions, FsckProgress, FsckSummary, fsck};
     pub use crate::workflow::{INBOX, RUNS, batches, inbox_due, inbox_log, run_due, run_log};
-    pub use crate::workflow::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+    pub use crate::workflow::{fold_history, inbox_end, latest_generation, read_inbox};
     // Runs of any format.
     pub use crate::runs::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};
-    pub use crate::runs::{CheckedRun, ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
-    pub use crate::runs::{ComparedEvent, RunDifference, compare_runs, find_runs};
     pub use crate::runs::{
         EventSummary, InboxMessage, LeaseHolder, NativeEvent, RunDetails, RunEvent, RunProblem, Seq,
     };
+    pub use crate::runs::{ListCounts, ListItem, RunBatch, RunIds, RunList, RunOrder, RunQuery};
     pub use crate::runs::{
         Run, RunFilter, RunFilterError, RunFormat, RunValue, Runs, StateView, StatusDetail, StepView, UnnamedMessage,
         Waiting,
     };
+    pub use crate::runs::{RunDifference, compare_runs, find_runs};
 }
 
 /// What other systems keep, read into our types, and acted on as their own programs do.

@@ -57,27 +57,6 @@ impl RetryPolicy {
             tokio::time::sleep(wait).await;
         }
     }
-
-    /// As [`RetryPolicy::persist`], for a thread that may wait.
-    ///
-    /// # Errors
-    /// That of the last try.
-    pub fn persist_blocking<T, E>(
-        self,
-        random: &dyn Random,
-        passes: impl Fn(&E) -> bool,
-        mut call: impl FnMut() -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut backoff = self.backoff();
-        loop {
-            let error = match call() {
-                Err(error) if passes(&error) => error,
-                result => return result,
-            };
-            let Some(wait) = backoff.next(random) else { return Err(error) };
-            std::thread::sleep(wait);
-        }
-    }
 }
 
 /// The waits between the tries of one thing.
@@ -155,7 +134,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_tried_again_and_what_does_not_is_not() {
         for (passes, tries) in [(true, 5), (false, 1)] {
-            let (mut made, mut made_blocking) = (0, 0);
+            let mut made = 0;
             let failed: Result<(), u32> = POLICY
                 .persist(
                     &Draws::new([0.0]),
@@ -166,16 +145,7 @@ mod tests {
                     },
                 )
                 .await;
-            let policy = RetryPolicy { wait_first: Duration::ZERO, ..POLICY };
-            let blocking: Result<(), u32> = policy.persist_blocking(
-                &Draws::new([0.0]),
-                |_| passes,
-                || {
-                    made_blocking += 1;
-                    Err(made_blocking)
-                },
-            );
-            assert_eq!((failed, blocking), (Err(tries), Err(tries)));
+            assert_eq!(failed, Err(tries));
         }
     }
 }

@@ -33,7 +33,7 @@ fn push(out: &mut String, c: char) {
 }
 
 /// A text as a message may repeat it: at most `max` characters of it, none of which steers a terminal, and `…` for the rest.
-pub fn excerpt(text: &str, max: usize) -> String {
+pub(crate) fn excerpt(text: &str, max: usize) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     chars.by_ref().take(max).for_each(|c| push(&mut out, c));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use temporal_code::foreign::durable_python::{SavedState, StateLimits};
-use temporal_code::foreign::pickle::{JsonLimits, Pickle, PickleLimits, ShowLimits};
+use temporal_code::foreign::pickle::{Pickle, PickleLimits, ShowLimits};
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = PickleLimits { bytes_max: 1 << 20, values_max: 50_000, copied_bytes_max: 1 << 20, memo_max: 50_000 };
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
             let shown = pickle.show(pickle.root(), &show);
             assert!(shown.text.chars().count() <= show.chars_max + 1);
             assert!(!shown.text.chars().any(char::is_control));
-            if let Some(json) = pickle.to_json(pickle.root(), &JsonLimits { bytes_max: 1_000 }) {
+            if let Some(json) = pickle.to_json(pickle.root(), 1_000) {
                 assert!(json.read::<serde_json::Value>().is_ok(), "{json}");
             }
             // What is cut is never taken for whole.

@@ -12,11 +12,11 @@ fn check(bytes: &[u8]) {
         assert!(misread.byte <= bytes.len() && !misread.to_string().contains('\u{1b}'));
     }
     let mut fold = SubstantialFold::default();
-    for event in &reading.records.events {
+    for event in &reading.events {
         assert!(!fold.event(event).to_string().contains('\u{1b}'));
     }
     let history = fold.into_history();
-    assert_eq!(history.events, reading.records.events.len());
+    assert_eq!(history.events, reading.events.len());
     assert!(history.problems.len() <= SUBSTANTIAL_PROBLEMS_MAX && history.problems.len() as u64 <= history.problems_count);
     let found = StoredRun { run: "w-1".to_owned(), reading: Some(reading), ..StoredRun::default() };
     for now in [Timestamp::MIN, Timestamp::from_micros(0), Timestamp::MAX] {

@@ -78,21 +78,7 @@ impl<A: Clone + Send + 'static, T: Send + 'static, E: Display + Send + 'static> 
         AsyncEvolving::with(name, v1)
     }
 
-    fn with<M>(name: &str, v1: impl AsyncVariant<A, T, E, M>) -> Self {
-        AsyncEvolving { core: Core::new(name), functions: vec![boxed(v1)], show: None }
-    }
-
-    /// Adds a variant. A name that is there already gets the new function.
-    pub fn variant<M>(mut self, name: &str, function: impl AsyncVariant<A, T, E, M>) -> Self {
-        let place = self.core.place(name);
-        match self.functions.get_mut(place) {
-            Some(old) => *old = boxed(function),
-            None => self.functions.push(boxed(function)),
-        }
-        self
-    }
-
-    shared_methods!();
+    shared_methods!(AsyncVariant);
 
     /// Calls the variant that the strategy picks and, if it fails, the first one.
     ///

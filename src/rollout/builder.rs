@@ -9,7 +9,21 @@ use crate::tracker::queue::Texts;
 
 /// The methods that do not depend on how a variant is called.
 macro_rules! shared_methods {
-    () => {
+    ($variant:ident) => {
+        fn with<M>(name: &str, v1: impl $variant<A, T, E, M>) -> Self {
+            Self { core: Core::new(name), functions: vec![boxed(v1)], show: None }
+        }
+
+        /// Adds a variant. A name that is there already gets the new function.
+        pub fn variant<M>(mut self, name: &str, function: impl $variant<A, T, E, M>) -> Self {
+            let place = self.core.place(name);
+            match self.functions.get_mut(place) {
+                Some(old) => *old = boxed(function),
+                None => self.functions.push(boxed(function)),
+            }
+            self
+        }
+
         /// Notes something about the variant that was added last, such as who wrote it: for `stats`.
         pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
             if let Some(metadata) = self.core.metadata.last_mut() {

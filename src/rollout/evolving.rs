@@ -52,21 +52,7 @@ impl<A: ?Sized + 'static, T: 'static, E: Display + 'static> Evolving<A, T, E> {
         Evolving::with(name, v1)
     }
 
-    fn with<M>(name: &str, v1: impl Variant<A, T, E, M>) -> Self {
-        Evolving { core: Core::new(name), functions: vec![boxed(v1)], show: None }
-    }
-
-    /// Adds a variant. A name that is there already gets the new function.
-    pub fn variant<M>(mut self, name: &str, function: impl Variant<A, T, E, M>) -> Self {
-        let place = self.core.place(name);
-        match self.functions.get_mut(place) {
-            Some(old) => *old = boxed(function),
-            None => self.functions.push(boxed(function)),
-        }
-        self
-    }
-
-    shared_methods!();
+    shared_methods!(Variant);
 
     /// Calls the variant that the strategy picks and, if it fails, the first one.
     ///

@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value};
 
 use super::Runs;
-use super::event::{NativeEvent, RunEvent};
-use super::problem::Seq;
+use super::event::{EventSummary, NativeEvent, RunEvent};
 use crate::compat::substantial::EventBody;
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -35,28 +34,14 @@ const INCIDENTAL: [&str; 14] = [
     "events",
 ];
 
-/// An event of one of two runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComparedEvent {
-    /// Which event.
-    pub seq: Seq,
-    /// When it happened.
-    pub at: Option<Timestamp>,
-    /// What kind.
-    pub kind: &'static str,
-    /// What it changed.
-    pub change: String,
-    /// Whether the other run's event in the same place says the same.
-    pub same: bool,
-}
-
 /// How two runs differ. What workers did with them (claims, renewals, releases) and when does not count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RunDifference {
     /// How many events are the same, from the first on.
     pub same: usize,
-    /// The events of each run from the first that differs on, at most 200.
-    pub sides: [Vec<ComparedEvent>; 2],
+    /// The events of each run from the first that differs on, at most 200; with each, whether the other run's event in the same
+    /// place says the same.
+    pub sides: [Vec<(EventSummary, bool)>; 2],
     /// How many more there are of each.
     pub more: [usize; 2],
 }
@@ -89,9 +74,7 @@ pub async fn compare_runs(
             if counts(event) {
                 seen += 1;
                 if seen > same && told.len() < TOLD_MAX {
-                    let (seq, at, kind) = (event.seq, event.at, event.kind());
-                    let equal = marks[0].get(seen - 1) == marks[1].get(seen - 1);
-                    told.push(ComparedEvent { seq, at, kind, change: event.change(), same: equal });
+                    told.push((event.summary(), marks[0].get(seen - 1) == marks[1].get(seen - 1)));
                 }
             }
             seen < COMPARED_MAX
@@ -117,9 +100,9 @@ fn mark(event: &RunEvent<'_>, run: &str) -> Option<u64> {
         NativeEvent::Own { line, .. } => own_text(line, run),
         NativeEvent::Substantial { event, .. } => match &event.body {
             // Sleeps are the same if they last as long.
-            Some(EventBody::Sleep(sleep)) => {
-                let lasts = sleep.start.zip(sleep.end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
-                format!("sleep {} {lasts:?}", sleep.id)
+            Some(EventBody::Sleep { id, start, end }) => {
+                let lasts = start.zip(*end).map(|(start, end)| (end.micros() - start.micros()) / 1_000_000);
+                format!("sleep {id} {lasts:?}")
             }
             body => format!("{body:?} {:?}", event.compensation),
         },

@@ -22,7 +22,7 @@ pub struct LeaseHolder {
 }
 
 /// A step of a run, as far as it has come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct StepView {
     /// Its name, and which call with that name: `charge#1`.
     pub step: String,
@@ -55,20 +55,7 @@ pub struct StepView {
 impl StepView {
     /// A step that is done, of which nothing else is known.
     pub(super) fn new(kind: &'static str, step: String) -> Self {
-        StepView {
-            step,
-            kind,
-            state: "done",
-            attempts: None,
-            first_at: None,
-            last_at: None,
-            until: None,
-            value: None,
-            error: None,
-            subjects: Vec::new(),
-            compensation: None,
-            is_open: false,
-        }
+        StepView { step, kind, state: "done", ..StepView::default() }
     }
 }
 

@@ -44,8 +44,8 @@ async fn in_folder(path: &Path, settings: &Settings, zone: &WorkerZone) -> Resul
     if SubstantialFiles::detect(path) {
         return substantial_files(path, zone).map(Some);
     }
-    let folder = StateFolder::detect(path).map_err(|error| Error::unavailable(error.to_string(), error.cause))?;
-    Ok(folder.map(Runs::DurablePython))
+    let cannot = |cause| Error::unavailable(format!("cannot list the folder {}", path.display()), cause);
+    Ok(StateFolder::detect(path).map_err(cannot)?.map(Runs::DurablePython))
 }
 
 fn substantial_files(path: &Path, zone: &WorkerZone) -> Result<Runs, Error> {

@@ -1,5 +1,7 @@
 //! Programs of the package `durable-python`, which keep no history but the call stack that they stopped with.
 
+use std::io;
+
 use super::details::{RunDetails, StateView};
 use super::problem::{RunProblem, Seq};
 use super::run::{Run, RunFormat};
@@ -7,26 +9,19 @@ use super::value::RunValue;
 use super::waiting::Waiting;
 use super::{RunBatch, RunIds};
 use crate::compat::durable_python::{
-    DurableInstance, InstanceFile, StateFolder, StateFolderError, StateLimits, StopPoint, StopPointKind,
+    DurableInstance, InstanceFile, StateFolder, StateLimits, StopPoint, StopPointKind,
 };
 use crate::store::Error;
 use crate::workflow::Status;
 
-fn failed(error: StateFolderError) -> Error {
-    let doing = format!("listing {}", error.path.display());
-    match error.cause.kind() {
-        std::io::ErrorKind::PermissionDenied => Error::denied(doing, error.cause),
-        _ => Error::unavailable(doing, error.cause),
-    }
-}
-
 async fn blocking<T: Send + 'static>(
     folder: &StateFolder,
-    work: impl FnOnce(&StateFolder) -> Result<T, StateFolderError> + Send + 'static,
+    work: impl FnOnce(&StateFolder) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let folder = folder.clone();
+    let (folder, doing) = (folder.clone(), format!("listing {}", folder.path().display()));
     match tokio::task::spawn_blocking(move || work(&folder)).await {
-        Ok(done) => done.map_err(failed),
+        Ok(Err(cause)) if cause.kind() == io::ErrorKind::PermissionDenied => Err(Error::denied(doing, cause)),
+        Ok(done) => done.map_err(|cause| Error::unavailable(doing, cause)),
         Err(error) => Err(Error::unavailable("reading a folder", error)),
     }
 }

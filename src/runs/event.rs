@@ -36,8 +36,6 @@ pub enum NativeEvent<'a> {
     Substantial {
         /// The event.
         event: &'a package::SubstantialEvent,
-        /// What it changes.
-        effect: &'a package::SubstantialChange,
         /// What the history amounts to with it.
         history: &'a package::SubstantialHistory,
     },
@@ -80,7 +78,7 @@ impl RunEvent<'_> {
     pub fn change(&self) -> String {
         match self.native {
             NativeEvent::Own { entry, state, .. } => own::event::change(entry, state),
-            NativeEvent::Substantial { event, effect, .. } => substantial::event::change(event, effect),
+            NativeEvent::Substantial { event, history } => substantial::event::change(event, history),
         }
     }
 

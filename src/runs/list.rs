@@ -62,7 +62,7 @@ impl RunOrder {
 }
 
 /// A run, and all that is wrong with its history.
-pub type CheckedRun = (Run, Vec<RunProblem>);
+type CheckedRun = (Run, Vec<RunProblem>);
 
 /// What comes while runs are gone through.
 #[derive(Debug)]

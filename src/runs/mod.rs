@@ -24,12 +24,12 @@ mod waiting;
 use std::sync::Arc;
 
 pub use client::{ClientError, Delivery, OutgoingMessage, RunClient, StartRequest};
-pub use compare::{ComparedEvent, RunDifference, compare_runs};
+pub use compare::{RunDifference, compare_runs};
 pub use details::{InboxMessage, LeaseHolder, RunDetails, StateView, StepView};
 pub use event::{EventSummary, NativeEvent, RunEvent};
 pub use filter::{RunFilter, RunFilterError};
 pub use find::find_runs;
-pub use list::{CheckedRun, ListCounts, ListItem, RunList, RunOrder, RunQuery};
+pub use list::{ListCounts, ListItem, RunList, RunOrder, RunQuery};
 pub use problem::{RunProblem, Seq};
 pub use run::{Run, RunFormat, StatusDetail};
 pub use timeline::{BarKind, STEP_GIVEN_UP, Timeline, TimelineBar, TimelineLane, TimelineLanes};

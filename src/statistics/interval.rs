@@ -10,7 +10,7 @@ pub struct Interval {
 }
 
 /// The two-sided 95% quantile of the standard normal distribution.
-pub const Z_95: f64 = 1.959_963_984_540_054;
+const Z_95: f64 = 1.959_963_984_540_054;
 
 /// Wilson's score interval (1927) for a rate of `successes` in `n`, at 95%; `None` when `n` is 0.
 ///

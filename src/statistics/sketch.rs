@@ -11,9 +11,6 @@ const BUCKET_BITS: u32 = 6;
 /// Up to this many different buckets are kept as a sorted list, more as an array.
 const SPARSE_MAX: usize = 48;
 
-/// Largest relative error of [`Latency::quantile_ns`].
-pub const RELATIVE_ERROR: f64 = 1.0 / 128.0;
-
 /// Counts by bucket.
 #[derive(Clone, Debug)]
 enum Buckets {
@@ -86,7 +83,7 @@ impl Latency {
     }
 
     /// The smallest latency that at least the share `q` (0 to 1) of all latencies do not exceed, within
-    /// [`RELATIVE_ERROR`]; `None` when empty.
+    /// a 128th of it; `None` when empty.
     ///
     /// ```
     /// use temporal_code::logs::Latency;
@@ -193,6 +190,9 @@ fn bounds_of(bucket: u16) -> (u64, u64) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Largest relative error of a quantile.
+    const RELATIVE_ERROR: f64 = 1.0 / 128.0;
 
     #[test]
     fn buckets_are_adjacent_and_narrow() {

@@ -9,7 +9,7 @@ use crate::time::{FIXED_WIDTH, Timestamp};
 pub const BATCH_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
 /// Most parts of one batch.
-pub const BATCH_OPS_MAX: usize = 1_000;
+pub(crate) const BATCH_OPS_MAX: usize = 1_000;
 
 /// A place between two lines of a log: behind line `number`.
 ///

@@ -4,7 +4,7 @@ use super::{InvalidName, Name};
 use crate::json::InvalidValue;
 
 /// What lies beneath an error of a store.
-pub type Source = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// What went wrong, by what the caller should do.
 #[derive(Debug, thiserror::Error)]

@@ -57,12 +57,6 @@ impl fmt::Display for Token {
     }
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// The body of a line that is to be appended: a JSON object with at least one key, on one line, without the keys of the
 /// header.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::line::{Header, Token};
 use super::name::{encode, sort_key};
@@ -16,7 +16,7 @@ use super::{Append, Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Posit
 use crate::time::Timestamp;
 
 /// A store that lives as long as its clones. Batches are atomic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     wakes: Wakes,
@@ -62,18 +62,7 @@ impl Log {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        MemoryStore { state: Arc::default(), wakes: Wakes::new() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in a critical section is left half done by a panic.
-        self.state.lock()
-    }
-}
-
-impl Default for MemoryStore {
-    fn default() -> Self {
-        MemoryStore::new()
+        MemoryStore::default()
     }
 }
 
@@ -110,13 +99,13 @@ impl Store for MemoryStore {
 
     async fn apply(&self, batch: &Batch) -> Result<Vec<Position>, Error> {
         batch.check()?;
-        self.state().apply(batch)?;
+        self.state.lock().apply(batch)?;
         self.wakes.announce(batch);
         Ok(batch.ends())
     }
 
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error> {
-        let state = self.state();
+        let state = self.state.lock();
         let Some(found) = state.logs.get(&log.order()) else {
             return if after == 0 { Ok(Page::empty(End::START)) } else { Err(lost(log, after, 0)) };
         };
@@ -137,13 +126,13 @@ impl Store for MemoryStore {
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {
-        Ok(self.state().logs.get(&log.order()).map_or(End::START, Log::end))
+        Ok(self.state.lock().logs.get(&log.order()).map_or(End::START, Log::end))
     }
 
     async fn list(&self, kind: Kind, start: &str, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, Error> {
         let prefix = encode(start);
         let from = (kind, after.map_or(prefix.clone(), |after| sort_key(after.key()).max(prefix.clone())), 1);
-        let state = self.state();
+        let state = self.state.lock();
         let names = state
             .logs
             .range(from.clone()..)
@@ -157,21 +146,15 @@ impl Store for MemoryStore {
         Ok(names)
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
-        let state = self.state();
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+        let state = self.state.lock();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = state.due.range::<Due, _>((from, Bound::Unbounded)).filter(|due| due.queue == *queue);
         Ok(entries.take_while(|due| due.at <= now).take(limit).cloned().collect())
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {
-        let mut queues: Vec<Queue> = self.state().due.iter().map(|due| due.queue.clone()).collect();
+        let mut queues: Vec<Queue> = self.state.lock().due.iter().map(|due| due.queue.clone()).collect();
         queues.dedup();
         Ok(queues)
     }
@@ -181,7 +164,7 @@ impl Store for MemoryStore {
     }
 
     async fn forget(&self, log: &Name) -> Result<(), Error> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let found = state.logs.get_mut(&log.order());
         match found {
             Some(found) if found.end().sealed => {

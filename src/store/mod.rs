@@ -31,22 +31,36 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-pub use address::{Address, BucketAddress, BucketOptions, Provider, RedisAddress, RedisOptions, Settings};
-pub use batch::{Append, BATCH_BYTES_MAX, BATCH_OPS_MAX, Batch, Due, Op, Position};
-pub use error::{Error, Source};
+pub(crate) use address::Provider;
+pub use address::{Address, BucketAddress, BucketOptions, RedisAddress, RedisOptions, Settings};
+pub use batch::{Append, BATCH_BYTES_MAX, Batch, Due, Op, Position};
+pub use error::Error;
 pub use files::{FileOptions, FileStore};
 pub use line::{DEPTH_MAX, Header, LINE_BYTES_MAX, Line, Token};
 pub use memory::MemoryStore;
-pub use name::{InvalidName, KEY_BYTES_MAX, KIND_BYTES_MAX, Kind, Name, Queue};
+pub use name::{InvalidName, KEY_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
 pub use object::{BucketStore, Requests};
-pub use page::{End, Lines, Page};
+pub use page::{End, Page};
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
 pub use retrying::RetryingStore;
 
 pub use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
+
+/// Prints for developers as for users.
+macro_rules! debug_as_display {
+    ($($name:ty),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )*};
+}
+
+debug_as_display!(BucketAddress, RedisAddress, Kind, Name, Queue, Token);
 
 /// How many names to ask for at a time when all are wanted: some megabytes of memory, and few passes over a folder.
 pub const LIST_PAGE: usize = 25_000;
@@ -101,26 +115,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// What the medium says.
     async fn list(&self, kind: Kind, start: &str, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, Error>;
 
-    /// Entries of a queue that are due at `now`, the earliest first, at most `limit`.
+    /// Entries of a queue that are due at `now`, the earliest first, at most `limit`; for who goes through many, only those
+    /// behind `after`, an entry of the same queue that is or was there.
     ///
     /// # Errors
     /// What the medium says.
-    async fn due(&self, queue: &Queue, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
-        self.due_after(queue, None, now, limit).await
-    }
-
-    /// As [`Store::due`], but only entries behind `after`, an entry of the same queue that is or was there: for who goes
-    /// through many.
-    ///
-    /// # Errors
-    /// What the medium says.
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error>;
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
 
     /// All queues that have entries, in order.
     ///

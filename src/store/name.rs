@@ -11,7 +11,7 @@ use std::fmt;
 pub const KEY_BYTES_MAX: usize = 192;
 
 /// Longest word of a [`Kind`], in bytes.
-pub const KIND_BYTES_MAX: usize = 16;
+const KIND_BYTES_MAX: usize = 16;
 
 /// A family of logs, such as all histories. A word of ASCII small letters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// The kind that is called `word`; none if it is empty, longer than [`KIND_BYTES_MAX`], has anything but `a` to `z`, or
+    /// The kind that is called `word`; none if it is empty, longer than 16 bytes, has anything but `a` to `z`, or
     /// is `due`, which is the index, or `evolution`, where evolution logs are.
     pub const fn parse(word: &str) -> Option<Self> {
         let bytes = word.as_bytes();
@@ -61,12 +61,6 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -188,12 +182,6 @@ impl fmt::Display for Name {
     }
 }
 
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// The name of a queue of the due index.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Queue(Box<str>);
@@ -233,12 +221,6 @@ impl Default for Queue {
 impl fmt::Display for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

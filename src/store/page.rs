@@ -109,26 +109,15 @@ impl Page {
     }
 
     /// The lines one by one.
-    pub fn lines(&self) -> Lines<'_> {
-        Lines { rest: &self.text }
-    }
-}
-
-/// The lines of a page.
-#[derive(Clone, Debug)]
-pub struct Lines<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = (Header, &'a [u8]);
-
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (line, rest) = split_line(self.rest)?;
-        self.rest = rest;
-        // Pages are made of lines that were checked.
-        Some((Header::parse(line)?, line))
+    pub fn lines(&self) -> impl Iterator<Item = (Header, &[u8])> {
+        let mut rest = &self.text[..];
+        std::iter::from_fn(move || {
+            let line;
+            (line, rest) = split_line(rest)?;
+            // Pages are made of lines that were checked.
+            Some((Header::parse(line)?, line))
+        })
     }
 }
 

@@ -64,14 +64,8 @@ impl Store for RetryingStore {
         self.persist(|| self.inner.list(kind, start, after, limit)).await
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
-        self.persist(|| self.inner.due_after(queue, after, now, limit)).await
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+        self.persist(|| self.inner.due(queue, after, now, limit)).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, Error> {

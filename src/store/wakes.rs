@@ -32,14 +32,16 @@ impl fmt::Debug for Wakes {
     }
 }
 
-impl Wakes {
-    pub(crate) fn new() -> Self {
+impl Default for Wakes {
+    fn default() -> Self {
         let counters = [const { AtomicU64::new(0) }; COUNTERS];
         let shared =
             Shared { hasher: foldhash::fast::FixedState::default(), counters, changes: watch::Sender::new(()) };
         Wakes { shared: Arc::new(shared) }
     }
+}
 
+impl Wakes {
     fn counter(&self, what: &Watched) -> &AtomicU64 {
         &self.shared.counters[self.shared.hasher.hash_one(what) as usize % COUNTERS]
     }

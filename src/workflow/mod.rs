@@ -12,7 +12,8 @@ pub use history::event::{
 pub use history::problem::{Problem, ProblemKind};
 pub use protocol::batches;
 pub use protocol::due::{inbox_due, run_due};
-pub use protocol::generations::{fold_history, fold_more, inbox_end, latest_generation, read_inbox};
+pub(crate) use protocol::generations::fold_more;
+pub use protocol::generations::{fold_history, inbox_end, latest_generation, read_inbox};
 pub use state::fold::Fold;
 pub use state::inbox::{InboxBody, InboxEntry, InboxFold};
 pub use state::run::{Begun, Claim, Cursor, RunState, Status, WARNINGS_MAX, WaitingFor, Warning};

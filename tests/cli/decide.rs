@@ -384,7 +384,7 @@ fn nothing_is_appended_to_what_is_compressed() {
             }
         }
         let read = json(tc(&["status", "--json", "-s"]).arg(&store));
-        assert_eq!(read["functions"][0]["function"], "pay");
+        assert_eq!(read["items"][0]["function"], "pay");
     }
 }
 

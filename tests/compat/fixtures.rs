@@ -65,8 +65,12 @@ fn times_are_told_as_far_as_they_are_known() {
 fn a_history_is_told_event_by_event() {
     let found = all().into_iter().find(|found| found.run.starts_with("example-b76")).unwrap();
     let mut fold = SubstantialFold::default();
-    let records = &found.reading.as_ref().unwrap().records;
-    let told: String = records.events.iter().map(|event| format!("{}\n", fold.event(event))).collect();
+    let records = found.reading.as_ref().unwrap();
+    let tell = |event| {
+        fold.event(event);
+        format!("{}\n", fold.history().last_change(event))
+    };
+    let told: String = records.events.iter().map(tell).collect();
     expect![[r#"
         the run starts
         step 1 is done
@@ -132,16 +136,16 @@ fn pages_hold_all_runs_once() {
 fn every_prefix_of_a_history_reads_as_far_as_it_goes() {
     let run = fixtures().join("fs/runs/example-b76493b9-66f2-46ed-990e-dc5279fee57a/events");
     let whole = std::fs::read(run).unwrap();
-    let events = SubstantialReading::parse(&whole).records.events;
+    let events = SubstantialReading::parse(&whole).events;
     assert_eq!(events.len(), 8);
     let mut last = 0;
     for length in 0..whole.len() {
         let reading = SubstantialReading::parse(&whole[..length]);
         let misread = reading.misread.expect("it is torn");
         assert!(misread.torn && misread.byte <= length, "{length}: {misread}");
-        assert_eq!(reading.records.events, events[..reading.records.events.len()]);
-        assert!(reading.records.events.len() >= last);
-        last = reading.records.events.len();
+        assert_eq!(reading.events, events[..reading.events.len()]);
+        assert!(reading.events.len() >= last);
+        last = reading.events.len();
     }
     assert_eq!(last, 8);
 }

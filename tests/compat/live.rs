@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use temporal_code::Timestamp;
 use temporal_code::foreign::substantial::{
-    PlannedEvent, StoredRun, SubstantialClient, SubstantialFiles, SubstantialOutcome, WorkerZone,
+    PlannedEvent, StoredRun, SubstantialClient, SubstantialFiles, SubstantialStop, WorkerZone,
 };
 use temporal_code::workflows::{Json, Status};
 
@@ -57,8 +57,9 @@ async fn result(client: &SubstantialClient, kind: &str, place: &str, name: &str)
         payload.json().unwrap().read::<Value>().unwrap()
     };
     let ours = match &outcome {
-        SubstantialOutcome::Ok(payload) => json!({"ok": value(payload)}),
-        SubstantialOutcome::Err(payload) => json!({"err": value(payload)}),
+        SubstantialStop::Ok(payload) => json!({"ok": value(payload)}),
+        SubstantialStop::Err(payload) => json!({"err": value(payload)}),
+        SubstantialStop::Unsaid => unreachable!(),
     };
     assert_eq!(ours, theirs);
     ours

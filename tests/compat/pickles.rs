@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use temporal_code::foreign::pickle::{
-    JsonLimits, Pickle, PickleError, PickleErrorKind, PickleLimits, PickleValue, ShowLimits,
-};
+use temporal_code::foreign::pickle::{Pickle, PickleError, PickleErrorKind, PickleLimits, PickleValue, ShowLimits};
 
 use crate::support::{bytes_of, run_script};
 
@@ -210,10 +208,10 @@ fn what_is_shared_does_not_explode() {
     assert!(!shown.complete);
     assert_eq!(shown.text.chars().count(), 2_001);
     assert!(shown.text.starts_with("[[[[[[[") && shown.text.ends_with('…'));
-    assert!(pickle.to_json(pickle.root(), &JsonLimits::default()).is_none());
+    assert!(pickle.to_json(pickle.root(), 1 << 20).is_none());
     let bytes = laughs(3);
     let small = read(&bytes).expect("a pickle");
-    assert_eq!(small.to_json(small.root(), &JsonLimits::default()).expect("JSON").text().matches("ha").count(), 1_000);
+    assert_eq!(small.to_json(small.root(), 1 << 20).expect("JSON").text().matches("ha").count(), 1_000);
 
     // An object with a million fields that stands in a list a thousand times.
     let mut bytes = pickled(&[b"]\x94(", &class("__main__", "Money"), b")\x81}("]);
@@ -242,7 +240,7 @@ fn what_is_deep_neither_overflows_nor_lasts() {
         let pickle = read(&bytes).expect("a pickle");
         let shown = pickle.show(pickle.root(), &ShowLimits::default());
         assert!(!shown.complete && shown.text.contains('…'), "{}", shown.text);
-        assert!(pickle.to_json(pickle.root(), &JsonLimits::default()).is_none());
+        assert!(pickle.to_json(pickle.root(), 1 << 20).is_none());
         drop(pickle);
     }
     assert_eq!(shown(b"]\x94h\0a."), "[[...]]");
@@ -270,7 +268,7 @@ fn json_is_made_of_plain_values_only() {
     let json = |bytes: &[u8]| {
         let bytes = pickled(&[bytes]);
         let pickle = read(&bytes).expect("a pickle");
-        pickle.to_json(pickle.root(), &JsonLimits { bytes_max: 100 }).map(|json| json.text().to_owned())
+        pickle.to_json(pickle.root(), 100).map(|json| json.text().to_owned())
     };
     let big = b"\x8a\x09\xff\xff\xe7\x89\x04\x23\xc7\x8a\x00";
     let plain = [&b"}(\x8c\x01a(K\x01G?\xf0\0\0\0\0\0\0N\x88\x89)]}t\x8c\x03x\"\n]"[..], big, b"au."].concat();

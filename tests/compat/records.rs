@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use temporal_code::foreign::substantial::{
-    EventBody, SUBSTANTIAL_EVENTS_MAX, SubstantialFold, SubstantialPayload, SubstantialReading, SubstantialStop,
-    UNKNOWN_FIELDS_MAX, fold_records, read_event,
+    EventBody, SUBSTANTIAL_EVENTS_MAX, SubstantialFold, SubstantialHistory, SubstantialPayload, SubstantialReading,
+    SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
 };
 use temporal_code::workflows::VALUE_DEPTH_MAX;
 
@@ -32,11 +32,11 @@ fn what_is_left_out_is_at_its_default() {
     let reading =
         events(r#"{}, {"start": {}}, {"save": {}}, {"sleep": {}}, {"send": {}}, {"stop": {}}, {"compensation": {}}"#);
     assert_eq!(reading.misread, None);
-    let events = reading.records.events;
+    let events = reading.events;
     assert_eq!(events[0].body, None);
     assert!(matches!(&events[1].body, Some(EventBody::Start(kwargs)) if kwargs.json().unwrap().text() == "{}"));
     assert!(
-        matches!(&events[2].body, Some(EventBody::Save(save)) if save.counter == 0 && save.value == SubstantialPayload::default())
+        matches!(&events[2].body, Some(EventBody::Save { counter: 0, value, .. }) if *value == SubstantialPayload::default())
     );
     assert_eq!(events[5].body, Some(EventBody::Stop(SubstantialStop::Unsaid)));
     assert!(events[6].compensation.is_some());
@@ -46,16 +46,16 @@ fn what_is_left_out_is_at_its_default() {
 fn unknown_fields_are_kept_aside() {
     let reading =
         SubstantialReading::parse(br#"{"v": 2, "events": [{"at": "2026-01-01T00:00:00Z", "lease": {"x": [1]}}]}"#);
-    assert_eq!(reading.records.unknown, [("v".into(), "2".into())]);
-    assert_eq!(reading.records.events[0].unknown, [("lease".into(), "{\"x\": [1]}".into())]);
+    assert_eq!(reading.unknown, [("v".into(), "2".into())]);
+    assert_eq!(reading.events[0].unknown, [("lease".into(), "{\"x\": [1]}".into())]);
     let many: Vec<String> = (0..1_000).map(|n| format!("\"f{n}\": 0")).collect();
     let reading = events(&format!("{{{}}}", many.join(",")));
-    assert_eq!(reading.records.events[0].unknown.len(), UNKNOWN_FIELDS_MAX);
+    assert_eq!(reading.events[0].unknown.len(), UNKNOWN_FIELDS_MAX);
 }
 
 #[test]
 fn values_that_are_no_json_are_bytes() {
-    let value = |text: &str| match events(text).records.events.remove(0).body {
+    let value = |text: &str| match events(text).events.remove(0).body {
         Some(EventBody::Stop(SubstantialStop::Ok(payload))) => payload,
         other => panic!("{other:?}"),
     };
@@ -65,10 +65,10 @@ fn values_that_are_no_json_are_bytes() {
     let deep = "[".repeat(VALUE_DEPTH_MAX + 1) + &"]".repeat(VALUE_DEPTH_MAX + 1);
     let reading = events(&format!("{{\"start\": {{\"kwargs\": {{\"a\": {deep}}}}}}}"));
     assert_eq!(reading.misread, None);
-    assert!(matches!(&reading.records.events[0].body, Some(EventBody::Start(SubstantialPayload::Bytes(_)))));
+    assert!(matches!(&reading.events[0].body, Some(EventBody::Start(SubstantialPayload::Bytes(_)))));
     // What Python writes and JSON does not have.
     let reading = events(r#"{"start": {"kwargs": {"a": NaN, "b": "\ud800"}}}"#);
-    let Some(EventBody::Start(kwargs)) = &reading.records.events[0].body else { panic!() };
+    let Some(EventBody::Start(kwargs)) = &reading.events[0].body else { panic!() };
     assert_eq!(kwargs.json().unwrap().text(), r#"{"a": null, "b": "\ufffd"}"#);
 }
 
@@ -135,7 +135,7 @@ fn what_is_wrong_is_told_with_its_place() {
 #[test]
 fn sizes_and_depths_are_bounded() {
     let many = events(&vec!["{}"; SUBSTANTIAL_EVENTS_MAX + 1].join(","));
-    assert_eq!(many.records.events.len(), SUBSTANTIAL_EVENTS_MAX);
+    assert_eq!(many.events.len(), SUBSTANTIAL_EVENTS_MAX);
     assert!(many.misread.unwrap().what.contains("more than"));
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{}1{}", open.repeat(2_000_000), close.repeat(2_000_000));
@@ -152,7 +152,11 @@ fn told(list: &str) -> String {
     let reading = events(list);
     assert_eq!(reading.misread, None);
     let mut folded = SubstantialFold::default();
-    let mut told: String = reading.records.events.iter().map(|event| format!("{}\n", folded.event(event))).collect();
+    let tell = |event| {
+        folded.event(event);
+        format!("{}\n", folded.history().last_change(event))
+    };
+    let mut told: String = reading.events.iter().map(tell).collect();
     let history = folded.into_history();
     history.problems.iter().for_each(|odd| told += &format!("! {odd}\n"));
     told + if history.corrupt { "corrupt" } else { "sound" }
@@ -250,7 +254,7 @@ fn odd_histories_are_sound() {
 #[test]
 fn problems_are_bounded_and_counted() {
     let reading = events(&vec!["{}"; 1_000].join(","));
-    let history = fold_records(&reading.records);
+    let history = SubstantialHistory::of(&reading);
     assert_eq!(history.problems.len(), temporal_code::foreign::substantial::SUBSTANTIAL_PROBLEMS_MAX);
     assert_eq!(history.problems_count, 1_001);
 }

@@ -171,17 +171,11 @@ impl Store for BrokenStore {
         Ok(names)
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
         let now = if self.how == Broken::IsDueEarly { now.offset_micros(1) } else { now };
         let after = after.filter(|_| self.how != Broken::IsDueFromTheFirst);
         let after = after.map(|after| Due { queue: self.queue(queue), ..after.clone() });
-        let mut due = self.inner.due_after(&self.queue(queue), after.as_ref(), now, limit).await?;
+        let mut due = self.inner.due(&self.queue(queue), after.as_ref(), now, limit).await?;
         if self.how == Broken::IsDueInAnyOrder {
             due.reverse();
         }

@@ -84,7 +84,7 @@ async fn nothing_acknowledged_is_lost_when_eight_processes_are_killed_hundreds_o
         assert!(finding.repaired, "{finding:?}");
     }
     assert!(store.inspect(false).await.unwrap().is_empty());
-    assert!(!store.due(&Queue::default(), Timestamp::MAX, 1).await.unwrap().is_empty());
+    assert!(!store.due(&Queue::default(), None, Timestamp::MAX, 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -265,7 +265,7 @@ async fn due_entries_that_are_not_ours_are_passed_over_and_told() {
     fs::write(hour.join("1970-01-01T09:00:00.000000Z_runs.a"), "").unwrap();
     fs::create_dir(folder.root.join("due/default/1970-13-01T00")).unwrap();
     fs::create_dir(folder.root.join("due/a b")).unwrap();
-    assert!(store.due(&Queue::default(), Timestamp::from_micros(1), 9).await.unwrap().contains(&due));
+    assert!(store.due(&Queue::default(), None, Timestamp::from_micros(1), 9).await.unwrap().contains(&due));
     let places: Vec<String> = store.inspect(false).await.unwrap().into_iter().map(|finding| finding.place).collect();
     for stray in ["stray", "1970-01-01T09:00:00.000000Z_runs.a", "1970-13-01T00", "a b"] {
         assert!(places.iter().any(|place| place.ends_with(stray)), "{stray} in {places:?}");

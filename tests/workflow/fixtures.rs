@@ -102,7 +102,7 @@ impl Maker {
     }
 
     async fn served(&self, fold: &Fold) -> Vec<Due> {
-        let due = self.store.due(&Queue::default(), at(1_000_000), 1_000).await.expect("entries");
+        let due = self.store.due(&Queue::default(), None, at(1_000_000), 1_000).await.expect("entries");
         due.into_iter().filter(|due| due.run.key() == fold.state().log().key()).collect()
     }
 

@@ -96,7 +96,7 @@ async fn runs_that_nothing_leads_to_are_told_and_found_again() {
     "#]])
         .await;
     for run in ["pending", "claimed", "asleep", "late", "elsewhere", "mail"] {
-        let due = damaged.store.due(&Queue::default(), at(1_000_000), 100).await.unwrap();
+        let due = damaged.store.due(&Queue::default(), None, at(1_000_000), 100).await.unwrap();
         assert!(due.iter().any(|due| due.run == run_log(run).unwrap()), "{run}");
     }
 }
@@ -274,7 +274,7 @@ async fn work(store: &dyn Store, run: &str, seed: u64) {
     for round in 1..=60 {
         let now = stamp();
         slowly(store, &batches::claim(&mut fold, now, until(now)).unwrap()).await;
-        let served = store.due(&Queue::default(), at(1_000_000), 1_000).await.unwrap();
+        let served = store.due(&Queue::default(), None, at(1_000_000), 1_000).await.unwrap();
         let served: Vec<Due> = served.into_iter().filter(|due| due.run.key() == fold.state().log().key()).collect();
         let call = || Call::new("s", round);
         let events = match round % 3 {

@@ -145,7 +145,7 @@ async fn what_the_runs_are_for() {
         let each = |_: &_, _, entry: temporal_code::workflows::InboxEntry<'_>| found.push(entry.body.kind());
         read_inbox(&store, &inbox, folded(run).await.inbox(), each).await.expect("an inbox");
         assert_eq!(found, [what], "{run}");
-        let due = store.due(&Queue::default(), at(0), 100).await.expect("entries");
+        let due = store.due(&Queue::default(), None, at(0), 100).await.expect("entries");
         assert_eq!(due.iter().any(|due| due.run == inbox), is_due, "{run}");
     }
 }

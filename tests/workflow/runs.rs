@@ -198,13 +198,13 @@ async fn what_is_started_again_with_its_key_begins_once() {
     let other = client.start(start(&one, None, None)).await.unwrap();
     assert!(other.run.starts_with("greet-") && other.run != "greet-k");
     // A start of which only the first part landed is finished by who asks again.
-    let due = store.due(&temporal_code::stores::Queue::default(), Timestamp::MAX, 10).await.unwrap();
+    let due = store.due(&temporal_code::stores::Queue::default(), None, Timestamp::MAX, 10).await.unwrap();
     let of_first: Vec<_> = due.iter().filter(|due| due.run.id() == "greet-k").cloned().collect();
     assert_eq!(of_first.len(), 1);
     let token = temporal_code::stores::Token::new(&ThreadRandom);
     store.apply(&temporal_code::stores::Batch::new(token).drop_due(of_first[0].clone())).await.unwrap();
     assert!(client.start(start(&one, None, Some("k"))).await.unwrap().deduplicated);
-    let due = store.due(&temporal_code::stores::Queue::default(), Timestamp::MAX, 10).await.unwrap();
+    let due = store.due(&temporal_code::stores::Queue::default(), None, Timestamp::MAX, 10).await.unwrap();
     assert!(due.contains(&of_first[0]));
 }
 
@@ -242,6 +242,6 @@ async fn two_runs_differ_where_their_code_went_another_way() {
     assert_eq!((same.same, same.sides.concat().len()), (4, 0), "{same:?}");
     let differ = compare_runs((&runs, "a"), (&runs, "c"), now).await.unwrap().unwrap();
     assert_eq!(differ.same, 2);
-    assert_eq!(differ.sides.each_ref().map(|side| side[0].kind), ["receive", "receive"]);
+    assert_eq!(differ.sides.each_ref().map(|side| side[0].0.kind), ["receive", "receive"]);
     assert_eq!(compare_runs((&runs, "a"), (&runs, "d"), now).await.unwrap().unwrap_err(), "d");
 }

@@ -44,7 +44,7 @@ impl Scenario {
 
     /// The entries of a run that are due, as a worker is served them.
     async fn served(&self, run: &str) -> Vec<Due> {
-        let due = self.store.due(&Queue::default(), at(100_000), 100).await.expect("entries");
+        let due = self.store.due(&Queue::default(), None, at(100_000), 100).await.expect("entries");
         due.into_iter().filter(|due| due.run.id() == run).collect()
     }
 

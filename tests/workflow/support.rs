@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use temporal_code::Timestamp;
 use temporal_code::stores::{Header, Name};
 use temporal_code::workflows::{
-    Compensation, Ending, Fold, Problem, RunState, Step, StepState, Wait, WaitState, run_log,
+    Compensation, Ending, Fold, Outcome, Problem, RunState, Step, StepState, Wait, WaitState, run_log,
 };
 
 /// The run that hand-written histories are of.
@@ -134,9 +134,13 @@ pub(crate) fn dump(state: &RunState) -> String {
 
 fn dump_step(text: &mut String, step: &Step) {
     let state = match step.state() {
-        StepState::Retrying { attempts, error, at } => format!("failed {attempts} times, {error}, again at {at}"),
-        StepState::Saved { attempts, value } => format!("= {value} in attempt {attempts}"),
-        StepState::Failed { attempts, error } => format!("failed for good after {attempts}, {error}"),
+        StepState::Saved { attempts, outcome: Outcome::Retry { error, at } } => {
+            format!("failed {attempts} times, {error}, again at {at}")
+        }
+        StepState::Saved { attempts, outcome: Outcome::Done(value) } => format!("= {value} in attempt {attempts}"),
+        StepState::Saved { attempts, outcome: Outcome::Failed(error) } => {
+            format!("failed for good after {attempts}, {error}")
+        }
         StepState::Value(value) => format!("is {value}"),
         StepState::Sleeping(until) => format!("sleeps until {until}"),
         StepState::Slept(until) => format!("slept until {until}"),
@@ -147,11 +151,15 @@ fn dump_step(text: &mut String, step: &Step) {
     let compensation = match step.compensation() {
         None => String::new(),
         Some(Compensation::Ready) => "; can be compensated".to_owned(),
-        Some(Compensation::Retrying { attempts, error, at }) => {
+        Some(Compensation::Run { attempts, outcome: Outcome::Retry { error, at } }) => {
             format!("; compensation failed {attempts} times, {error}, again at {at}")
         }
-        Some(Compensation::Done { attempts, value }) => format!("; compensated = {value} in attempt {attempts}"),
-        Some(Compensation::Failed { attempts, error }) => format!("; compensation failed after {attempts}, {error}"),
+        Some(Compensation::Run { attempts, outcome: Outcome::Done(value) }) => {
+            format!("; compensated = {value} in attempt {attempts}")
+        }
+        Some(Compensation::Run { attempts, outcome: Outcome::Failed(error) }) => {
+            format!("; compensation failed after {attempts}, {error}")
+        }
     };
     let _ = writeln!(text, "  {} {state}{compensation}", step.call());
 }

@@ -1,8 +1,6 @@
 //! What went wrong, in words and as an exit code.
 
-use std::error::Error;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
@@ -26,11 +24,13 @@ pub(crate) const PENDING: u8 = 8;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// An error that knows its code for programs, and what might help.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct Failure {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    #[source]
     pub(crate) cause: Option<anyhow::Error>,
     /// What others decided first, for scripts.
     pub(crate) decisions: Vec<Value>,
@@ -42,24 +42,21 @@ impl Failure {
         Failure { code, message: message.into(), hint: None, cause: None, decisions: Vec::new(), exit: USAGE }
     }
 
+    /// Something that is there, and that the system does not let us read.
+    pub(crate) fn unreadable(what: impl std::fmt::Display, cause: impl Into<anyhow::Error>) -> Self {
+        Failure::new("unreadable", format!("cannot read {what}")).cause(cause)
+    }
+
+    pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
+        Failure { hint, ..self }
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Failure { hint: Some(hint.into()), ..self }
     }
 
     pub(crate) fn cause(self, cause: impl Into<anyhow::Error>) -> Self {
         Failure { cause: Some(cause.into()), ..self }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Failure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_ref().map(AsRef::as_ref)
     }
 }
 

@@ -230,15 +230,13 @@ fn logs_at(root: &Path, format: StoreFormat) -> Result<Vec<LogSource>> {
         Ok(metadata) if metadata.is_dir() => logs_in(root, format),
         Ok(_) => Ok(vec![LogSource::File(root.to_path_buf())]),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => logs_like(root),
-        Err(error) => Err(Failure::new("unreadable", format!("cannot read {}", root.display())).cause(error).into()),
+        Err(error) => Err(Failure::unreadable(root.display(), error).into()),
     }
 }
 
 /// The logs in a folder.
 fn logs_in(folder: &Path, format: StoreFormat) -> Result<Vec<LogSource>> {
-    let unreadable =
-        |cause: std::io::Error| Failure::new("unreadable", format!("cannot read {}", folder.display())).cause(cause);
-    let logs = logs::logs_in(folder).map_err(unreadable)?;
+    let logs = logs::logs_in(folder).map_err(|cause| Failure::unreadable(folder.display(), cause))?;
     if logs.is_empty() {
         return Err(empty_folder(folder, format));
     }
@@ -279,19 +277,14 @@ fn logs_like(pattern: &Path) -> Result<Vec<LogSource>> {
         let near = neighbours(pattern);
         let hint =
             pattern.file_name().and_then(|name| nearest(&name.to_string_lossy(), near.iter().map(String::as_str)));
-        return Err(match hint {
-            Some(hint) => failure.hint(hint).into(),
-            None => failure.into(),
-        });
+        return Err(failure.maybe_hint(hint).into());
     }
     let wrong = |error: glob::PatternError| Failure::new("usage", format!("{text} is not a glob: {error}"));
     let found = glob::glob(&text).map_err(wrong)?;
     let mut logs = Vec::new();
     for path in found {
-        let path = path.map_err(|error| {
-            let message = format!("cannot read {}", error.path().display());
-            Failure::new("unreadable", message).cause(std::io::Error::from(error))
-        })?;
+        let path = path
+            .map_err(|error| Failure::unreadable(error.path().to_path_buf().display(), std::io::Error::from(error)))?;
         if path.is_file() {
             logs.push(LogSource::File(path));
         }
@@ -336,11 +329,7 @@ pub(crate) fn unknown_function<'a>(
     let message = format!("no events of a function `{name}` in {}", store.name);
     let hint = nearest(name, known.iter().copied());
     let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc status` lists the functions there are".into()));
-    let failure = Failure::new("unknown_function", message);
-    match hint {
-        Some(hint) => failure.hint(hint).into(),
-        None => failure.into(),
-    }
+    Failure::new("unknown_function", message).maybe_hint(hint).into()
 }
 
 #[cfg(test)]

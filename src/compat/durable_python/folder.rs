@@ -38,17 +38,6 @@ pub struct StateFolder {
     path: PathBuf,
 }
 
-/// A folder could not be listed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot list the folder {}", path.display())]
-pub struct StateFolderError {
-    /// The folder.
-    pub path: PathBuf,
-    /// What the system said.
-    #[source]
-    pub cause: io::Error,
-}
-
 /// The file of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InstanceFile {
@@ -107,8 +96,8 @@ impl StateFolder {
     /// The folder at `path`, if one of its first files is such as durable-python writes.
     ///
     /// # Errors
-    /// [`StateFolderError`] if it cannot be listed. That there is none, or no folder, is no error.
-    pub fn detect(path: &Path) -> Result<Option<Self>, StateFolderError> {
+    /// It cannot be listed. That there is none, or no folder, is no error.
+    pub fn detect(path: &Path) -> io::Result<Option<Self>> {
         if !path.is_dir() {
             return Ok(None);
         }
@@ -131,11 +120,10 @@ impl StateFolder {
     ///
     /// # Errors
     /// The folder cannot be listed.
-    pub fn files(&self) -> Result<Vec<InstanceFile>, StateFolderError> {
-        let failed = |cause| StateFolderError { path: self.path.clone(), cause };
+    pub fn files(&self) -> io::Result<Vec<InstanceFile>> {
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
+        for entry in std::fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
             if let Some(stem) = name.as_bytes().strip_suffix(b".pkl") {
                 let id = OsStr::from_bytes(stem).to_string_lossy().into_owned();
                 files.push(InstanceFile { id, path: self.path.join(&name) });
@@ -149,7 +137,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// The folder cannot be listed.
-    pub fn find(&self, id: &str) -> Result<Option<InstanceFile>, StateFolderError> {
+    pub fn find(&self, id: &str) -> io::Result<Option<InstanceFile>> {
         let path = self.path.join(format!("{id}.pkl"));
         if !id.contains(['/', '\0']) && std::fs::symlink_metadata(&path).is_ok() {
             return Ok(Some(InstanceFile { id: id.to_owned(), path }));
@@ -162,34 +150,15 @@ impl StateFolder {
     ///
     /// # Errors
     /// The folder cannot be listed. What is wrong with a file is said by its [`DurableInstance`].
-    pub fn instances(&self, limits: StateLimits) -> Result<Instances, StateFolderError> {
-        Ok(Instances { files: self.files()?.into_iter(), limits, pauses_left: PAUSES_OF_FOLDER_MAX })
+    pub fn instances(&self, limits: StateLimits) -> io::Result<impl Iterator<Item = DurableInstance>> {
+        let mut pauses_left = PAUSES_OF_FOLDER_MAX;
+        Ok(self.files()?.into_iter().map(move |file| read(file, &limits, &mut pauses_left)))
     }
 
     /// Reads the file of one instance. A file that ends too early, and was written within the last minute, is looked at again for
     /// up to half a second: its process may be about to finish it.
     pub fn read(&self, file: &InstanceFile, limits: &StateLimits) -> DurableInstance {
         read(file.clone(), limits, &mut PAUSES_OF_FOLDER_MAX.clone())
-    }
-}
-
-/// The instances of a folder.
-#[derive(Debug)]
-pub struct Instances {
-    files: std::vec::IntoIter<InstanceFile>,
-    limits: StateLimits,
-    pauses_left: u32,
-}
-
-impl Iterator for Instances {
-    type Item = DurableInstance;
-
-    fn next(&mut self) -> Option<DurableInstance> {
-        Some(read(self.files.next()?, &self.limits, &mut self.pauses_left))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.files.size_hint()
     }
 }
 

@@ -16,7 +16,7 @@ mod state;
 use std::path::PathBuf;
 
 pub use code::{AwaitedEvent, StopPoint, StopPointKind};
-pub use folder::{DurableInstance, InstanceFile, Instances, StateFolder, StateFolderError};
+pub use folder::{DurableInstance, InstanceFile, StateFolder};
 pub use state::{CodeBlock, FunctionName, SavedFrame, SavedState, SavedValue, SavedVariable};
 
 use super::pickle::{PickleErrorKind, PickleLimits, ShowLimits};
@@ -58,6 +58,8 @@ impl Default for StateLimits {
 
 /// Why a file, or a part of it, is not the state of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+// A path is as hostile as what it leads to.
+#[error("{}{}: {what}", harmless(&path.to_string_lossy()), at.map(|at| format!(": byte {at}")).unwrap_or_default())]
 pub struct StateDamage {
     /// The file.
     pub path: PathBuf,
@@ -88,18 +90,6 @@ impl StateDamageKind {
             PickleErrorKind::Truncated => StateDamageKind::Torn,
             PickleErrorKind::Limit => StateDamageKind::TooLarge,
             _ => StateDamageKind::Corrupt,
-        }
-    }
-}
-
-impl std::fmt::Display for StateDamage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A path is as hostile as what it leads to.
-        let path = self.path.to_string_lossy();
-        f.write_str(&harmless(&path))?;
-        match self.at {
-            Some(at) => write!(f, ": byte {at}: {}", self.what),
-            None => write!(f, ": {}", self.what),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::code::{self, StopPoint, StopPointKind};
 use super::{StateDamage, StateDamageKind, StateLimits};
-use crate::compat::pickle::{JsonLimits, Pickle, PickleError, PickleId, PickleValue, ShowLimits};
+use crate::compat::pickle::{Pickle, PickleError, PickleId, PickleValue, ShowLimits};
 use crate::json::Json;
 use crate::workflow::{Status, WaitingFor};
 
@@ -312,7 +312,7 @@ impl Reader<'_> {
         let chars_max = self.limits.show.chars_max.min(self.text_left / 4);
         let shown = pickle.show(id, &ShowLimits { chars_max, ..self.limits.show.clone() });
         self.text_left = self.text_left.saturating_sub(shown.text.len());
-        let json = pickle.to_json(id, &JsonLimits { bytes_max: self.limits.json_bytes_max.min(self.text_left) });
+        let json = pickle.to_json(id, self.limits.json_bytes_max.min(self.text_left));
         self.text_left = self.text_left.saturating_sub(json.as_ref().map_or(0, |json| json.text().len()));
         SavedValue { text: shown.text, complete: shown.complete, json }
     }

@@ -1,10 +1,10 @@
 //! Why bytes are not a pickle that can be read.
 
 use std::borrow::Cow;
-use std::fmt;
 
 /// Why a pickle cannot be read, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: {}{what}", opcode.map(|opcode| format!("{opcode}: ")).unwrap_or_default())]
 pub struct PickleError {
     /// Offset in bytes of the opcode that could not be carried out, from 0.
     pub at: usize,
@@ -36,18 +36,6 @@ pub enum PickleErrorKind {
     /// More than the [`PickleLimits`](super::PickleLimits) allow.
     Limit,
 }
-
-impl fmt::Display for PickleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {}: ", self.at)?;
-        if let Some(opcode) = self.opcode {
-            write!(f, "{opcode}: ")?;
-        }
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for PickleError {}
 
 /// A problem whose place is not known yet.
 #[derive(Debug)]

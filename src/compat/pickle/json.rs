@@ -4,24 +4,10 @@ use super::{Pickle, PickleId, PickleValue};
 use crate::compat::float::float_repr;
 use crate::json::{Json, VALUE_DEPTH_MAX};
 
-/// How much JSON is made of a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonLimits {
-    /// Most bytes of text.
-    pub bytes_max: usize,
-}
-
-impl Default for JsonLimits {
-    /// 1 MiB.
-    fn default() -> Self {
-        JsonLimits { bytes_max: 1 << 20 }
-    }
-}
-
 impl Pickle<'_> {
     /// A value as JSON, if JSON can say the same: None, bools, numbers but NaN and the infinities, strings, lists and tuples of
-    /// these, and dicts whose keys are strings. None for any other, and beyond the limits.
-    pub fn to_json(&self, id: PickleId, limits: &JsonLimits) -> Option<Json<'static>> {
+    /// these, and dicts whose keys are strings. None for any other, and beyond `bytes_max` bytes of text.
+    pub fn to_json(&self, id: PickleId, bytes_max: usize) -> Option<Json<'static>> {
         let mut text = String::new();
         let mut open: Vec<Open<'_>> = Vec::new();
         let mut next = Some(id);
@@ -36,14 +22,14 @@ impl Pickle<'_> {
                         text.push('{');
                         open.push(Open { items: Items::Dict(pairs), at: 0 });
                     }
-                    scalar => push_scalar(&mut text, scalar, limits.bytes_max)?,
+                    scalar => push_scalar(&mut text, scalar, bytes_max)?,
                 }
             }
-            if text.len() > limits.bytes_max || open.len() > VALUE_DEPTH_MAX {
+            if text.len() > bytes_max || open.len() > VALUE_DEPTH_MAX {
                 return None;
             }
             let Some(last) = open.last_mut() else { break };
-            next = match last.next(&mut text, self, limits.bytes_max)? {
+            next = match last.next(&mut text, self, bytes_max)? {
                 Some(id) => Some(id),
                 None => {
                     open.pop();

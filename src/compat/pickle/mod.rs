@@ -26,7 +26,6 @@ use std::borrow::Cow;
 
 pub use error::{PickleError, PickleErrorKind};
 pub use integer::BigInt;
-pub use json::JsonLimits;
 pub use show::{PickleText, ShowLimits};
 
 /// How much a pickle may hold.

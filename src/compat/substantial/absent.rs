@@ -31,14 +31,6 @@ impl SubstantialRedis {
         match *self {}
     }
 
-    pub(crate) async fn workflows(&self, _: Option<&str>, _: usize) -> Answer<Listing<String>> {
-        match *self {}
-    }
-
-    pub(crate) async fn queues(&self, _: Option<&str>, _: usize) -> Answer<Listing<String>> {
-        match *self {}
-    }
-
     pub(crate) async fn runs(&self, _: Option<&str>, _: Option<&str>, _: usize) -> Answer<Listing<ListedRun>> {
         match *self {}
     }

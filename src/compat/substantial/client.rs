@@ -1,13 +1,12 @@
 //! Starting runs, sending messages and asking for results, as the package's own client does.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::encode;
 use super::files::SubstantialFiles;
 use super::listing::{ListedRun, Listing};
-use super::records::{EventBody, SubstantialPayload, SubstantialReading, SubstantialStop};
+use super::records::{EventBody, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop};
 use super::stored_run::StoredRun;
 use super::zone::WorkerZone;
 use crate::json::Json;
@@ -34,15 +33,6 @@ pub struct PlannedEvent {
     pub run: String,
     /// The time of its schedule, naive: the one that was given, or a few microseconds later.
     pub at: Timestamp,
-}
-
-/// What a run ended with.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SubstantialOutcome {
-    /// A result.
-    Ok(SubstantialPayload),
-    /// An error, mostly a text, `Type: message`.
-    Err(SubstantialPayload),
 }
 
 /// The id of a new run, made of 128 random bits: `<workflow>-<uuid4>`.
@@ -79,34 +69,6 @@ impl SubstantialClient {
         match self {
             SubstantialClient::Files(files) => files.zone(),
             SubstantialClient::Redis(redis) => redis.zone(),
-        }
-    }
-
-    /// A page of the workflows that have links, behind `after`.
-    ///
-    /// # Errors
-    /// As the medium says.
-    pub async fn workflows(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
-        let after = after.map(str::to_owned);
-        match self {
-            SubstantialClient::Files(files) => {
-                blocking(files, move |files| files.workflows(after.as_deref(), limit)).await
-            }
-            SubstantialClient::Redis(redis) => redis.workflows(after.as_deref(), limit).await,
-        }
-    }
-
-    /// A page of the queues, behind `after`.
-    ///
-    /// # Errors
-    /// As the medium says.
-    pub async fn queues(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
-        let after = after.map(str::to_owned);
-        match self {
-            SubstantialClient::Files(files) => {
-                blocking(files, move |files| files.queues(after.as_deref(), limit)).await
-            }
-            SubstantialClient::Redis(redis) => redis.queues(after.as_deref(), limit).await,
         }
     }
 
@@ -202,7 +164,7 @@ impl SubstantialClient {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the history cannot be read so far, [`Error::Invalid`] for what can be no run, and as the medium says.
-    pub async fn result(&self, run: &str) -> Result<Option<SubstantialOutcome>, Error> {
+    pub async fn result(&self, run: &str) -> Result<Option<SubstantialStop>, Error> {
         self.reading(run).await?.map_or(Ok(None), |reading| outcome(run, reading))
     }
 
@@ -210,7 +172,7 @@ impl SubstantialClient {
     ///
     /// # Errors
     /// As [`SubstantialClient::result`].
-    pub async fn wait(&self, run: &str, pause: Duration) -> Result<SubstantialOutcome, Error> {
+    pub async fn wait(&self, run: &str, pause: Duration) -> Result<SubstantialStop, Error> {
         loop {
             if let Some(outcome) = self.result(run).await? {
                 return Ok(outcome);
@@ -256,15 +218,16 @@ impl SubstantialClient {
     }
 }
 
-fn outcome(run: &str, reading: SubstantialReading) -> Result<Option<SubstantialOutcome>, Error> {
-    for event in reading.records.events {
-        if let Some(EventBody::Stop(stop)) = event.body {
-            return Ok(Some(match stop {
-                SubstantialStop::Ok(value) => SubstantialOutcome::Ok(value),
-                SubstantialStop::Err(error) => SubstantialOutcome::Err(error),
-                SubstantialStop::Unsaid => SubstantialOutcome::Ok(SubstantialPayload::default()),
-            }));
-        }
+fn outcome(run: &str, reading: SubstantialReading) -> Result<Option<SubstantialStop>, Error> {
+    let stops = |event| match event {
+        SubstantialEvent { body: Some(EventBody::Stop(stop)), .. } => Some(stop),
+        _ => None,
+    };
+    match reading.events.into_iter().find_map(stops) {
+        // The package takes what says neither for a result.
+        Some(SubstantialStop::Unsaid) => return Ok(Some(SubstantialStop::Ok(SubstantialPayload::default()))),
+        Some(stop) => return Ok(Some(stop)),
+        None => {}
     }
     match reading.misread {
         // It is being written: whoever waits looks again.
@@ -272,17 +235,6 @@ fn outcome(run: &str, reading: SubstantialReading) -> Result<Option<SubstantialO
             Err(Error::corrupt(format!("history of {}", quote(run)), misread.to_string()))
         }
         _ => Ok(None),
-    }
-}
-
-/// The error's text, or the value as JSON.
-impl fmt::Display for SubstantialOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (SubstantialOutcome::Ok(payload) | SubstantialOutcome::Err(payload)) = self;
-        match payload {
-            SubstantialPayload::Json(json) => f.write_str(json.text()),
-            SubstantialPayload::Bytes(bytes) => write!(f, "{} bytes that are not JSON", bytes.len()),
-        }
     }
 }
 

@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{base64, number};
+use super::base64;
+use crate::compat::float::float_repr;
 use crate::json::Json;
 use crate::store::Error;
 use crate::time::Timestamp;
+
+/// Longest whole number that is passed on, in digits: Python itself refuses to print longer ones.
+const DIGITS_MAX: usize = 4_300;
 
 /// The JSON of an event that asks a run to start.
 ///
@@ -19,7 +23,7 @@ pub(super) fn start(at: Timestamp, kwargs: &Json<'_>) -> Result<String, Error> {
         return Err(Error::invalid("arguments of a workflow", "they are not an object: each argument needs its name"));
     }
     let mut out = format!("{{\"at\": \"{}\", \"start\": {{\"kwargs\": ", proto_time(at));
-    dumps(&mut out, &value)?;
+    Writer::Python.value(&mut out, &value)?;
     out.push_str("}}");
     Ok(out)
 }
@@ -30,7 +34,7 @@ pub(super) fn start(at: Timestamp, kwargs: &Json<'_>) -> Result<String, Error> {
 /// [`Error::Invalid`] if Python could not have the value.
 pub(super) fn send(at: Timestamp, name: &str, value: &Json<'_>) -> Result<String, Error> {
     let mut compact = String::new();
-    orjson(&mut compact, &value.read()?)?;
+    Writer::Orjson.value(&mut compact, &value.read()?)?;
     let mut out = format!("{{\"at\": \"{}\", \"send\": {{", proto_time(at));
     // Fields at their default are left out.
     if !name.is_empty() {
@@ -51,61 +55,71 @@ fn proto_time(naive: Timestamp) -> String {
     }
 }
 
-/// As `json.dumps` does. Values are nested no deeper than a [`Json`] may be.
-fn dumps(out: &mut String, value: &Value) -> Result<(), Error> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => out.push_str(&number::number(number.as_str())?.repr()),
-        Value::String(text) => ascii_string(out, text),
-        Value::Array(values) => {
-            out.push('[');
-            for (at, value) in values.iter().enumerate() {
-                out.push_str(if at > 0 { ", " } else { "" });
-                dumps(out, value)?;
-            }
-            out.push(']');
-        }
-        Value::Object(members) => {
-            out.push('{');
-            for (at, (key, value)) in members.iter().enumerate() {
-                out.push_str(if at > 0 { ", " } else { "" });
-                ascii_string(out, key);
-                out.push_str(": ");
-                dumps(out, value)?;
-            }
-            out.push('}');
-        }
-    }
-    Ok(())
+/// Who else writes JSON so.
+#[derive(Clone, Copy, PartialEq)]
+enum Writer {
+    /// `json.dumps`.
+    Python,
+    /// `orjson.dumps`.
+    Orjson,
 }
 
-/// As `orjson.dumps` does.
-fn orjson(out: &mut String, value: &Value) -> Result<(), Error> {
-    match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => out.push_str(&value.to_string()),
-        Value::Number(number) => out.push_str(&number::number(number.as_str())?.orjson()?),
-        Value::Array(values) => {
-            out.push('[');
-            for (at, value) in values.iter().enumerate() {
-                out.push_str(if at > 0 { "," } else { "" });
-                orjson(out, value)?;
+impl Writer {
+    /// Values are nested no deeper than a [`Json`] may be.
+    fn value(self, out: &mut String, value: &Value) -> Result<(), Error> {
+        let (comma, colon) = if self == Writer::Python { (", ", ": ") } else { (",", ":") };
+        match value {
+            Value::Null | Value::Bool(_) => out.push_str(&value.to_string()),
+            Value::Number(number) => out.push_str(&self.number(number.as_str())?),
+            Value::String(text) => self.string(out, text),
+            Value::Array(values) => {
+                out.push('[');
+                for (at, value) in values.iter().enumerate() {
+                    out.push_str(if at > 0 { comma } else { "" });
+                    self.value(out, value)?;
+                }
+                out.push(']');
             }
-            out.push(']');
+            Value::Object(members) => {
+                out.push('{');
+                for (at, (key, value)) in members.iter().enumerate() {
+                    out.push_str(if at > 0 { comma } else { "" });
+                    self.string(out, key);
+                    out.push_str(colon);
+                    self.value(out, value)?;
+                }
+                out.push('}');
+            }
         }
-        Value::Object(members) => {
-            out.push('{');
-            for (at, (key, value)) in members.iter().enumerate() {
-                out.push_str(if at > 0 { "," } else { "" });
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                orjson(out, value)?;
-            }
-            out.push('}');
+        Ok(())
+    }
+
+    fn string(self, out: &mut String, text: &str) {
+        match self {
+            Writer::Python => ascii_string(out, text),
+            Writer::Orjson => out.push_str(&Value::from(text).to_string()),
         }
     }
-    Ok(())
+
+    /// The number of JSON as Python has it, to which whole ones and floats are not the same.
+    fn number(self, text: &str) -> Result<String, Error> {
+        let invalid = |problem: &str| Err(Error::invalid("number", problem));
+        if text.contains(['.', 'e', 'E']) {
+            return match text.parse::<f64>() {
+                // Both print the shortest digits that read the same, each in its own layout.
+                Ok(float) if float.is_finite() && self == Writer::Python => Ok(float_repr(float)),
+                Ok(float) if float.is_finite() => Ok(Value::from(float).to_string()),
+                _ => invalid("it is too large for a float"),
+            };
+        }
+        if text.len() > DIGITS_MAX {
+            return invalid("it has too many digits");
+        }
+        if self == Writer::Orjson && text.parse::<i64>().is_err() && text.parse::<u64>().is_err() {
+            return invalid("it has more than 64 bits, which the package cannot send");
+        }
+        Ok(if text == "-0" { "0" } else { text }.to_owned())
+    }
 }
 
 /// A string in which all but printable ASCII is escaped.
@@ -129,4 +143,29 @@ fn ascii_string(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_print_as_in_python() {
+        for (text, repr, orjson) in [
+            ("1.0", "1.0", "1.0"),
+            ("1e2", "100.0", "100.0"),
+            ("-0.0", "-0.0", "-0.0"),
+            ("0.1", "0.1", "0.1"),
+            ("0.0001", "0.0001", "0.0001"),
+            ("1e15", "1000000000000000.0", "1000000000000000.0"),
+            ("1.5e300", "1.5e+300", "1.5e+300"),
+            ("12345678901234567890", "12345678901234567890", "12345678901234567890"),
+            ("-0", "0", "0"),
+        ] {
+            let printed = [Writer::Python, Writer::Orjson].map(|writer| writer.number(text).unwrap());
+            assert_eq!(printed, [repr, orjson], "{text}");
+        }
+        assert!(Writer::Python.number("1e999").is_err());
+        assert!(Writer::Orjson.number("123456789012345678901").is_err());
+    }
 }

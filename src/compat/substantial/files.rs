@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use super::beneath::{Folder, is_name};
 use super::listing::{FirstNames, ListedRun, Listing};
-use super::records::{EventBody, Misread, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
-use super::stored_run::{LOGS_MAX, ReplayLog, RunSchedule, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease};
+use super::records::{EventBody, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
+use super::stored_run::{
+    LOGS_MAX, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease, warn,
+};
 use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, replay_log, workflow_of};
 use crate::chance::{Random as _, ThreadRandom};
@@ -29,24 +31,11 @@ const TRY_PAUSE: Duration = Duration::from_millis(20);
 /// Most such pauses for logs and schedules in one call.
 const PAUSES_MAX: u32 = 50;
 
-/// Most warnings of one call; the others are left out.
-const WARNINGS_MAX: usize = 64;
-
-/// Largest log of a replay, and largest schedule, in bytes.
-const SMALL_BYTES_MAX: usize = 8 << 20;
-
 /// A store of the package in a folder.
 #[derive(Debug)]
 pub struct SubstantialFiles {
     root: PathBuf,
     zone: WorkerZone,
-}
-
-/// Adds what is wrong, as long as there are not too many.
-fn warn(warnings: &mut Vec<String>, what: impl Into<String>) {
-    if warnings.len() < WARNINGS_MAX {
-        warnings.push(what.into());
-    }
 }
 
 fn warn_odd_names(warnings: &mut Vec<String>, folder: &Folder, count: u64) {
@@ -117,8 +106,7 @@ impl SubstantialFiles {
             })?;
             warn_odd_names(&mut listing.warnings, &folder, odd);
         }
-        let (names, more) = first.into_names();
-        (listing.items, listing.more) = (names.into_iter().map(|(name, _)| name).collect(), more);
+        (listing.items, listing.more) = first.into_names();
         Ok(listing)
     }
 
@@ -201,11 +189,7 @@ impl SubstantialFiles {
             if !is_name(run) {
                 return Err(Error::invalid("run", format!("{} can be no run", quote(run))));
             }
-            found.push(StoredRun {
-                run: (*run).to_owned(),
-                workflow: workflow_of(run).to_owned(),
-                ..StoredRun::default()
-            });
+            found.push(StoredRun::named(run));
         }
         self.read_schedules(&root, &mut found, &mut pauses_left)?;
         self.read_links(&root, &mut found)?;
@@ -215,8 +199,7 @@ impl SubstantialFiles {
             let run = one.run.clone();
             read_run(&root, &run, &mut one, &mut pauses_left);
             one.lease = leases.as_ref().and_then(|leases| lease(leases, &run));
-            one.schedules.sort_by_key(|schedule| schedule.at);
-            one.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
+            one.put_in_order();
             if is_torn(&one) {
                 one.reading = None;
                 torn.push((at, one));
@@ -397,13 +380,8 @@ fn leave_unread(found: &mut StoredRun, error: Error) {
     found.unread = Some(Arc::new(error));
 }
 
-/// What cannot be read of a history, if anything.
-fn misread(found: &StoredRun) -> Option<&Misread> {
-    found.reading.as_ref()?.misread.as_ref()
-}
-
 fn is_torn(found: &StoredRun) -> bool {
-    misread(found).is_some_and(|misread| misread.torn)
+    found.misread().is_some_and(|misread| misread.torn)
 }
 
 /// Reads histories that end too early again, all after one pause: a worker may be about to finish one, but those that stay so
@@ -432,7 +410,7 @@ fn read_torn_again(root: &Folder, mut torn: Vec<(usize, StoredRun)>, mut each: i
 
 /// Warns of what cannot be read of a history.
 fn tell_misread(root: &Folder, mut found: StoredRun) -> StoredRun {
-    if let Some(misread) = misread(&found) {
+    if let Some(misread) = found.misread() {
         let more = if misread.torn { ": it is half written, and stays so" } else { "" };
         let place = root.path_of("runs").join(&found.run).join("events");
         let what = format!("{}: {misread}{more}", place.display());
@@ -487,7 +465,6 @@ fn read_logs(logs: &Folder, found: &mut StoredRun, pauses_left: &mut u32) {
         };
         found.replays.push(ReplayLog { schedule, notes });
     }
-    found.replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
 }
 
 fn keep_latest(latest: &mut Vec<(Timestamp, Timestamp)>) {
@@ -533,14 +510,13 @@ fn read_schedule(folder: &Folder, queue: &str, at: Timestamp, found: &mut Stored
     found.schedules_count += 1;
     found.schedules.push(RunSchedule { queue: queue.to_owned(), at, event });
     if found.schedules.len() >= 4 * SUBSTANTIAL_SCHEDULES_MAX {
-        found.schedules.sort_by_key(|schedule| schedule.at);
-        found.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
+        found.put_in_order();
     }
 }
 
 /// Whether a run began and has not ended.
 fn goes_on(found: &StoredRun) -> bool {
-    let events = found.reading.iter().flat_map(|reading| &reading.records.events);
+    let events = found.reading.iter().flat_map(|reading| &reading.events);
     let last = events.rev().find(|event| matches!(event.body, Some(EventBody::Start(_) | EventBody::Stop(_))));
     last.is_some_and(|event| matches!(event.body, Some(EventBody::Start(_))))
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::records::{
-    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialRecords, SubstantialSave,
-    SubstantialSend, SubstantialSleep, SubstantialStop,
+    EventBody, SubstantialCompensation, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop,
 };
 use crate::text::quote;
 use crate::time::Timestamp;
@@ -62,7 +61,7 @@ pub struct SubstantialLife {
     /// The messages.
     pub sent: Vec<ReceivedMessage>,
     /// The compensations that were run.
-    pub compensations: Vec<CompensationStep>,
+    pub compensations: Vec<SubstantialCompensation>,
     /// Its end; none if it goes on.
     pub end: Option<SubstantialEnd>,
     /// Whether it has a start: events in front of the first one belong to a life without.
@@ -78,19 +77,10 @@ pub struct SubstantialLife {
 pub struct SaveStep {
     /// Which call of the workflow, from 1.
     pub id: u32,
-    /// The attempts that were recorded. The last, if it failed for good, is not: the run ends instead.
-    pub attempts: Vec<SaveAttempt>,
+    /// The events of the attempts, from 0. The last, if it failed for good, is not there: the run ends instead.
+    pub attempts: Vec<usize>,
     /// Where it stands.
     pub state: SaveState,
-}
-
-/// An attempt at a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SaveAttempt {
-    /// The event, from 0.
-    pub event: usize,
-    /// What the event says: -1 done, else the number of the attempt that comes next.
-    pub counter: i32,
 }
 
 /// Where a step stands.
@@ -130,15 +120,6 @@ pub struct ReceivedMessage {
     pub nth: u32,
 }
 
-/// A compensation that was run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CompensationStep {
-    /// The event, from 0.
-    pub event: usize,
-    /// What was run, and why.
-    pub what: SubstantialCompensation,
-}
-
 /// The end of a life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubstantialEnd {
@@ -150,82 +131,10 @@ pub struct SubstantialEnd {
     pub how: SubstantialStop,
 }
 
-/// What one event changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubstantialChange {
-    /// A life begins; which, from 1.
-    Starts(usize),
-    /// A step is done, at this attempt.
-    StepDone {
-        /// The step.
-        id: u32,
-        /// The attempt, from 1.
-        attempt: usize,
-    },
-    /// A step failed.
-    StepFails {
-        /// The step.
-        id: u32,
-        /// The number of the attempt that comes next.
-        next: i32,
-    },
-    /// The run sleeps.
-    Sleeps {
-        /// The call.
-        id: u32,
-        /// Until when.
-        until: Option<Timestamp>,
-    },
-    /// A message comes.
-    Arrives {
-        /// Its name.
-        name: Box<str>,
-        /// Which of that name, from 1.
-        nth: u32,
-    },
-    /// A compensation was run for a step.
-    Compensates(u32),
-    /// The run ended with a result.
-    Completes,
-    /// The run ended with an error.
-    Fails,
-    /// Nothing that is known.
-    Nothing,
-}
-
-impl fmt::Display for SubstantialChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SubstantialChange::Starts(1) => f.write_str("the run starts"),
-            SubstantialChange::Starts(life) => write!(f, "the run starts anew, in its life {life}"),
-            SubstantialChange::StepDone { id, attempt: 1 } => write!(f, "step {id} is done"),
-            SubstantialChange::StepDone { id, attempt } => write!(f, "step {id} is done at attempt {attempt}"),
-            SubstantialChange::StepFails { id, next } => write!(f, "step {id} fails; attempt {next} is next"),
-            SubstantialChange::Sleeps { id, until: Some(until) } => write!(f, "sleep {id} lasts until {until}"),
-            SubstantialChange::Sleeps { id, until: None } => write!(f, "sleep {id} has no end"),
-            SubstantialChange::Arrives { name, nth: 1 } => write!(f, "message {} comes", quote(name)),
-            SubstantialChange::Arrives { name, .. } => {
-                write!(f, "message {} comes again, which no workflow sees", quote(name))
-            }
-            SubstantialChange::Compensates(save) => write!(f, "a compensation runs, because step {save} failed"),
-            SubstantialChange::Completes => f.write_str("the run completes"),
-            SubstantialChange::Fails => f.write_str("the run fails"),
-            SubstantialChange::Nothing => f.write_str("nothing that is known"),
-        }
-    }
-}
-
 /// Folds events into a [`SubstantialHistory`], one at a time.
 #[derive(Clone, Debug, Default)]
 pub struct SubstantialFold {
     history: SubstantialHistory,
-}
-
-/// Folds all events.
-pub fn fold_records(records: &SubstantialRecords) -> SubstantialHistory {
-    let mut fold_records = SubstantialFold::default();
-    records.events.iter().for_each(|event| drop(fold_records.event(event)));
-    fold_records.into_history()
 }
 
 impl SubstantialFold {
@@ -240,25 +149,26 @@ impl SubstantialFold {
     }
 
     /// Takes the next event. What is wrong with it is added to the problems.
-    pub fn event(&mut self, event: &SubstantialEvent) -> SubstantialChange {
+    pub fn event(&mut self, event: &SubstantialEvent) {
         let place = self.history.events;
         self.history.events += 1;
         if place == 0 && !matches!(event.body, Some(EventBody::Start(_))) {
             self.odd(place, true, "the first event is not a start");
         }
-        let undone = event.compensation.as_ref().map(|what| self.compensation(place, what));
-        let effect = match &event.body {
-            Some(EventBody::Start(kwargs)) => Some(self.start(place, event.at, kwargs)),
-            Some(EventBody::Save(save)) => Some(self.save(place, save)),
-            Some(EventBody::Sleep(sleep)) => Some(self.sleep(place, sleep)),
-            Some(EventBody::Send(send)) => Some(self.send(place, event.at, send)),
-            Some(EventBody::Stop(stop)) => Some(self.stop(place, event.at, stop)),
-            None => None,
-        };
-        if effect.is_none() && undone.is_none() {
-            self.odd(place, false, "an event of a kind that is not known");
+        if let Some(what) = &event.compensation {
+            self.life(place, "a compensation").compensations.push(what.clone());
         }
-        effect.or(undone).unwrap_or(SubstantialChange::Nothing)
+        match &event.body {
+            Some(EventBody::Start(kwargs)) => self.start(place, event.at, kwargs),
+            Some(EventBody::Save { id, value, counter }) => self.save(place, *id, *counter, value),
+            Some(EventBody::Sleep { id, start, end }) => {
+                self.sleep(SleepStep { event: place, id: *id, start: *start, end: *end })
+            }
+            Some(EventBody::Send { name, value }) => self.send(place, event.at, name, value),
+            Some(EventBody::Stop(stop)) => self.stop(place, event.at, stop),
+            None if event.compensation.is_none() => self.odd(place, false, "an event of a kind that is not known"),
+            None => {}
+        }
     }
 
     fn odd(&mut self, event: usize, corrupt: bool, what: impl Into<String>) {
@@ -287,7 +197,7 @@ impl SubstantialFold {
         &mut self.history.lives[last]
     }
 
-    fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &SubstantialPayload) -> SubstantialChange {
+    fn start(&mut self, place: usize, at: Option<Timestamp>, kwargs: &SubstantialPayload) {
         if let Some(open) = self.history.lives.last().filter(|life| life.end.is_none() && life.is_started) {
             let open = open.event;
             self.odd(place, true, format!("a second start: the one of event {} has not stopped", open + 1));
@@ -300,10 +210,9 @@ impl SubstantialFold {
             ..SubstantialLife::default()
         };
         self.history.lives.push(life);
-        SubstantialChange::Starts(self.history.lives.len())
     }
 
-    fn stop(&mut self, place: usize, at: Option<Timestamp>, stop: &SubstantialStop) -> SubstantialChange {
+    fn stop(&mut self, place: usize, at: Option<Timestamp>, stop: &SubstantialStop) {
         let unsaid = matches!(stop, SubstantialStop::Unsaid);
         let open = self.history.lives.last().is_some_and(|life| life.end.is_none());
         if open {
@@ -314,18 +223,12 @@ impl SubstantialFold {
         } else {
             self.odd(place, true, "a stop without a start");
         }
-        match stop {
-            SubstantialStop::Err(_) => SubstantialChange::Fails,
-            // The package takes what says neither for a result.
-            SubstantialStop::Ok(_) | SubstantialStop::Unsaid => SubstantialChange::Completes,
-        }
     }
 
-    fn save(&mut self, place: usize, save: &SubstantialSave) -> SubstantialChange {
-        if save.counter < -1 || (0..=1).contains(&save.counter) {
-            self.odd(place, false, format!("a step whose counter is {}", save.counter));
+    fn save(&mut self, place: usize, id: u32, counter: i32, value: &SubstantialPayload) {
+        if counter < -1 || (0..=1).contains(&counter) {
+            self.odd(place, false, format!("a step whose counter is {counter}"));
         }
-        let id = save.id;
         let life = self.life(place, "a step");
         let is_sleep = life.sleeps.iter().rev().take(16).any(|sleep| sleep.id == id);
         let next = life.steps.len();
@@ -335,12 +238,11 @@ impl SubstantialFold {
         }
         let step = &mut life.steps[at];
         let was_done = matches!(step.state, SaveState::Done(_));
-        step.attempts.push(SaveAttempt { event: place, counter: save.counter });
-        let attempt = step.attempts.len();
+        step.attempts.push(place);
         // What was done first is what the workflow sees.
         if !was_done {
-            step.state = match save.counter {
-                -1 => SaveState::Done(save.value.clone()),
+            step.state = match counter {
+                -1 => SaveState::Done(value.clone()),
                 counter => SaveState::Retrying(counter),
             };
         }
@@ -350,50 +252,71 @@ impl SubstantialFold {
         if is_sleep {
             self.odd(place, false, format!("step {id} has the number of a sleep"));
         }
-        if save.counter == -1 {
-            SubstantialChange::StepDone { id, attempt }
-        } else {
-            SubstantialChange::StepFails { id, next: save.counter }
-        }
     }
 
-    fn sleep(&mut self, place: usize, sleep: &SubstantialSleep) -> SubstantialChange {
-        let life = self.life(place, "a sleep");
-        life.sleeps.push(SleepStep { event: place, id: sleep.id, start: sleep.start, end: sleep.end });
-        let is_step = life.places.contains_key(&sleep.id);
+    fn sleep(&mut self, sleep: SleepStep) {
+        let SleepStep { event, id, end, .. } = sleep;
+        let life = self.life(event, "a sleep");
+        life.sleeps.push(sleep);
+        let is_step = life.places.contains_key(&id);
         if is_step {
-            self.odd(place, false, format!("sleep {} has the number of a step", sleep.id));
+            self.odd(event, false, format!("sleep {id} has the number of a step"));
         }
-        if sleep.end.is_none() {
-            self.odd(place, false, format!("sleep {} has no end", sleep.id));
+        if end.is_none() {
+            self.odd(event, false, format!("sleep {id} has no end"));
         }
-        SubstantialChange::Sleeps { id: sleep.id, until: sleep.end }
     }
 
-    fn send(&mut self, place: usize, at: Option<Timestamp>, send: &SubstantialSend) -> SubstantialChange {
-        let life = self.life(place, "a message");
-        let count = life.names.entry(send.name.clone()).or_insert(0);
+    fn send(&mut self, event: usize, at: Option<Timestamp>, name: &str, value: &SubstantialPayload) {
+        let life = self.life(event, "a message");
+        let count = life.names.entry(name.into()).or_insert(0);
         *count = count.saturating_add(1);
         let nth = *count;
-        life.sent.push(ReceivedMessage { event: place, at, name: send.name.clone(), value: send.value.clone(), nth });
-        SubstantialChange::Arrives { name: send.name.clone(), nth }
-    }
-
-    fn compensation(&mut self, place: usize, what: &SubstantialCompensation) -> SubstantialChange {
-        self.life(place, "a compensation").compensations.push(CompensationStep { event: place, what: what.clone() });
-        SubstantialChange::Compensates(what.save)
+        life.sent.push(ReceivedMessage { event, at, name: name.into(), value: value.clone(), nth });
     }
 }
 
 impl SubstantialHistory {
+    /// What all that was read amounts to.
+    pub fn of(reading: &SubstantialReading) -> SubstantialHistory {
+        let mut fold = SubstantialFold::default();
+        reading.events.iter().for_each(|event| fold.event(event));
+        fold.into_history()
+    }
+
+    /// What the last event that was folded, `event`, changed: a sentence.
+    pub fn last_change(&self, event: &SubstantialEvent) -> String {
+        let life = self.life();
+        match &event.body {
+            Some(EventBody::Start(_)) if self.lives.len() == 1 => "the run starts".to_owned(),
+            Some(EventBody::Start(_)) => format!("the run starts anew, in its life {}", self.lives.len()),
+            Some(EventBody::Save { id, counter: -1, .. }) => {
+                match life.and_then(|life| life.step(*id)).map_or(1, |step| step.attempts.len()) {
+                    1 => format!("step {id} is done"),
+                    attempt => format!("step {id} is done at attempt {attempt}"),
+                }
+            }
+            Some(EventBody::Save { id, counter, .. }) => format!("step {id} fails; attempt {counter} is next"),
+            Some(EventBody::Sleep { id, end: Some(until), .. }) => format!("sleep {id} lasts until {until}"),
+            Some(EventBody::Sleep { id, .. }) => format!("sleep {id} has no end"),
+            Some(EventBody::Send { name, .. }) => {
+                let is_first = life.and_then(|life| life.sent.last()).is_none_or(|sent| sent.nth == 1);
+                let again = if is_first { "" } else { " again, which no workflow sees" };
+                format!("message {} comes{again}", quote(name))
+            }
+            Some(EventBody::Stop(SubstantialStop::Err(_))) => "the run fails".to_owned(),
+            // The package takes what says neither for a result.
+            Some(EventBody::Stop(_)) => "the run completes".to_owned(),
+            None => match &event.compensation {
+                Some(what) => format!("a compensation runs, because step {} failed", what.save),
+                None => "nothing that is known".to_owned(),
+            },
+        }
+    }
+
     /// The last life.
     pub fn life(&self) -> Option<&SubstantialLife> {
         self.lives.last()
-    }
-
-    /// The end that the package's client takes for the result: the first one.
-    pub fn first_end(&self) -> Option<&SubstantialEnd> {
-        self.lives.iter().find_map(|life| life.end.as_ref())
     }
 }
 

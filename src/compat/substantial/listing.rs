@@ -66,8 +66,8 @@ impl FirstNames {
         self.kept.insert(name.to_owned(), workflow.map(str::to_owned));
     }
 
-    pub(super) fn into_names(self) -> (Vec<(String, Option<String>)>, bool) {
-        (self.kept.into_iter().collect(), self.more)
+    pub(super) fn into_names(self) -> (Vec<String>, bool) {
+        (self.kept.into_keys().collect(), self.more)
     }
 
     /// The names as those of runs.
@@ -91,10 +91,15 @@ mod tests {
             for name in ["e", "a", "d", "b", "c", "d", "f", "c"] {
                 first.add(name, (name == "d").then_some("w"));
             }
-            let (names, more) = first.into_names();
-            let all = [("c", None), ("d", Some("w")), ("e", None), ("f", None)];
-            let wanted: Vec<_> = all.iter().take(limit).map(|(n, w)| (n.to_string(), w.map(str::to_owned))).collect();
-            assert_eq!((names, more), (wanted, limit < 4));
+            let (runs, more) = first.into_runs();
+            let all = [("c", "c", false), ("d", "w", true), ("e", "e", false), ("f", "f", false)];
+            let listed = |(run, workflow, linked): &(&str, &str, bool)| ListedRun {
+                run: run.to_string(),
+                workflow: workflow.to_string(),
+                linked: *linked,
+            };
+            let wanted: Vec<_> = all.iter().take(limit).map(listed).collect();
+            assert_eq!((runs, more), (wanted, limit < 4));
         }
         let mut none = FirstNames::new(None, 0);
         none.add("a", None);
@@ -107,6 +112,6 @@ mod tests {
         first.add("a", None);
         first.add("a", Some("w"));
         first.add("a", Some("x"));
-        assert_eq!(first.into_names().0, [("a".to_owned(), Some("w".to_owned()))]);
+        assert_eq!(first.into_runs().0, [ListedRun { run: "a".into(), workflow: "w".into(), linked: true }]);
     }
 }

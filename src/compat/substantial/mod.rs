@@ -15,7 +15,6 @@ mod encode;
 mod files;
 mod fold;
 mod listing;
-mod number;
 mod records;
 #[cfg(feature = "redis")]
 mod redis;
@@ -27,18 +26,16 @@ mod status;
 mod stored_run;
 mod zone;
 
-pub use client::{PlannedEvent, SubstantialClient, SubstantialOutcome};
+pub use client::{PlannedEvent, SubstantialClient};
 pub use files::SubstantialFiles;
 pub use fold::{
-    CompensationStep, ReceivedMessage, SUBSTANTIAL_PROBLEMS_MAX, SaveAttempt, SaveState, SaveStep, SleepStep,
-    SubstantialChange, SubstantialEnd, SubstantialFold, SubstantialHistory, SubstantialLife, SubstantialProblem,
-    fold_records,
+    ReceivedMessage, SUBSTANTIAL_PROBLEMS_MAX, SaveState, SaveStep, SleepStep, SubstantialEnd, SubstantialFold,
+    SubstantialHistory, SubstantialLife, SubstantialProblem,
 };
 pub use listing::{ListedRun, Listing};
 pub use records::{
     EventBody, Misread, SUBSTANTIAL_EVENTS_MAX, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialCompensation,
-    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialRecords, SubstantialSave, SubstantialSend,
-    SubstantialSleep, SubstantialStop, UNKNOWN_FIELDS_MAX, UnknownFields, read_event,
+    SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop, UNKNOWN_FIELDS_MAX, read_event,
 };
 pub use redis::SubstantialRedis;
 pub use replay_log::ReplayNote;
@@ -50,7 +47,7 @@ pub use zone::WorkerZone;
 pub(crate) const LEASE_US: i64 = 10_000_000;
 
 /// The queue of runs that were started without naming one.
-pub const SUBSTANTIAL_QUEUE: &str = "default";
+pub(crate) const SUBSTANTIAL_QUEUE: &str = "default";
 
 /// The workflow of a run by its id, as far as the id tells: a run is called `<workflow>-<uuid>`.
 pub fn workflow_of(run: &str) -> &str {

@@ -1,7 +1,6 @@
 //! A run's history as the package writes it: a protobuf message in proto3's JSON.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::base64;
 use crate::json::{self, Json, Raw, SyntaxError};
@@ -17,20 +16,22 @@ pub const SUBSTANTIAL_EVENTS_MAX: usize = 200_000;
 /// Most unknown fields that one message keeps; what is more is left out.
 pub const UNKNOWN_FIELDS_MAX: usize = 32;
 
-/// Fields that this version does not know: each with its JSON.
-pub type UnknownFields = Vec<(Box<str>, Box<str>)>;
-
-/// A history, or what of it could be read.
+/// A history, the message `Records`; or what of it could be read, which is all in front of the first problem.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubstantialReading {
-    /// All of it; with a problem, all in front of that.
-    pub records: SubstantialRecords,
+    /// The run that it says it is of.
+    pub run: Option<Box<str>>,
+    /// The events, in order.
+    pub events: Vec<SubstantialEvent>,
+    /// The fields that this version does not know: each with its JSON.
+    pub unknown: Vec<(Box<str>, Box<str>)>,
     /// The first place that cannot be read.
     pub misread: Option<Misread>,
 }
 
-/// A place that cannot be read.
+/// A place that cannot be read. It names the event by its number, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}at byte {byte}: {what}", event.map(|event| format!("event {}, ", event + 1)).unwrap_or_default())]
 pub struct Misread {
     /// The event, from 0; none if it is not in one.
     pub event: Option<usize>,
@@ -42,25 +43,14 @@ pub struct Misread {
     pub torn: bool,
 }
 
-/// With the number of the event, from 1.
-impl fmt::Display for Misread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.event {
-            Some(event) => write!(f, "event {}, at byte {}: {}", event + 1, self.byte, self.what),
-            None => write!(f, "at byte {}: {}", self.byte, self.what),
-        }
+impl Misread {
+    fn at(byte: usize, what: impl Into<String>) -> Misread {
+        Misread { event: None, byte, what: what.into(), torn: false }
     }
-}
 
-/// The message `Records`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SubstantialRecords {
-    /// The run that it says it is of.
-    pub run: Option<Box<str>>,
-    /// The events, in order.
-    pub events: Vec<SubstantialEvent>,
-    /// What else it holds.
-    pub unknown: UnknownFields,
+    fn within(self, event: usize) -> Misread {
+        Misread { event: Some(event), ..self }
+    }
 }
 
 /// The message `Event`.
@@ -72,8 +62,8 @@ pub struct SubstantialEvent {
     pub body: Option<EventBody>,
     /// A compensation that was run. It stands beside the other kinds of events.
     pub compensation: Option<SubstantialCompensation>,
-    /// What else it holds.
-    pub unknown: UnknownFields,
+    /// The fields that this version does not know: each with its JSON.
+    pub unknown: Vec<(Box<str>, Box<str>)>,
 }
 
 /// What happened.
@@ -81,45 +71,33 @@ pub struct SubstantialEvent {
 pub enum EventBody {
     /// The run was asked to start, with these arguments by name.
     Start(SubstantialPayload),
-    /// A step.
-    Save(SubstantialSave),
-    /// A sleep.
-    Sleep(SubstantialSleep),
+    /// A step, done or to be tried again.
+    Save {
+        /// Which call of the workflow, from 1.
+        id: u32,
+        /// What it gave.
+        value: SubstantialPayload,
+        /// -1 if it is done; else the number of the attempt that comes next.
+        counter: i32,
+    },
+    /// A sleep; its times are in UTC.
+    Sleep {
+        /// Which call of the workflow, from 1.
+        id: u32,
+        /// Since when.
+        start: Option<Timestamp>,
+        /// Until when.
+        end: Option<Timestamp>,
+    },
     /// A message came.
-    Send(SubstantialSend),
+    Send {
+        /// Its name.
+        name: Box<str>,
+        /// What it says.
+        value: SubstantialPayload,
+    },
     /// The run ended.
     Stop(SubstantialStop),
-}
-
-/// A step, done or to be tried again.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSave {
-    /// Which call of the workflow, from 1.
-    pub id: u32,
-    /// What it gave.
-    pub value: SubstantialPayload,
-    /// -1 if it is done; else the number of the attempt that comes next.
-    pub counter: i32,
-}
-
-/// A sleep; its times are in UTC.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSleep {
-    /// Which call of the workflow, from 1.
-    pub id: u32,
-    /// Since when.
-    pub start: Option<Timestamp>,
-    /// Until when.
-    pub end: Option<Timestamp>,
-}
-
-/// A message.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SubstantialSend {
-    /// Its name.
-    pub name: Box<str>,
-    /// What it says.
-    pub value: SubstantialPayload,
 }
 
 /// How a run ended.
@@ -188,14 +166,7 @@ impl SubstantialPayload {
     }
 }
 
-/// What is wrong with a part of the text.
-struct Wrong {
-    byte: usize,
-    what: String,
-    torn: bool,
-}
-
-type Part<T> = Result<T, Wrong>;
+type Part<T> = Result<T, Misread>;
 
 /// The text, and how to say where in it something is.
 #[derive(Clone, Copy)]
@@ -206,13 +177,13 @@ impl<'a> Text<'a> {
         (part.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize).min(self.0.len())
     }
 
-    fn wrong(self, part: &str, what: impl Into<String>) -> Wrong {
-        Wrong { byte: self.place(part), what: what.into(), torn: false }
+    fn wrong(self, part: &str, what: impl Into<String>) -> Misread {
+        Misread::at(self.place(part), what)
     }
 
-    fn syntax(self, error: &SyntaxError) -> Wrong {
+    fn syntax(self, error: &SyntaxError) -> Misread {
         let torn = error.at >= self.0.len();
-        Wrong { byte: error.at, what: if torn { "it ends too early" } else { error.what }.to_owned(), torn }
+        Misread { torn, ..Misread::at(error.at, if torn { "it ends too early" } else { error.what }) }
     }
 
     fn value(self, at: usize) -> Part<(Raw<'a>, usize)> {
@@ -223,7 +194,7 @@ impl<'a> Text<'a> {
     fn expect(self, at: usize, wanted: &[u8], what: &'static str) -> Part<u8> {
         match self.0.as_bytes().get(at) {
             Some(byte) if wanted.contains(byte) => Ok(*byte),
-            Some(_) => Err(Wrong { byte: at, what: what.to_owned(), torn: false }),
+            Some(_) => Err(Misread::at(at, what)),
             None => Err(self.syntax(&SyntaxError { at, what: "" })),
         }
     }
@@ -275,7 +246,7 @@ fn whole(text: &str) -> Option<i64> {
     Some(float as i64)
 }
 
-fn keep(unknown: &mut UnknownFields, key: &str, value: Raw<'_>) {
+fn keep(unknown: &mut Vec<(Box<str>, Box<str>)>, key: &str, value: Raw<'_>) {
     if unknown.len() < UNKNOWN_FIELDS_MAX {
         unknown.push((key.into(), value.text().into()));
     }
@@ -288,14 +259,14 @@ impl SubstantialReading {
     /// use temporal_code::foreign::substantial::{EventBody, SubstantialReading};
     /// let text = br#"{"runId": "greet-1", "events": [{"send": {"name": "by", "value": "Mg=="}}, {"send": 2}]}"#;
     /// let reading = SubstantialReading::parse(text);
-    /// assert!(matches!(&reading.records.events[0].body, Some(EventBody::Send(send)) if &*send.name == "by"));
+    /// assert!(matches!(&reading.events[0].body, Some(EventBody::Send { name, .. }) if &**name == "by"));
     /// assert_eq!(reading.misread.unwrap().to_string(), "event 2, at byte 84: `send` is not an object");
     /// ```
     pub fn parse(bytes: &[u8]) -> SubstantialReading {
         let mut reading = SubstantialReading::default();
         if bytes.len() > SUBSTANTIAL_HISTORY_BYTES_MAX {
             let what = format!("it is larger than {} MiB", SUBSTANTIAL_HISTORY_BYTES_MAX >> 20);
-            reading.misread = Some(Misread { event: None, byte: SUBSTANTIAL_HISTORY_BYTES_MAX, what, torn: false });
+            reading.misread = Some(Misread::at(SUBSTANTIAL_HISTORY_BYTES_MAX, what));
             return reading;
         }
         let (text, end) = match std::str::from_utf8(bytes) {
@@ -306,15 +277,15 @@ impl SubstantialReading {
                 (std::str::from_utf8(&bytes[..at]).unwrap_or_default(), Some((at, error.error_len().is_none())))
             }
         };
-        if let Err((event, wrong)) = read_records(Text(text), &mut reading.records) {
-            let mut misread = Misread { event, byte: wrong.byte, what: wrong.what, torn: wrong.torn };
-            if let (true, Some((at, torn))) = (misread.torn, end) {
-                misread = Misread { event, byte: at, what: "it is not UTF-8".to_owned(), torn };
+        let read = read_records(Text(text), &mut reading);
+        reading.misread = match (read, end) {
+            (Ok(()), None) => None,
+            (Ok(()), Some((at, torn))) => Some(Misread { torn, ..Misread::at(at, "it is not UTF-8") }),
+            (Err(Misread { event, torn: true, .. }), Some((byte, torn))) => {
+                Some(Misread { event, byte, what: "it is not UTF-8".to_owned(), torn })
             }
-            reading.misread = Some(misread);
-        } else if let Some((byte, torn)) = end {
-            reading.misread = Some(Misread { event: None, byte, what: "it is not UTF-8".to_owned(), torn });
-        }
+            (Err(misread), _) => Some(misread),
+        };
         reading
     }
 }
@@ -324,49 +295,46 @@ impl SubstantialReading {
 /// # Errors
 /// The first place that cannot be read.
 pub fn read_event(bytes: &[u8]) -> Result<SubstantialEvent, Misread> {
-    let misread = |wrong: Wrong| Misread { event: None, byte: wrong.byte, what: wrong.what, torn: wrong.torn };
-    let at = |byte: usize, what: &str| Misread { event: None, byte, what: what.to_owned(), torn: false };
     if bytes.len() > SUBSTANTIAL_HISTORY_BYTES_MAX {
-        return Err(at(SUBSTANTIAL_HISTORY_BYTES_MAX, "it is too large"));
+        return Err(Misread::at(SUBSTANTIAL_HISTORY_BYTES_MAX, "it is too large"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| at(error.valid_up_to(), "it is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| Misread::at(error.valid_up_to(), "it is not UTF-8"))?;
     let text = Text(text);
-    let (value, end) = text.value(0).map_err(misread)?;
+    let (value, end) = text.value(0)?;
     if end < text.0.len() {
-        return Err(at(end, "more follows behind the event"));
+        return Err(Misread::at(end, "more follows behind the event"));
     }
-    event(text, value).map_err(misread)
+    event(text, value)
 }
 
-fn read_records(text: Text<'_>, records: &mut SubstantialRecords) -> Result<(), (Option<usize>, Wrong)> {
-    let outside = |wrong: Wrong| (None, wrong);
+fn read_records(text: Text<'_>, records: &mut SubstantialReading) -> Part<()> {
     let mut at = text.space(0);
-    text.expect(at, b"{", "it is not an object").map_err(outside)?;
+    text.expect(at, b"{", "it is not an object")?;
     at = text.space(at + 1);
     if text.0.as_bytes().get(at) == Some(&b'}') {
-        return end(text, at + 1).map_err(outside);
+        return end(text, at + 1);
     }
     loop {
-        let (key, behind) = text.value(at).map_err(outside)?;
-        let key = key.as_str().ok_or_else(|| outside(text.wrong(key.text(), "a key is not in quotes")))?;
-        text.expect(behind, b":", "expected `:`").map_err(outside)?;
+        let (key, behind) = text.value(at)?;
+        let key = key.as_str().ok_or_else(|| text.wrong(key.text(), "a key is not in quotes"))?;
+        text.expect(behind, b":", "expected `:`")?;
         at = text.space(behind + 1);
         let is_list = text.0.as_bytes().get(at) == Some(&b'[');
         if key == "events" && is_list {
             records.events.clear();
             at = read_events(text, at, &mut records.events)?;
         } else {
-            let (value, behind) = text.value(at).map_err(outside)?;
+            let (value, behind) = text.value(at)?;
             at = behind;
             match &*key {
                 _ if value.is_null() => {}
-                "runId" | "run_id" => records.run = Some(text.string(value, "`runId`").map_err(outside)?),
-                "events" => return Err(outside(text.wrong(value.text(), "`events` is not a list"))),
+                "runId" | "run_id" => records.run = Some(text.string(value, "`runId`")?),
+                "events" => return Err(text.wrong(value.text(), "`events` is not a list")),
                 key => keep(&mut records.unknown, key, value),
             }
         }
-        if text.expect(at, b",}", "expected `,` or `}`").map_err(outside)? == b'}' {
-            return end(text, at + 1).map_err(outside);
+        if text.expect(at, b",}", "expected `,` or `}`")? == b'}' {
+            return end(text, at + 1);
         }
         at = text.space(at + 1);
     }
@@ -375,28 +343,27 @@ fn read_records(text: Text<'_>, records: &mut SubstantialRecords) -> Result<(), 
 fn end(text: Text<'_>, at: usize) -> Part<()> {
     let at = text.space(at);
     if at < text.0.len() {
-        return Err(Wrong { byte: at, what: "more follows behind the history".to_owned(), torn: false });
+        return Err(Misread::at(at, "more follows behind the history"));
     }
     Ok(())
 }
 
 /// Reads the list that begins at `at`; returns the offset behind it and behind the white space there.
-fn read_events(text: Text<'_>, at: usize, events: &mut Vec<SubstantialEvent>) -> Result<usize, (Option<usize>, Wrong)> {
+fn read_events(text: Text<'_>, at: usize, events: &mut Vec<SubstantialEvent>) -> Part<usize> {
     let mut at = text.space(at + 1);
     if text.0.as_bytes().get(at) == Some(&b']') {
         return Ok(text.space(at + 1));
     }
     loop {
-        let here = |wrong: Wrong| (Some(events.len()), wrong);
-        let (value, behind) = text.value(at).map_err(here)?;
-        if events.len() == SUBSTANTIAL_EVENTS_MAX {
-            return Err(here(text.wrong(value.text(), format!("there are more than {SUBSTANTIAL_EVENTS_MAX} events"))));
+        let count = events.len();
+        let (value, behind) = text.value(at).map_err(|misread| misread.within(count))?;
+        if count == SUBSTANTIAL_EVENTS_MAX {
+            let what = format!("there are more than {SUBSTANTIAL_EVENTS_MAX} events");
+            return Err(text.wrong(value.text(), what).within(count));
         }
-        let read = event(text, value).map_err(here)?;
-        events.push(read);
-        let next = (Some(events.len()), b",]");
+        events.push(event(text, value).map_err(|misread| misread.within(count))?);
         at = behind;
-        if text.expect(at, next.1, "expected `,` or `]`").map_err(|wrong| (next.0, wrong))? == b']' {
+        if text.expect(at, b",]", "expected `,` or `]`").map_err(|misread| misread.within(count + 1))? == b']' {
             return Ok(text.space(at + 1));
         }
         at = text.space(at + 1);
@@ -418,9 +385,9 @@ fn event<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialEvent> {
                 continue;
             }
             "start" => EventBody::Start(start(text, value)?),
-            "save" => EventBody::Save(save(text, value)?),
-            "sleep" => EventBody::Sleep(sleep(text, value)?),
-            "send" => EventBody::Send(send(text, value)?),
+            "save" => save(text, value)?,
+            "sleep" => sleep(text, value)?,
+            "send" => send(text, value)?,
             "stop" => EventBody::Stop(stop(text, value)?),
             other => {
                 keep(&mut event.unknown, other, value);
@@ -448,42 +415,42 @@ fn start<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialPayload> {
     Ok(kwargs)
 }
 
-fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSave> {
-    let mut save = SubstantialSave { id: 0, value: SubstantialPayload::default(), counter: 0 };
+fn save<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut id, mut result, mut counter) = (0, SubstantialPayload::default(), 0);
     for (key, value) in text.members(value, "`save`")? {
         match &*key {
-            "id" => save.id = text.integer(value, "`id`")?,
-            "value" => save.value = text.bytes(value, "`value`")?,
-            "counter" => save.counter = text.integer(value, "`counter`")?,
+            "id" => id = text.integer(value, "`id`")?,
+            "value" => result = text.bytes(value, "`value`")?,
+            "counter" => counter = text.integer(value, "`counter`")?,
             _ => {}
         }
     }
-    Ok(save)
+    Ok(EventBody::Save { id, value: result, counter })
 }
 
-fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSleep> {
-    let mut sleep = SubstantialSleep { id: 0, start: None, end: None };
+fn sleep<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut id, mut start, mut end) = (0, None, None);
     for (key, value) in text.members(value, "`sleep`")? {
         match &*key {
-            "id" => sleep.id = text.integer(value, "`id`")?,
-            "start" => sleep.start = Some(text.time(value, "`start`")?),
-            "end" => sleep.end = Some(text.time(value, "`end`")?),
+            "id" => id = text.integer(value, "`id`")?,
+            "start" => start = Some(text.time(value, "`start`")?),
+            "end" => end = Some(text.time(value, "`end`")?),
             _ => {}
         }
     }
-    Ok(sleep)
+    Ok(EventBody::Sleep { id, start, end })
 }
 
-fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialSend> {
-    let mut send = SubstantialSend { name: "".into(), value: SubstantialPayload::default() };
+fn send<'a>(text: Text<'a>, value: Raw<'a>) -> Part<EventBody> {
+    let (mut name, mut said) = ("".into(), SubstantialPayload::default());
     for (key, value) in text.members(value, "`send`")? {
         match &*key {
-            "name" => send.name = text.string(value, "`name`")?,
-            "value" => send.value = text.bytes(value, "`value`")?,
+            "name" => name = text.string(value, "`name`")?,
+            "value" => said = text.bytes(value, "`value`")?,
             _ => {}
         }
     }
-    Ok(send)
+    Ok(EventBody::Send { name, value: said })
 }
 
 fn stop<'a>(text: Text<'a>, value: Raw<'a>) -> Part<SubstantialStop> {

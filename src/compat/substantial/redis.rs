@@ -11,7 +11,9 @@ use ::redis::{Cmd, Pipeline, RedisError, Value, cmd, pipe};
 use super::listing::{FirstNames, ListedRun, Listing};
 use super::records::{SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
 use super::replay_log::{self, ReplayNote};
-use super::stored_run::{LOGS_MAX, ReplayLog, RunSchedule, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease};
+use super::stored_run::{
+    LOGS_MAX, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease, warn,
+};
 use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, workflow_of};
 use crate::store::redis::{Link, explain};
@@ -33,12 +35,6 @@ const DETECT_STEPS_MAX: usize = 1_000;
 
 /// Most characters of a key that a message repeats.
 const KEY_CHARS_MAX: usize = 300;
-
-/// Largest log of a replay, and largest schedule, in bytes.
-const SMALL_BYTES_MAX: usize = 8 << 20;
-
-/// Most warnings of one call; the others are left out.
-const WARNINGS_MAX: usize = 64;
 
 /// Adds a schedule, unless the run has one at this time.
 const ADD_SCHEDULE: &str = r#"
@@ -220,7 +216,7 @@ impl SubstantialRedis {
     /// # Errors
     /// As the server says.
     pub async fn workflows(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
-        Ok(page(self.keys().await?.workflows, after, limit))
+        Ok(page(&self.keys().await?.workflows, after, limit))
     }
 
     /// A page of the queues, behind `after`.
@@ -228,7 +224,7 @@ impl SubstantialRedis {
     /// # Errors
     /// As the server says.
     pub async fn queues(&self, after: Option<&str>, limit: usize) -> Result<Listing<String>, Error> {
-        Ok(page(self.keys().await?.queues, after, limit))
+        Ok(page(&self.keys().await?.queues, after, limit))
     }
 
     /// A page of the runs, of one workflow or of all, behind `after`: those that have a link, a history or a schedule.
@@ -272,9 +268,7 @@ impl SubstantialRedis {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error @ Error::Corrupt { .. }) => {
-                if warnings.len() < WARNINGS_MAX {
-                    warnings.push(error.to_string());
-                }
+                warn(warnings, error.to_string());
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -301,8 +295,7 @@ impl SubstantialRedis {
     }
 
     async fn read_run(&self, run: &str, queues: &[String]) -> Result<StoredRun, Error> {
-        let mut found =
-            StoredRun { run: run.to_owned(), workflow: workflow_of(run).to_owned(), ..StoredRun::default() };
+        let mut found = StoredRun::named(run);
         let mut warnings = Vec::new();
         let replays = self.replays(run, &mut warnings).await;
         if let Some((replays, count)) = self.warn(&mut warnings, replays)? {
@@ -316,15 +309,14 @@ impl SubstantialRedis {
             }
             Err(error) => return Err(error),
         }
-        if let Some(misread) = found.reading.as_ref().and_then(|reading| reading.misread.as_ref()) {
+        if let Some(misread) = found.misread() {
             warnings.push(format!("{} {}: {misread}", self.location, shown(&key(&["runs", run, "events"]))));
         }
         for queue in queues {
             let done = self.schedules(run, queue, &mut found, &mut warnings).await;
             self.warn(&mut warnings, done)?;
         }
-        found.schedules.sort_by_key(|schedule| schedule.at);
-        found.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
+        found.put_in_order();
         found.lease = self.warn(&mut warnings, self.lease(run).await)?.flatten();
         found.warnings = warnings;
         Ok(found)
@@ -380,7 +372,6 @@ impl SubstantialRedis {
             });
             replays.push(ReplayLog { schedule, notes: self.warn(warnings, notes)? });
         }
-        replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
         Ok((replays, count))
     }
 
@@ -502,11 +493,10 @@ impl Keys {
     }
 }
 
-fn page(names: Vec<String>, after: Option<&str>, limit: usize) -> Listing<String> {
-    let mut items: Vec<String> =
-        names.into_iter().filter(|name| after.is_none_or(|after| name.as_str() > after)).collect();
-    let more = items.len() > limit;
-    items.truncate(limit);
+fn page(names: &[String], after: Option<&str>, limit: usize) -> Listing<String> {
+    let mut first = FirstNames::new(after, limit);
+    names.iter().for_each(|name| first.add(name, None));
+    let (items, more) = first.into_names();
     Listing { items, more, warnings: Vec::new() }
 }
 

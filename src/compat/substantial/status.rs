@@ -252,7 +252,7 @@ impl<'a> Look<'a> {
     /// Whether no replay has gone past the sleep.
     fn is_open(&self, life: &SubstantialLife, sleep: &SleepStep) -> bool {
         let passed = |at: Timestamp| sleep.end.is_none_or(|end| at >= end);
-        let behind = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
+        let behind = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| *attempt > sleep.event);
         !behind && !self.latest_at().is_some_and(passed)
     }
 
@@ -274,8 +274,8 @@ impl<'a> Look<'a> {
         let (schedule, event) = self.found.schedules.iter().find_map(|s| Some((s, body(s)?)))?;
         let because = match event {
             EventBody::Stop(_) => "its end is planned, and no worker has written it".to_owned(),
-            EventBody::Send(send) => {
-                format!("message {} came, and no worker has taken it", crate::text::quote(&send.name))
+            EventBody::Send { name, .. } => {
+                format!("message {} came, and no worker has taken it", crate::text::quote(name))
             }
             _ => "an event is planned, and no worker has taken it".to_owned(),
         };

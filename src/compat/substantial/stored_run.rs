@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::fold::{SubstantialHistory, fold_records};
-use super::records::{SubstantialEvent, SubstantialReading};
+use super::fold::SubstantialHistory;
+use super::records::{Misread, SubstantialEvent, SubstantialReading};
 use super::replay_log::ReplayNote;
+use super::workflow_of;
 use crate::store::Error;
 use crate::time::Timestamp;
 
@@ -14,6 +15,19 @@ pub const SUBSTANTIAL_SCHEDULES_MAX: usize = 64;
 
 /// Most logs of replays that are read, the latest ones; the others are counted.
 pub(super) const LOGS_MAX: usize = 64;
+
+/// Largest log of a replay, and largest schedule, in bytes.
+pub(super) const SMALL_BYTES_MAX: usize = 8 << 20;
+
+/// Most warnings of one call; the others are left out.
+const WARNINGS_MAX: usize = 64;
+
+/// Adds what is wrong, as long as there are not too many.
+pub(super) fn warn(warnings: &mut Vec<String>, what: impl Into<String>) {
+    if warnings.len() < WARNINGS_MAX {
+        warnings.push(what.into());
+    }
+}
 
 /// Everything that lies in a store about one run. Its parts were read one after the other: a worker may have moved between.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +97,26 @@ pub struct SubstantialLease {
 }
 
 impl StoredRun {
+    /// A run of which nothing has been read yet.
+    pub(super) fn named(run: &str) -> StoredRun {
+        StoredRun { run: run.to_owned(), workflow: workflow_of(run).to_owned(), ..StoredRun::default() }
+    }
+
+    /// Keeps the first schedules, and puts the replays in order.
+    pub(super) fn put_in_order(&mut self) {
+        self.schedules.sort_by_key(|schedule| schedule.at);
+        self.schedules.truncate(SUBSTANTIAL_SCHEDULES_MAX);
+        self.replays.sort_by_key(|replay| std::cmp::Reverse((replay.at(), replay.schedule)));
+    }
+
+    /// What cannot be read of the history, if anything.
+    pub(super) fn misread(&self) -> Option<&Misread> {
+        self.reading.as_ref()?.misread.as_ref()
+    }
+
     /// What the history amounts to.
     pub fn history(&self) -> SubstantialHistory {
-        self.reading.as_ref().map(|reading| fold_records(&reading.records)).unwrap_or_default()
+        self.reading.as_ref().map(SubstantialHistory::of).unwrap_or_default()
     }
 
     /// What is in the place of the history, and can be none.

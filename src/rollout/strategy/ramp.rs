@@ -2,12 +2,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{Observation, Situation, Strategy, Verdict, share, split};
 use crate::evolution::decision::{Change, Decision};
 use crate::statistics::interval;
-use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
+use crate::statistics::sequential::{Arm, Comparison, Strata};
 
 /// A canary that grows in steps, and decides by evidence instead of one look.
 ///
@@ -16,9 +16,9 @@ use crate::statistics::sequential::{Arm, Comparison, Strata, Stratum};
 /// promoted after the last step, once the evidence says that it fails less often, or not more often by the margin, or hardly
 /// ever, and keeps to the guardrail. Until then it stays at the last step.
 ///
-/// The evidence is a stratified conditional e-process over the minutes of the log, see [`SequentialComparison`](crate::logs::SequentialComparison): it
-/// may be looked at with each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts,
-/// also while failures drift or the share grows. It compares calls at about the same time, so it takes a minute at least.
+/// The evidence is a stratified conditional e-process over the minutes of the log: it may be looked at with
+/// each call, and a variant that is as good as the first is rolled back in at most 5 of 100 rollouts, also while failures drift
+/// or the share grows. It compares calls at about the same time, so it takes a minute at least.
 ///
 /// Of calls that are made for a unit ([`crate::rollout::Evolving::call_for`]) only the unit's first counts, anew at each step
 /// and each time that a step's time has passed: its later calls get the same variant, and say little new about which of the
@@ -122,10 +122,6 @@ impl Ramp {
         self.phase.load(Ordering::Acquire) == ROLLED_BACK
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// What the evidence says, now that there is more of it.
     fn judge(&self, state: &mut State, candidate: usize, now_us: i64) -> Option<Verdict> {
         let step = self.step()?;
@@ -160,9 +156,8 @@ impl Ramp {
 
     fn harm(&self, comparison: &Comparison) -> Option<String> {
         let calls = comparison.calls();
-        let rate = |arm: &Arm| {
-            format!("{:.2} % of {}", 100.0 * arm.failures() as f64 / arm.calls().max(1) as f64, arm.calls())
-        };
+        let rate =
+            |arm: &Arm| format!("{:.2} % of {}", 100.0 * arm.failures as f64 / arm.calls.max(1) as f64, arm.calls);
         if comparison.ln_e() >= -ALPHA_FAILURES.ln() && comparison.direction().is_gt() {
             let (new, old) = (rate(&calls.candidate), rate(&calls.baseline));
             return Some(format!("{new} calls failed, of the first variant {old}: p = {:.2e}", comparison.p_value()));
@@ -188,18 +183,14 @@ impl Ramp {
 /// than the margin above whatever the first variant has.
 fn is_spotless(comparison: &Comparison, margin: f64) -> bool {
     let candidate = comparison.calls().candidate;
-    interval::wilson(candidate.failures(), candidate.calls()).is_some_and(|rate| rate.high < margin)
+    interval::wilson(candidate.failures, candidate.calls).is_some_and(|rate| rate.high < margin)
 }
 
 impl State {
     fn cut(&mut self) {
         if let Some(stratum) = self.strata.cut() {
-            self.take(&stratum);
+            self.comparison.add(&stratum);
         }
-    }
-
-    fn take(&mut self, stratum: &Stratum) {
-        self.comparison.add(stratum);
     }
 }
 
@@ -229,7 +220,7 @@ impl Strategy for Ramp {
         }
         let now_us = call.at.micros();
         let is_candidate = call.variant == candidate;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(unit) = call.unit {
             let units = self.units.get_or_init(Units::default);
             let span = now_us.div_euclid(self.step_time_us.max(60_000_000));
@@ -245,12 +236,12 @@ impl Strategy for Ramp {
         state.calls += u64::from(is_candidate);
         let minute = now_us.div_euclid(60_000_000);
         let stratum = state.strata.add(minute, is_candidate, call.success, call.latency_ns)?;
-        state.take(&stratum);
+        state.comparison.add(&stratum);
         self.judge(&mut state, candidate, now_us)
     }
 
     fn hear(&self, decision: &Decision, variants: &[Arc<str>]) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if decision.change == Change::Release {
             *state = State::default();
             self.phase.store(0, Ordering::Release);

@@ -71,6 +71,13 @@ pub struct Delivery {
     receipt: Receipt,
 }
 
+impl Delivery {
+    /// Something that was written now, and of which nothing else is known.
+    fn to(run: String) -> Self {
+        Delivery { run, id: None, deduplicated: false, repeats: false, receipt: Receipt::Unknown }
+    }
+}
+
 /// How to tell that something was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Receipt {

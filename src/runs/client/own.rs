@@ -8,6 +8,7 @@ use crate::json::Json;
 use crate::runs::event::NativeEvent;
 use crate::runs::problem::Seq;
 use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
+use crate::text::quote;
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
     self, Cursor, Event, Fold, InboxBody, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
@@ -65,12 +66,9 @@ async fn deliver(
     let no_run = || ClientError::NoRun { run: run.to_owned() };
     let log = run_log(run).map_err(|_| no_run())?;
     let id = body.id().map(str::to_owned);
-    let delivered = |Seq { generation, number }: Seq, deduplicated| Delivery {
-        run: run.to_owned(),
-        id: id.clone(),
-        deduplicated,
-        repeats: false,
-        receipt: Receipt::Inbox(generation, number),
+    let delivered = |Seq { generation, number }: Seq, deduplicated| {
+        let receipt = Receipt::Inbox(generation, number);
+        Delivery { id: id.clone(), deduplicated, receipt, ..Delivery::to(run.to_owned()) }
     };
     for _ in 0..TRIES_MAX {
         let (last, end) = latest_generation(store, &log).await?;
@@ -150,16 +148,15 @@ async fn delivered_before(
     match found {
         None => Ok(None),
         Some((there, was)) if was == content(body) => Ok(Some(there)),
-        Some((_, was)) => {
-            let (event, value) = was;
-            let was = match event {
-                Some(event) => format!("message {event} {}", value.unwrap_or_default()),
-                None => "a request to cancel".into(),
-            };
-            let was = crate::text::quote(&was).to_string();
-            Err(ClientError::KeyUsed { key: crate::text::quote(key).to_string(), was })
+        Some((_, (Some(event), value))) => {
+            Err(key_used(key, &format!("message {event} {}", value.unwrap_or_default())))
         }
+        Some((_, (None, _))) => Err(key_used(key, "a request to cancel")),
     }
+}
+
+fn key_used(key: &str, was: &str) -> ClientError {
+    ClientError::KeyUsed { key: quote(key).to_string(), was: quote(was).to_string() }
 }
 
 /// What two messages with the same key must have in common: the name of a message, and the value.
@@ -167,10 +164,18 @@ type Content = (Option<String>, Option<String>);
 
 fn content(body: &InboxBody<'_>) -> Content {
     match body {
-        InboxBody::Message(message) => (Some(message.event.to_string()), Some(plain(&message.value))),
-        InboxBody::Cancel(request) => (None, request.reason.as_ref().map(ToString::to_string)),
+        InboxBody::Message(message) => said(message),
+        InboxBody::Cancel(request) => asked(request),
         InboxBody::ChildEnd { .. } | InboxBody::Turn => (None, None),
     }
+}
+
+fn said(message: &workflow::Message<'_>) -> Content {
+    (Some(message.event.to_string()), Some(plain(&message.value)))
+}
+
+fn asked(request: &Request<'_>) -> Content {
+    (None, request.reason.as_ref().map(ToString::to_string))
 }
 
 /// A value without the blanks between its tokens, and with its keys in order.
@@ -189,18 +194,13 @@ async fn taken_before(store: &dyn Store, run: &str, key: &str) -> Result<Option<
     let mut found = None;
     let mut visit = |event: &crate::runs::RunEvent<'_>| {
         let NativeEvent::Own { entry, state, .. } = event.native else { return true };
+        let taken = match &entry.event {
+            Event::Receive { inbox, message, .. } if message.id == key => Some((*inbox, said(message))),
+            Event::Cancel { inbox, request } if request.id == key => Some((*inbox, asked(request))),
+            _ => None,
+        };
         let generation = state.inbox().generation;
-        match &entry.event {
-            Event::Receive { inbox, message, .. } if message.id == key => {
-                let content = (Some(message.event.to_string()), Some(plain(&message.value)));
-                found = Some((Seq { generation, number: *inbox }, content));
-            }
-            Event::Cancel { inbox, request } if request.id == key => {
-                let content = (None, request.reason.as_ref().map(ToString::to_string));
-                found = Some((Seq { generation, number: *inbox }, content));
-            }
-            _ => {}
-        }
+        found = taken.map(|(number, content)| (Seq { generation, number }, content));
         found.is_none()
     };
     crate::runs::own::follow::follow(store, run, &mut visit).await?;
@@ -228,21 +228,15 @@ pub(super) async fn start(
         };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let batch = batches::start(&mut fold, stamp, line, None)?;
-        let delivered = |deduplicated| Delivery {
-            run: run.clone(),
-            id: start.key.map(str::to_owned),
-            deduplicated,
-            repeats: false,
-            receipt: Receipt::Unknown,
-        };
+        let started = Delivery { id: start.key.map(str::to_owned), ..Delivery::to(run.clone()) };
         match store.apply(&batch).await {
-            Ok(_) => return Ok(delivered(false)),
+            Ok(_) => return Ok(started),
             Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         if let Some(key) = start.key {
             started_before(client, store, &run, key, &start).await?;
-            return Ok(delivered(true));
+            return Ok(Delivery { deduplicated: true, ..started });
         }
         if start.run.is_some() {
             return Err(ClientError::Exists { run });
@@ -270,8 +264,7 @@ async fn started_before(
     let is_same = *begun.workflow == *start.workflow && begun.queue.name() == start.queue;
     if !is_same || plain(&begun.input) != plain(start.input) {
         let was = format!("{} with {} in {}", begun.workflow, begun.input, begun.queue.name());
-        let was = crate::text::quote(&was).to_string();
-        return Err(ClientError::KeyUsed { key: crate::text::quote(key).to_string(), was });
+        return Err(key_used(key, &was));
     }
     // Whoever asked first may have died before its entry was put; one too many does no harm.
     if let Some(due) = state.due().filter(|_| state.position().number() == 1) {

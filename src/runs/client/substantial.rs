@@ -23,7 +23,7 @@ fn count(found: &StoredRun, name: &str) -> usize {
 /// How many messages with this name no worker has taken.
 fn planned(found: &StoredRun, name: &str) -> usize {
     let bodies = found.schedules.iter().filter_map(|schedule| schedule.event.as_ref()?.body.as_ref());
-    bodies.filter(|body| matches!(body, package::EventBody::Send(send) if &*send.name == name)).count()
+    bodies.filter(|body| matches!(body, package::EventBody::Send { name: sent, .. } if &**sent == name)).count()
 }
 
 async fn found(client: &package::SubstantialClient, run: &str) -> Result<StoredRun, ClientError> {
@@ -55,8 +55,7 @@ pub(super) async fn send(
     let before = count(&found, message.event) + planned(&found, message.event);
     client.send(run, message.event, message.value, queue, outside.now()).await?;
     let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
-    let repeats = before > 0;
-    Ok(Delivery { run: run.to_owned(), id: None, deduplicated: false, repeats, receipt })
+    Ok(Delivery { repeats: before > 0, receipt, ..Delivery::to(run.to_owned()) })
 }
 
 pub(super) async fn start(
@@ -75,8 +74,7 @@ pub(super) async fn start(
     }
     let random = u128::from(outside.random.bits()) << 64 | u128::from(outside.random.bits());
     let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
-    let receipt = Receipt::Unknown;
-    Ok(Delivery { run: planned.run, id: None, deduplicated: false, repeats: false, receipt })
+    Ok(Delivery::to(planned.run))
 }
 
 /// Waits until a worker has moved a message into the history; false if the run ends before.

@@ -1,13 +1,12 @@
 //! A run as its history tells of it.
 
 use super::fold::Dated;
-use crate::json::Json;
 use crate::runs::problem::{RunProblem, Seq};
 use crate::runs::run::{Run, RunFormat};
 use crate::runs::value::RunValue;
 use crate::runs::waiting::Waiting;
 use crate::time::Timestamp;
-use crate::workflow::{Compensation, Ending, ProblemKind, RunState, Status, Step, StepState};
+use crate::workflow::{Ending, Outcome, ProblemKind, RunState, Status, StepState};
 
 /// A run as its history tells of it.
 pub(super) fn run_of(dated: &Dated) -> Run {
@@ -62,16 +61,12 @@ fn retried(state: &RunState) -> Option<RunValue> {
     if let Some(error) = state.put_off().and_then(|put_off| put_off.error.as_ref()) {
         return Some(error.into());
     }
-    let mut retrying: Vec<(Timestamp, &Json<'static>)> = Vec::new();
-    if let Some(Compensation::Retrying { at, error, .. }) = state.next_compensation().and_then(Step::compensation) {
-        retrying.push((*at, error));
-    }
-    for step in state.open_steps() {
-        if let StepState::Retrying { at, error, .. } = step.state() {
-            retrying.push((*at, error));
-        }
-    }
-    retrying.into_iter().min_by_key(|(at, _)| *at).map(|(_, error)| error.into())
+    let steps = state.open_steps().filter_map(|step| match step.state() {
+        StepState::Saved { outcome: Outcome::Retry { error, at }, .. } => Some((error, *at)),
+        _ => None,
+    });
+    let retrying = state.compensation_retried().into_iter().chain(steps);
+    retrying.min_by_key(|(_, at)| *at).map(|(error, _)| error.into())
 }
 
 /// Since when a run stands as it does: what it waits for was begun then.

@@ -4,7 +4,7 @@ use super::fold::Dated;
 use super::inbox::{ending_value, with_content};
 use crate::runs::details::{InboxMessage, LeaseHolder, StateView, StepView};
 use crate::runs::run::Run;
-use crate::workflow::{Call, Child, Compensation, Ending, Message, Step, StepState, Wait, WaitState};
+use crate::workflow::{Call, Child, Compensation, Ending, Message, Outcome, Step, StepState, Wait, WaitState};
 
 pub(super) fn state_of(dated: &Dated, run: &Run) -> StateView {
     let state = dated.fold.state();
@@ -44,18 +44,15 @@ fn step_of(dated: &Dated, step: &Step) -> StepView {
         ..StepView::new(step.state().kind(), name_of(&step.call()))
     };
     match step.state() {
-        StepState::Retrying { attempts, error, at } => StepView {
-            state: "retrying",
-            attempts: Some(*attempts),
-            until: Some(*at),
-            error: Some(error.into()),
-            ..view
-        },
-        StepState::Saved { attempts, value } => {
-            StepView { attempts: Some(*attempts), value: Some(value.into()), ..view }
-        }
-        StepState::Failed { attempts, error } => {
-            StepView { state: "failed", attempts: Some(*attempts), error: Some(error.into()), ..view }
+        StepState::Saved { attempts, outcome } => {
+            let view = StepView { attempts: Some(*attempts), ..view };
+            match outcome {
+                Outcome::Done(value) => StepView { value: Some(value.into()), ..view },
+                Outcome::Retry { error, at } => {
+                    StepView { state: "retrying", until: Some(*at), error: Some(error.into()), ..view }
+                }
+                Outcome::Failed(error) => StepView { state: "failed", error: Some(error.into()), ..view },
+            }
         }
         StepState::Value(value) => StepView { value: Some(value.into()), ..view },
         StepState::Sleeping(until) => StepView { state: "sleeping", until: Some(*until), ..view },
@@ -93,8 +90,8 @@ fn of_child(view: StepView, child: &Child) -> StepView {
 fn compensation_word(compensation: &Compensation) -> &'static str {
     match compensation {
         Compensation::Ready => "ready",
-        Compensation::Retrying { .. } => "retrying",
-        Compensation::Done { .. } => "done",
-        Compensation::Failed { .. } => "failed",
+        Compensation::Run { outcome: Outcome::Retry { .. }, .. } => "retrying",
+        Compensation::Run { outcome: Outcome::Done(_), .. } => "done",
+        Compensation::Run { outcome: Outcome::Failed(_), .. } => "failed",
     }
 }

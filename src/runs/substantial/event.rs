@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::compat::substantial::{
-    EventBody, SaveState, SubstantialChange, SubstantialEvent, SubstantialHistory, SubstantialPayload, SubstantialStop,
+    EventBody, SaveState, SubstantialEvent, SubstantialHistory, SubstantialPayload, SubstantialStop,
 };
 use crate::runs::problem::Seq;
 use crate::runs::run::StatusDetail;
@@ -15,29 +15,30 @@ use crate::workflow::Status;
 pub(in crate::runs) fn kind(event: &SubstantialEvent) -> &'static str {
     match &event.body {
         Some(EventBody::Start(_)) => "start",
-        Some(EventBody::Save(_)) => "save",
-        Some(EventBody::Sleep(_)) => "sleep",
-        Some(EventBody::Send(_)) => "send",
+        Some(EventBody::Save { .. }) => "save",
+        Some(EventBody::Sleep { .. }) => "sleep",
+        Some(EventBody::Send { .. }) => "send",
         Some(EventBody::Stop(_)) => "stop",
         None if event.compensation.is_some() => "compensation",
         None => "unknown",
     }
 }
 
-/// What an event of `substantial` changed.
-pub(in crate::runs) fn change(event: &SubstantialEvent, effect: &SubstantialChange) -> String {
-    let with = |payload: &SubstantialPayload| cut(&RunValue::from(payload).plain()).into_owned();
+/// What an event of `substantial` changed, and what it says; `history` is what all up to it amounts to.
+pub(in crate::runs) fn change(event: &SubstantialEvent, history: &SubstantialHistory) -> String {
+    let what = history.last_change(event);
+    let with = |payload: &SubstantialPayload| Some(cut(&RunValue::from(payload).plain()).into_owned());
     let said = match &event.body {
-        Some(EventBody::Start(kwargs)) => Some(with(kwargs)),
-        Some(EventBody::Save(save)) if save.counter == -1 => Some(with(&save.value)),
-        Some(EventBody::Send(send)) => Some(with(&send.value)),
-        Some(EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload))) => Some(with(payload)),
+        Some(EventBody::Start(kwargs)) => with(kwargs),
+        Some(EventBody::Save { value, counter: -1, .. }) => with(value),
+        Some(EventBody::Send { value, .. }) => with(value),
+        Some(EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload))) => with(payload),
         _ => event.compensation.as_ref().map(|compensation| cut(&compensation.error).into_owned()),
     };
-    match (effect, said) {
-        (SubstantialChange::Starts(1), Some(said)) => format!("the run starts with {said}"),
-        (effect, Some(said)) => format!("{effect}: {said}"),
-        (effect, None) => effect.to_string(),
+    match (&event.body, said) {
+        (Some(EventBody::Start(_)), Some(said)) if history.lives.len() == 1 => format!("{what} with {said}"),
+        (_, Some(said)) => format!("{what}: {said}"),
+        (_, None) => what,
     }
 }
 
@@ -65,18 +66,16 @@ pub(in crate::runs) fn json(seq: Seq, at: Option<Timestamp>, event: &Substantial
     members.push(("type", json!(kind(event)).to_string()));
     match &event.body {
         Some(EventBody::Start(kwargs)) => members.push(("kwargs", of(kwargs))),
-        Some(EventBody::Save(save)) => members.extend([
-            ("id", save.id.to_string()),
-            ("counter", save.counter.to_string()),
-            ("value", of(&save.value)),
+        Some(EventBody::Save { id, value, counter }) => {
+            members.extend([("id", id.to_string()), ("counter", counter.to_string()), ("value", of(value))])
+        }
+        Some(EventBody::Sleep { id, start, end }) => members.extend([
+            ("id", id.to_string()),
+            ("start", json!(start.map(|at| at.to_string())).to_string()),
+            ("end", json!(end.map(|at| at.to_string())).to_string()),
         ]),
-        Some(EventBody::Sleep(sleep)) => members.extend([
-            ("id", sleep.id.to_string()),
-            ("start", json!(sleep.start.map(|at| at.to_string())).to_string()),
-            ("end", json!(sleep.end.map(|at| at.to_string())).to_string()),
-        ]),
-        Some(EventBody::Send(send)) => {
-            members.extend([("name", json!(send.name).to_string()), ("value", of(&send.value))])
+        Some(EventBody::Send { name, value }) => {
+            members.extend([("name", json!(name).to_string()), ("value", of(value))])
         }
         Some(EventBody::Stop(SubstantialStop::Ok(payload))) => members.push(("ok", of(payload))),
         Some(EventBody::Stop(SubstantialStop::Err(payload))) => members.push(("err", of(payload))),

@@ -24,14 +24,14 @@ pub(in crate::runs) async fn follow(
     if let Some(refusal) = found.refusal() {
         return Err(refusal);
     }
-    let events = found.reading.as_ref().map(|reading| reading.records.events.as_slice()).unwrap_or_default();
+    let events = found.reading.as_ref().map(|reading| reading.events.as_slice()).unwrap_or_default();
     let mut fold = SubstantialFold::default();
     let mut reached = true;
     for event in events {
-        let effect = fold.event(event);
+        fold.event(event);
         let seq = Seq::first(fold.history().events as u64);
         let at = event.at.map(|at| client.zone().point(at));
-        let native = NativeEvent::Substantial { event, effect: &effect, history: fold.history() };
+        let native = NativeEvent::Substantial { event, history: fold.history() };
         if !visit(&RunEvent { seq, at, native }) {
             reached = false;
             break;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::run::run_of;
 use crate::compat::substantial::{
-    StoredRun, SubstantialClient, SubstantialLife, WorkerZone, fold_records, likely_messages,
+    StoredRun, SubstantialClient, SubstantialHistory, SubstantialLife, WorkerZone, likely_messages,
 };
 use crate::runs::run::Run;
 use crate::runs::{RunBatch, RunIds};
@@ -156,7 +156,7 @@ impl Others {
             for listed in client.runs(Some(workflow), None, OTHERS_MAX).await?.items {
                 // One that cannot be read tells nothing.
                 let reading = client.reading(&listed.run).await.ok().flatten();
-                lives.extend(reading.into_iter().flat_map(|reading| fold_records(&reading.records).lives));
+                lives.extend(reading.into_iter().flat_map(|reading| SubstantialHistory::of(&reading).lives));
             }
             self.lives.insert(workflow.clone(), lives);
         }

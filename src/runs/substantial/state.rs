@@ -20,11 +20,11 @@ pub(super) fn state_of(
     };
     let mut steps: Vec<(usize, StepView)> = Vec::new();
     for step in &life.steps {
-        let first = step.attempts.first().map_or(0, |attempt| attempt.event);
+        let first = step.attempts.first().copied().unwrap_or(0);
         steps.push((first, save_view(step)));
     }
     for sleep in &life.sleeps {
-        let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| attempt.event > sleep.event);
+        let over = life.steps.iter().flat_map(|step| &step.attempts).any(|attempt| *attempt > sleep.event);
         let over = over || life.end.is_some();
         let view = StepView {
             state: if over { "done" } else { "sleeping" },
@@ -94,12 +94,12 @@ pub(super) fn messages(
         let Some(body) = schedule.event.as_ref().and_then(|event| event.body.as_ref()) else { continue };
         let (kind, event, value) = match body {
             EventBody::Start(kwargs) => ("start", None, Some(kwargs)),
-            EventBody::Send(send) => ("message", Some(send.name.to_string()), Some(&send.value)),
+            EventBody::Send { name, value } => ("message", Some(name.to_string()), Some(value)),
             EventBody::Stop(SubstantialStop::Ok(payload) | SubstantialStop::Err(payload)) => {
                 ("stop", None, Some(payload))
             }
             EventBody::Stop(SubstantialStop::Unsaid) => ("stop", None, None),
-            EventBody::Save(_) | EventBody::Sleep(_) => continue,
+            EventBody::Save { .. } | EventBody::Sleep { .. } => continue,
         };
         let at = Some(point(schedule.at));
         messages.push(InboxMessage { at, event, value: value.map(RunValue::from), ..InboxMessage::new(kind) });

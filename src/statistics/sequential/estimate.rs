@@ -20,13 +20,13 @@ const FREEDOM_MIN: u64 = 5;
 
 /// A difference or a ratio, with an interval that holds at all looks together.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// The estimate itself.
-    pub estimate: f64,
+    pub(crate) estimate: f64,
     /// Lower end of the interval.
-    pub low: f64,
+    pub(crate) low: f64,
     /// Upper end of the interval.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 /// How many standard errors wide an interval is on each side, after `t` calls at half and half; `None` if `alpha` is not
@@ -43,8 +43,8 @@ pub(super) fn multiplier(t: f64, alpha: f64) -> Option<f64> {
 /// Sums over strata for the difference of failure rates.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateSums {
-    baseline: u64,
-    candidate: u64,
+    pub(super) baseline: u64,
+    pub(super) candidate: u64,
     failures: u64,
     weight: f64,
     /// Differences, weighted.
@@ -68,10 +68,6 @@ impl RateSums {
         self.difference += x2 * share1 - x1 * share2;
         self.p += share2 * share2 * x1 - share1 * share1 * x2 + share1 * share2 * (n1 - n2) / 2.0;
         self.q += (x2 * ((n1 - x1) / n) + x1 * ((n2 - x2) / n)) / 2.0;
-    }
-
-    pub(super) fn calls(&self) -> (u64, u64) {
-        (self.baseline, self.candidate)
     }
 
     pub(super) fn estimate(&self, alpha: f64) -> Option<Estimate> {

@@ -25,21 +25,12 @@ use std::cmp::Ordering;
 use estimate::{LatencySums, RateSums};
 use evidence::Evidence;
 
-pub use estimate::Estimate;
-pub use stratum::{Arm, Strata, Stratum, Welford};
+use estimate::Estimate;
+pub(crate) use stratum::{Arm, Strata, Stratum};
 
 /// What the strata say of the candidate. Of each only sums are kept.
-///
-/// ```
-/// use temporal_code::logs::{Arm, SequentialComparison, Stratum};
-/// let mut comparison = SequentialComparison::default();
-/// for _ in 0..3 {
-///     comparison.add(&Stratum { baseline: Arm::of(45, 1), candidate: Arm::of(5, 4) });
-/// }
-/// assert!(comparison.p_value() < 0.001 && comparison.direction().is_gt());
-/// ```
 #[derive(Clone, Debug, Default)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     all: Stratum,
     evidence: Evidence,
     rates: RateSums,
@@ -48,7 +39,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Adds a stratum that has ended; see [`Strata`].
-    pub fn add(&mut self, stratum: &Stratum) {
+    pub(crate) fn add(&mut self, stratum: &Stratum) {
         self.all.merge(stratum);
         if stratum.is_concurrent() {
             self.evidence.add(stratum);
@@ -58,13 +49,8 @@ impl Comparison {
     }
 
     /// All calls that were added, those of strata with one variant alone too.
-    pub fn calls(&self) -> &Stratum {
+    pub(crate) fn calls(&self) -> &Stratum {
         &self.all
-    }
-
-    /// The calls (baseline, candidate) of strata in which both variants were called: all that is compared.
-    pub fn concurrent_calls(&self) -> (u64, u64) {
-        self.rates.calls()
     }
 
     /// The natural logarithm of E, the evidence that one variant fails more often than the other.
@@ -75,17 +61,17 @@ impl Comparison {
     ///
     /// The mixture's steps are 0.1: a log odds ratio below 0.05 is nearer to 0 than to any other of them, so it is not
     /// found, however many calls there are. At a failure rate of 5% that is a difference of 0.24 points, at 50% of 1.25.
-    pub fn ln_e(&self) -> f64 {
+    pub(crate) fn ln_e(&self) -> f64 {
         self.evidence.ln_e()
     }
 
     /// The p-value that holds at all looks together: 1/E, at most 1.
-    pub fn p_value(&self) -> f64 {
+    pub(crate) fn p_value(&self) -> f64 {
         (-self.ln_e()).exp().min(1.0)
     }
 
     /// On which side of 0 the most likely log odds ratio lies: `Greater` if the candidate fails more often.
-    pub fn direction(&self) -> Ordering {
+    pub(crate) fn direction(&self) -> Ordering {
         self.evidence.direction()
     }
 
@@ -95,7 +81,7 @@ impl Comparison {
     /// Mantel and Haenszel's difference with Sato's variance (Biometrics 45, 1989), and one stratum added in which the
     /// rates are equal. `None` while fewer than five of the rarer outcome are to be expected of the smaller arm,
     /// and for an `alpha` that is not between 0 and 1.
-    pub fn difference(&self, alpha: f64) -> Option<Estimate> {
+    pub(crate) fn difference(&self, alpha: f64) -> Option<Estimate> {
         self.rates.estimate(alpha)
     }
 
@@ -105,7 +91,7 @@ impl Comparison {
     /// `None` while either arm has fewer than 30 successes with a latency in strata where the other has
     /// one too, or too seldom two in the same stratum for their spread to be known, and for an `alpha` that is not between
     /// 0 and 1.
-    pub fn latency_ratio(&self, alpha: f64) -> Option<Estimate> {
+    pub(crate) fn latency_ratio(&self, alpha: f64) -> Option<Estimate> {
         self.latencies.estimate(alpha)
     }
 }

@@ -9,7 +9,7 @@ const LATENCY_MS_MIN: f64 = 0.005;
 
 /// Count, mean and spread of numbers in one pass (Welford, Technometrics 4, 1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Welford {
+pub(crate) struct Welford {
     pub(super) count: u64,
     pub(super) mean: f64,
     /// Sum of the squared deviations from the mean.
@@ -19,7 +19,7 @@ pub struct Welford {
 impl Welford {
     /// Adds one number.
     #[inline]
-    pub fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         self.count = self.count.saturating_add(1);
         let before = value - self.mean;
         self.mean += before / self.count as f64;
@@ -27,7 +27,7 @@ impl Welford {
     }
 
     /// Adds all that `other` holds (Chan, Golub and LeVeque, COMPSTAT 1982). In another order the last bits may differ.
-    pub fn merge(&mut self, other: &Welford) {
+    pub(crate) fn merge(&mut self, other: &Welford) {
         if self.count == 0 {
             *self = *other;
             return;
@@ -40,39 +40,36 @@ impl Welford {
         self.squares += other.squares + difference * difference * ours * share;
     }
 
-    /// How many numbers were added.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
     /// The arithmetic mean; `None` when empty.
-    pub fn mean(&self) -> Option<f64> {
+    pub(crate) fn mean(&self) -> Option<f64> {
         (self.count > 0).then_some(self.mean)
     }
 
     /// The variance of a sample, with one degree of freedom taken off; `None` for fewer than two numbers.
-    pub fn variance(&self) -> Option<f64> {
+    #[cfg(test)]
+    pub(crate) fn variance(&self) -> Option<f64> {
         (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
     }
 }
 
 /// The calls of one variant in some span of time, in 40 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Arm {
-    pub(super) calls: u64,
-    pub(super) failures: u64,
-    pub(super) latency: Welford,
+pub(crate) struct Arm {
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+    pub(crate) latency: Welford,
 }
 
 impl Arm {
     /// An arm of `calls`, `failures` of them (at most all), with no latency known.
-    pub fn of(calls: u64, failures: u64) -> Arm {
+    #[cfg(test)]
+    pub(crate) fn of(calls: u64, failures: u64) -> Arm {
         Arm { calls, failures: failures.min(calls), latency: Welford::default() }
     }
 
     /// Adds one call. Its latency counts if it succeeded.
     #[inline]
-    pub fn add(&mut self, success: bool, latency_ns: Option<u64>) {
+    pub(crate) fn add(&mut self, success: bool, latency_ns: Option<u64>) {
         self.calls = self.calls.saturating_add(1);
         if !success {
             self.failures = self.failures.saturating_add(1);
@@ -82,51 +79,36 @@ impl Arm {
     }
 
     /// Adds all calls of `other`.
-    pub fn merge(&mut self, other: &Arm) {
+    pub(crate) fn merge(&mut self, other: &Arm) {
         self.calls = self.calls.saturating_add(other.calls);
         self.failures = self.failures.saturating_add(other.failures);
         self.latency.merge(&other.latency);
-    }
-
-    /// How many calls.
-    pub fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    /// How many of them failed.
-    pub fn failures(&self) -> u64 {
-        self.failures
-    }
-
-    /// The natural logarithms of the latencies of the successes, in milliseconds and at least ln 0.005.
-    pub fn latency(&self) -> &Welford {
-        &self.latency
     }
 }
 
 /// The calls of both variants in one span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stratum {
+pub(crate) struct Stratum {
     /// What the candidate is compared with.
-    pub baseline: Arm,
+    pub(crate) baseline: Arm,
     /// What is judged.
-    pub candidate: Arm,
+    pub(crate) candidate: Arm,
 }
 
 impl Stratum {
     /// Adds all calls of `other`.
-    pub fn merge(&mut self, other: &Stratum) {
+    pub(crate) fn merge(&mut self, other: &Stratum) {
         self.baseline.merge(&other.baseline);
         self.candidate.merge(&other.candidate);
     }
 
     /// The calls of both arms.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.baseline.calls.saturating_add(self.candidate.calls)
     }
 
     /// Whether both variants were called, without which a stratum says nothing of their difference.
-    pub fn is_concurrent(&self) -> bool {
+    pub(crate) fn is_concurrent(&self) -> bool {
         self.baseline.calls > 0 && self.candidate.calls > 0
     }
 }
@@ -135,8 +117,8 @@ impl Stratum {
 /// 50 calls, or when it is told to. The last one is open: more calls may come to it, so it must not be
 /// compared yet.
 #[derive(Clone, Debug, Default)]
-pub struct Strata {
-    open: Stratum,
+pub(crate) struct Strata {
+    pub(super) open: Stratum,
     minute: Option<i64>,
 }
 
@@ -144,38 +126,25 @@ impl Strata {
     /// Adds one call at `minute` (since any moment, in UTC). Returns the stratum that it ends, to which it does not
     /// belong. A call from an earlier minute, logged late, belongs to the open stratum.
     #[must_use = "a stratum that has ended is to be compared"]
-    pub fn add(&mut self, minute: i64, candidate: bool, success: bool, latency_ns: Option<u64>) -> Option<Stratum> {
-        let ended = self.turn(minute);
+    pub(crate) fn add(
+        &mut self,
+        minute: i64,
+        candidate: bool,
+        success: bool,
+        latency_ns: Option<u64>,
+    ) -> Option<Stratum> {
+        let is_next = self.minute.is_none_or(|current| minute > current);
+        self.minute = self.minute.max(Some(minute));
+        let ended = if is_next && self.open.calls() >= STRATUM_CALLS_MIN { self.cut() } else { None };
         let arm = if candidate { &mut self.open.candidate } else { &mut self.open.baseline };
         arm.add(success, latency_ns);
         ended
     }
 
-    /// Adds the calls of one minute, or of a part of it, that were counted elsewhere; otherwise as [`Strata::add`].
-    #[must_use = "a stratum that has ended is to be compared"]
-    pub fn add_minute(&mut self, minute: i64, calls: &Stratum) -> Option<Stratum> {
-        let ended = self.turn(minute);
-        self.open.merge(calls);
-        ended
-    }
-
     /// Ends the open stratum, however small: weights changed, or a variant was promoted. `None` if it has no calls.
     #[must_use = "a stratum that has ended is to be compared"]
-    pub fn cut(&mut self) -> Option<Stratum> {
+    pub(crate) fn cut(&mut self) -> Option<Stratum> {
         let ended = std::mem::take(&mut self.open);
         (ended.calls() > 0).then_some(ended)
-    }
-
-    /// The stratum that has not ended.
-    pub fn open(&self) -> &Stratum {
-        &self.open
-    }
-
-    fn turn(&mut self, minute: i64) -> Option<Stratum> {
-        if self.minute.is_some_and(|current| minute <= current) {
-            return None;
-        }
-        self.minute = Some(minute);
-        if self.open.calls() >= STRATUM_CALLS_MIN { self.cut() } else { None }
     }
 }

@@ -10,7 +10,7 @@ const PREFIX_BYTES_MAX: usize = 400;
 
 /// Who keeps the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Provider {
+pub(crate) enum Provider {
     /// Amazon S3, and what speaks its protocol: MinIO, Ceph, R2 ….
     S3,
     /// Google Cloud Storage.
@@ -78,7 +78,7 @@ impl BucketAddress {
     }
 
     /// Who keeps it.
-    pub fn provider(&self) -> Provider {
+    pub(crate) fn provider(&self) -> Provider {
         self.provider
     }
 
@@ -161,21 +161,6 @@ impl fmt::Display for BucketAddress {
             write!(f, "/{}", self.prefix)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for BucketAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::str::FromStr for BucketAddress {
-    type Err = Error;
-
-    /// As [`BucketAddress::parse`].
-    fn from_str(text: &str) -> Result<Self, Error> {
-        BucketAddress::parse(text)
     }
 }
 

@@ -6,7 +6,8 @@ pub(super) mod redis;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use bucket::{BucketAddress, BucketOptions, Provider};
+pub(crate) use bucket::Provider;
+pub use bucket::{BucketAddress, BucketOptions};
 pub use redis::{RedisAddress, RedisOptions};
 
 use super::{Error, FileOptions};

@@ -123,12 +123,6 @@ impl fmt::Display for RedisAddress {
     }
 }
 
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 fn invalid(problem: &str) -> Error {
     Error::invalid("address of a Redis", problem)
 }

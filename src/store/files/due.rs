@@ -51,7 +51,7 @@ impl Files {
                     return Ok(());
                 }
                 // The hour was over, and somebody cleared it away.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => _ = self.durable().remove(&folder),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => _ = self.durable.lock().remove(&folder),
                 Err(error) => return Err(failed("putting", &path, error)),
             }
         }
@@ -76,7 +76,7 @@ impl Files {
         self.disk.remove(&path).map_err(|e| failed("removing", &path, e))?;
         let latest = Timestamp::from_micros(self.latest_now.load(Ordering::Relaxed));
         if hour(due.at) < hour(latest) && fs::remove_dir(&folder).is_ok() {
-            self.durable().remove(&folder);
+            self.durable.lock().remove(&folder);
         }
         Ok(())
     }

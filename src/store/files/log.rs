@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Files, doing, failed};
+use super::{Files, corrupt, doing, failed};
 use crate::jsonl::read_at;
 use crate::store::batch::BATCH_BYTES_MAX;
 use crate::store::line::{Header, Token};
@@ -37,10 +37,15 @@ pub(super) struct Tail {
     pub(super) size: u64,
 }
 
-/// A log that is open and locked, for as long as this lives.
-struct Locked {
-    file: File,
-    tail: Tail,
+/// A log that is open and locked, for as long as its file is.
+type Locked = (File, Tail);
+
+/// What a log is opened for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To append to it; whether it is made if it is not there, and how long its lock is waited for.
+    Append(bool, Duration),
+    Read,
 }
 
 impl Files {
@@ -48,36 +53,35 @@ impl Files {
     pub(super) fn append(&self, append: &Append, token: Token, lock_wait: Duration) -> Result<(), Error> {
         let create = append.after.number() == 0;
         let path = self.log_path(&append.log);
-        let Some(log) = self.open_locked(&append.log, &path, create, lock_wait)? else {
+        let Some((file, tail)) = self.open_locked(&append.log, &path, create, lock_wait)? else {
             return Err(lost(&append.log, append.after.number(), 0));
         };
-        let token_of =
-            |number| find_line(&log.file, &path, number, log.tail.bytes).ok()?.map(|(_, header)| header.token);
-        match admit(append, token, log.tail.end, token_of)? {
+        let token_of = |number| find_line(&file, &path, number, tail.bytes).ok()?.map(|(_, header)| header.token);
+        match admit(append, token, tail.end, token_of)? {
             // Whoever wrote it may have died before it was durable.
-            Admission::Landed => self.sync(&path, &log.file),
-            Admission::Write => self.write(&path, &log, &append.framed(token)),
+            Admission::Landed => self.sync(&path, &file),
+            Admission::Write => self.write(&path, &file, tail, &append.framed(token)),
         }
     }
 
-    fn write(&self, path: &Path, log: &Locked, text: &[u8]) -> Result<(), Error> {
-        let Tail { bytes, size, .. } = log.tail;
+    fn write(&self, path: &Path, file: &File, tail: Tail, text: &[u8]) -> Result<(), Error> {
+        let Tail { bytes, size, .. } = tail;
         if size > bytes {
             // A torn end was never acknowledged.
-            log.file.set_len(bytes).map_err(|e| failed("mending", path, e))?;
+            file.set_len(bytes).map_err(|e| failed("mending", path, e))?;
         }
         if bytes == 0 {
             // A line must not be durable in a file that is not.
             self.sync_parent(path)?;
         }
-        if let Err(error) = self.disk.write(&log.file, text) {
+        if let Err(error) = self.disk.write(file, text) {
             // What could be written of it would be cut off by the next writer as well.
-            let _ = log.file.set_len(bytes);
+            let _ = file.set_len(bytes);
             return Err(failed("appending to", path, error));
         }
-        self.sync(path, &log.file).inspect_err(|_| {
+        self.sync(path, file).inspect_err(|_| {
             // Readers wait for the lock, so nobody has seen it.
-            let _ = log.file.set_len(bytes);
+            let _ = file.set_len(bytes);
         })
     }
 
@@ -89,58 +93,52 @@ impl Files {
         })
     }
 
-    /// Opens and locks the file that is at `path` once it is locked; none if there is none.
+    /// Opens and locks a log to append to it; none if there is none.
     fn open_locked(&self, log: &Name, path: &Path, create: bool, lock_wait: Duration) -> Result<Option<Locked>, Error> {
         if create {
             self.make_folder(&self.root.join(log.kind().as_str()))?;
         }
+        self.open(path, Purpose::Append(create, lock_wait))
+    }
+
+    /// Opens a log to read, and finds where it ended when nobody was writing; none if there is none.
+    ///
+    /// The lock is held until what was written is durable: nobody must act on a line that a crash may take back. It is let go
+    /// of at once; what is in front of the end does not change.
+    pub(super) fn open_to_read(&self, path: &Path) -> Result<Option<Locked>, Error> {
+        let opened = self.open(path, Purpose::Read)?;
+        let _ = opened.as_ref().map(|(file, _)| file.unlock());
+        Ok(opened)
+    }
+
+    /// Opens and locks the file that is at `path` once it is locked; none if there is none.
+    fn open(&self, path: &Path, purpose: Purpose) -> Result<Option<Locked>, Error> {
+        let (create, alone, lock_wait) = match purpose {
+            Purpose::Append(create, lock_wait) => (create, true, lock_wait),
+            Purpose::Read => (false, false, self.options.lock_wait_max),
+        };
         for _ in 0..OPEN_TRIES {
-            let file = match self.disk.open_to_append(path, create) {
+            let opened = if alone { self.disk.open_to_append(path, create) } else { self.disk.open_to_read(path) };
+            let file = match opened {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
                 // A server that forgot the file gives a new one to who asks again.
                 Err(error) if is_stale(&error) => continue,
                 Err(error) => return Err(failed("opening", path, error)),
             };
-            match self.disk.lock(&file, true, lock_wait) {
+            match self.disk.lock(&file, alone, lock_wait) {
                 Ok(true) => {}
-                Ok(false) => return Err(self.lock_is_held(path)),
+                Ok(false) => {
+                    let waited = format!("another process has held its lock for {:?}", self.options.lock_wait_max);
+                    return Err(Error::unavailable(doing("locking", path), waited));
+                }
                 Err(error) if is_stale(&error) => continue,
-                Err(error) => return Err(no_locks(path, &error)),
-            }
-            let Some(size) = size_in_place(&file, path)? else { continue };
-            let tail = tail_of(&file, path, size)?;
-            return Ok(Some(Locked { file, tail }));
-        }
-        Err(Error::unavailable(doing("opening", path), "it was replaced again and again"))
-    }
-
-    fn lock_is_held(&self, path: &Path) -> Error {
-        let waited = format!("another process has held its lock for {:?}", self.options.lock_wait_max);
-        Error::unavailable(doing("locking", path), waited)
-    }
-
-    /// Opens a log to read, and finds where it ended when nobody was writing; none if there is none.
-    pub(super) fn open_to_read(&self, path: &Path) -> Result<Option<(File, Tail)>, Error> {
-        for _ in 0..OPEN_TRIES {
-            let file = match self.disk.open_to_read(path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) if is_stale(&error) => continue,
-                Err(error) => return Err(failed("opening", path, error)),
-            };
-            // The lock is held until what was written is durable: nobody must act on a line that a crash may take back.
-            // It is let go of at once; what is in front of the end does not change.
-            match self.disk.lock(&file, false, self.options.lock_wait_max) {
-                Ok(true) => {}
-                Ok(false) => return Err(self.lock_is_held(path)),
-                Err(error) if is_stale(&error) => continue,
+                Err(error) if alone => return Err(no_locks(path, &error)),
                 // Where there are no locks there are no writers of ours either.
                 Err(_) => {}
             }
             let Some(size) = size_in_place(&file, path)? else { continue };
             let tail = tail_of(&file, path, size)?;
-            let _ = file.unlock();
             return Ok(Some((file, tail)));
         }
         Err(Error::unavailable(doing("opening", path), "it was replaced again and again"))
@@ -164,7 +162,7 @@ impl Files {
             (0, Some(1))
         } else {
             let found = find_line(&file, &path, after + 1, tail.bytes)?;
-            let missing = || Error::corrupt(path.display().to_string(), format!("line {} is missing", after + 1));
+            let missing = || corrupt(&path, format!("line {} is missing", after + 1));
             (found.ok_or_else(missing)?.0, Some(after + 1))
         };
         read_page(&file, &path, offset, first, tail, bytes)
@@ -173,16 +171,16 @@ impl Files {
     /// Replaces a sealed log by its last append, the one with the seal.
     pub(super) fn forget(&self, log: &Name) -> Result<(), Error> {
         let path = self.log_path(log);
-        let Some(locked) = self.open_locked(log, &path, false, self.options.lock_wait_max)? else {
+        let Some((file, Tail { end, bytes, .. })) = self.open_locked(log, &path, false, self.options.lock_wait_max)?
+        else {
             return Err(not_sealed(log));
         };
-        let Tail { end, bytes, .. } = locked.tail;
         if !end.sealed {
             return Err(not_sealed(log));
         }
-        let (offset, _) = last_line(&locked.file, &path, bytes)?;
+        let (offset, _) = last_line(&file, &path, bytes)?;
         let mut seal = vec![0; usize::try_from(bytes - offset).unwrap_or(usize::MAX)];
-        read_exact_at(&locked.file, &mut seal, offset).map_err(|e| failed("reading", &path, e))?;
+        read_exact_at(&file, &mut seal, offset).map_err(|e| failed("reading", &path, e))?;
         let replacement = path.with_file_name(format!(".{}.forget", log.stem()));
         let write = || -> io::Result<()> {
             self.disk.remove(&replacement)?;
@@ -198,11 +196,11 @@ impl Files {
     /// Cuts off what a crash left behind the last whole append; how many bytes that were.
     pub(super) fn mend(&self, log: &Name) -> Result<u64, Error> {
         let path = self.log_path(log);
-        let Some(locked) = self.open_locked(log, &path, false, self.options.lock_wait_max)? else { return Ok(0) };
-        let Tail { bytes, size, .. } = locked.tail;
+        let opened = self.open_locked(log, &path, false, self.options.lock_wait_max)?;
+        let Some((file, Tail { bytes, size, .. })) = opened else { return Ok(0) };
         if size > bytes {
-            locked.file.set_len(bytes).map_err(|e| failed("mending", &path, e))?;
-            self.sync(&path, &locked.file)?;
+            file.set_len(bytes).map_err(|e| failed("mending", &path, e))?;
+            self.sync(&path, &file)?;
         }
         Ok(size - bytes)
     }
@@ -212,7 +210,7 @@ impl Files {
 fn size_in_place(file: &File, path: &Path) -> Result<Option<u64>, Error> {
     let metadata = file.metadata().map_err(|e| failed("looking at", path, e))?;
     if !metadata.is_file() {
-        return Err(Error::corrupt(path.display().to_string(), "it is not a file"));
+        return Err(corrupt(path, "it is not a file"));
     }
     Ok((!is_replaced(&metadata)).then_some(metadata.len()))
 }
@@ -246,10 +244,7 @@ fn tail_of(file: &File, path: &Path, size: u64) -> Result<Tail, Error> {
             return Ok(Tail { end: End::START, bytes, size });
         }
         if size - bytes > APPEND_BYTES_MAX {
-            return Err(Error::corrupt(
-                path.display().to_string(),
-                format!("its last {} bytes are no line", size - bytes),
-            ));
+            return Err(corrupt(path, format!("its last {} bytes are no line", size - bytes)));
         }
         let (offset, line) = last_line(file, path, bytes)?;
         match line {
@@ -257,7 +252,7 @@ fn tail_of(file: &File, path: &Path, size: u64) -> Result<Tail, Error> {
             LastLine::Whole(_) | LastLine::Torn => bytes = offset,
             LastLine::Damaged => {
                 let problem = format!("the last line, at byte {offset}, is not a line of a log");
-                return Err(Error::corrupt(path.display().to_string(), problem));
+                return Err(corrupt(path, problem));
             }
         }
     }
@@ -336,9 +331,7 @@ fn line_from(file: &File, path: &Path, from: u64, low: u64, high: u64) -> Result
     read_exact_at(file, &mut line, start).map_err(|e| failed("reading", path, e))?;
     match Header::parse(&line) {
         Some(header) => Ok(Some((start, header, newline + 1))),
-        None => {
-            Err(Error::corrupt(path.display().to_string(), format!("what is at byte {start} is not a line of a log")))
-        }
+        None => Err(corrupt(path, format!("what is at byte {start} is not a line of a log"))),
     }
 }
 
@@ -380,7 +373,7 @@ fn read_page(
         if checked.bytes >= bytes && checked.bytes > 0 || room == there {
             let more = offset + (checked.bytes as u64) < tail.bytes;
             let Some(last) = checked.last else {
-                return Err(Error::corrupt(path.display().to_string(), format!("no whole line at byte {offset}")));
+                return Err(corrupt(path, format!("no whole line at byte {offset}")));
             };
             text.truncate(checked.bytes);
             return Ok(Page::new(Bytes::from(text), End::behind(last), more));

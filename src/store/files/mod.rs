@@ -5,7 +5,7 @@
 //! writes once and syncs; a torn end, which was never acknowledged, is cut off under the lock by the next writer. `cat`,
 //! `grep` and `jq` work on all of it.
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 mod disk;
 mod due;
@@ -138,7 +138,7 @@ impl Files {
             root,
             options,
             disk,
-            wakes: Wakes::new(),
+            wakes: Wakes::default(),
             poison: OnceLock::new(),
             durable: Mutex::default(),
             latest_now: AtomicI64::new(i64::MIN),
@@ -200,7 +200,7 @@ impl Files {
 
     /// Makes a folder that is not there. It is durable when this returns, whoever made it.
     fn make_folder(&self, folder: &Path) -> Result<(), Error> {
-        if self.durable().contains(folder) {
+        if self.durable.lock().contains(folder) {
             return Ok(());
         }
         match fs::create_dir(folder) {
@@ -209,16 +209,12 @@ impl Files {
             Err(error) => return Err(failed("making", folder, error)),
         }
         self.sync_parent(folder)?;
-        let mut durable = self.durable();
+        let mut durable = self.durable.lock();
         if durable.len() >= DURABLE_MAX {
             durable.clear();
         }
         durable.insert(folder.to_path_buf());
         Ok(())
-    }
-
-    fn durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.durable.lock()
     }
 
     /// Makes the entry of `path` in its folder durable.
@@ -306,13 +302,7 @@ impl Store for FileStore {
         self.blocking(move |files| files.list(kind, &start, after.as_ref(), limit)).await
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
         let (queue, after) = (queue.clone(), after.cloned());
         self.blocking(move |files| files.due(&queue, after.as_ref(), now, limit)).await
     }
@@ -339,15 +329,18 @@ fn doing(what: &str, path: &Path) -> String {
     format!("{what} {}", path.display())
 }
 
+fn corrupt(path: &Path, problem: impl Into<String>) -> Error {
+    Error::corrupt(path.display().to_string(), problem)
+}
+
 /// What the operating system's error means for a store.
 fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    let place = || path.display().to_string();
     if is_link_loop(&error) {
-        return Error::corrupt(place(), "it is a link, which leads out of the store");
+        return corrupt(path, "it is a link, which leads out of the store");
     }
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Error::denied(doing(what, path), error),
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Error::corrupt(place(), error.to_string()),
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => corrupt(path, error.to_string()),
         _ => Error::unavailable(doing(what, path), error),
     }
 }

@@ -1,6 +1,6 @@
 //! Objects of a bucket under one prefix: the few things that can be done with them, and what it means when they fail.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::fmt;
 use std::ops::Range;
 
@@ -63,23 +63,22 @@ pub(crate) struct Listed {
     pub(crate) next: Option<String>,
 }
 
-/// Why there was no answer, or which answer there was, in one clean line.
-#[derive(Debug)]
-struct Reason(String);
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl StdError for Reason {}
-
 /// What a failed request means, by the answer to it.
 enum Meaning {
     Exists,
     Absent,
     Error(Error),
+}
+
+impl Meaning {
+    /// The error of a request that nothing but an absent object can answer so; `absent` is what that means.
+    fn unless_absent<T>(self, bucket: &Bucket, doing: &str, absent: Result<T, Error>) -> Result<T, Error> {
+        match self {
+            Meaning::Absent => absent,
+            Meaning::Exists => Err(bucket.unexpected(doing)),
+            Meaning::Error(error) => Err(error),
+        }
+    }
 }
 
 /// The bucket, and what keys begin with.
@@ -113,7 +112,7 @@ impl Bucket {
     }
 
     pub(super) fn requests(&self) -> Requests {
-        self.client.counters.now()
+        *self.client.counters.lock()
     }
 
     /// An object's name in messages.
@@ -138,13 +137,10 @@ impl Bucket {
 
     /// Writes an object, whatever was there.
     pub(crate) async fn put(&self, key: &str, body: Bytes) -> Result<(), Error> {
-        match self.write(key, body, PutMode::Overwrite).await {
-            Ok(()) => Ok(()),
-            // Not a precondition that was asked for: something in between is confused.
-            Err(Meaning::Exists) => Err(self.unexpected(&format!("writing {}", self.place(key)))),
-            Err(Meaning::Absent) => Err(self.no_bucket()),
-            Err(Meaning::Error(error)) => Err(error),
-        }
+        let written = self.write(key, body, PutMode::Overwrite).await;
+        // That it exists is no precondition that was asked for: something in between is confused.
+        let doing = || format!("writing {}", self.place(key));
+        written.or_else(|meaning| meaning.unless_absent(self, &doing(), Err(self.no_bucket())))
     }
 
     async fn write(&self, key: &str, body: Bytes, mode: PutMode) -> Result<(), Meaning> {
@@ -163,49 +159,41 @@ impl Bucket {
     /// # Errors
     /// [`Error::Corrupt`] if it has more than `bytes_max` bytes.
     pub(crate) async fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Bytes>, Error> {
-        let ticket = Ticket::new(usize::try_from(bytes_max).unwrap_or(usize::MAX));
-        let options = GetOptions { extensions: extensions(&ticket), ..GetOptions::default() };
-        let path = self.path(key)?;
-        let result = match self.client.objects.get_opts(&path, options).await {
-            Ok(result) => result.bytes().await,
-            Err(error) => Err(error),
+        let too_long = || {
+            let problem = format!("it has more than {bytes_max} bytes, which is more than was written");
+            Error::corrupt(self.place(key), problem)
         };
-        let answer = ticket.answer();
-        match result {
-            Ok(body) => Ok(Some(body)),
-            Err(_) if answer.too_long => Err(Error::corrupt(
-                self.place(key),
-                format!("it has more than {bytes_max} bytes, which is more than was written"),
-            )),
-            Err(error) => match self.meaning(&format!("reading {}", self.place(key)), &error, &answer) {
-                Meaning::Absent => Ok(None),
-                Meaning::Exists => Err(self.unexpected(&format!("reading {}", self.place(key)))),
-                Meaning::Error(error) => Err(error),
-            },
-        }
+        self.read(key, None, bytes_max, too_long).await
     }
 
     /// Some bytes of the object with this key, as many as it has of them, perhaps none; none if there is no object.
     pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, Error> {
-        let ticket = Ticket::new(usize::try_from(range.end - range.start).unwrap_or(usize::MAX));
-        let (extensions, range) = (extensions(&ticket), Some(GetRange::Bounded(range)));
-        let options = GetOptions { range, extensions, ..GetOptions::default() };
+        let too_long = || self.unexpected(&format!("reading {}", self.place(key)));
+        self.read(key, Some(GetRange::Bounded(range.clone())), range.end - range.start, too_long).await
+    }
+
+    async fn read(
+        &self,
+        key: &str,
+        range: Option<GetRange>,
+        bytes_max: u64,
+        too_long: impl FnOnce() -> Error,
+    ) -> Result<Option<Bytes>, Error> {
+        let ticket = Ticket::new(usize::try_from(bytes_max).unwrap_or(usize::MAX));
+        let is_part = range.is_some();
+        let options = GetOptions { range, extensions: extensions(&ticket), ..GetOptions::default() };
         let path = self.path(key)?;
         let result = match self.client.objects.get_opts(&path, options).await {
             Ok(result) => result.bytes().await,
             Err(error) => Err(error),
         };
-        let doing = || format!("reading {}", self.place(key));
+        let (answer, doing) = (ticket.answer(), || format!("reading {}", self.place(key)));
         match result {
             Ok(body) => Ok(Some(body)),
-            Err(_) if ticket.answer().too_long => Err(self.unexpected(&doing())),
+            Err(_) if answer.too_long => Err(too_long()),
             // It is shorter than where the range begins.
-            Err(_) if ticket.answer().status == Some(416) => Ok(Some(Bytes::new())),
-            Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
-                Meaning::Absent => Ok(None),
-                Meaning::Exists => Err(self.unexpected(&doing())),
-                Meaning::Error(error) => Err(error),
-            },
+            Err(_) if is_part && answer.status == Some(416) => Ok(Some(Bytes::new())),
+            Err(error) => self.meaning(&doing(), &error, &answer).unless_absent(self, &doing(), Ok(None)),
         }
     }
 
@@ -217,11 +205,7 @@ impl Bucket {
             Ok(_) => Ok(true),
             Err(error) => {
                 let doing = format!("looking for {}", self.place(key));
-                match self.meaning(&doing, &error, &ticket.answer()) {
-                    Meaning::Absent => Ok(false),
-                    Meaning::Exists => Err(self.unexpected(&doing)),
-                    Meaning::Error(error) => Err(error),
-                }
+                self.meaning(&doing, &error, &ticket.answer()).unless_absent(self, &doing, Ok(false))
             }
         }
     }
@@ -237,8 +221,7 @@ impl Bucket {
                     error,
                     object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
                 );
-                let reason =
-                    Reason(self.client.secrets.clean(&transport(&error).unwrap_or("it was refused".to_owned())));
+                let reason = self.client.secrets.clean(&transport(&error).unwrap_or("it was refused".to_owned()));
                 Err(if denied { Error::denied(doing(), reason) } else { Error::unavailable(doing(), reason) })
             }
         }
@@ -270,11 +253,10 @@ impl Bucket {
                 let problem = format!("there is an object with a name that no store gives: {said}");
                 Err(Error::corrupt(self.place(&query.start), problem))
             }
-            Err(error) => match self.meaning(&doing(), &error, &ticket.answer()) {
-                Meaning::Absent => Err(self.no_bucket()),
-                Meaning::Exists => Err(self.unexpected(&doing())),
-                Meaning::Error(error) => Err(error),
-            },
+            Err(error) => {
+                let meaning = self.meaning(&doing(), &error, &ticket.answer());
+                meaning.unless_absent(self, &doing(), Err(self.no_bucket()))
+            }
         }
     }
 
@@ -301,7 +283,7 @@ impl Bucket {
 
     /// What the answer to a request that failed means.
     fn meaning(&self, doing: &str, error: &object_store::Error, answer: &Answer) -> Meaning {
-        let reason = |text: String| Reason(self.client.secrets.clean(&text));
+        let reason = |text: String| self.client.secrets.clean(&text);
         let Some(status) = answer.status else {
             let text = transport(error).unwrap_or_else(|| error.to_string());
             // Nothing has ever been sent: no credentials are to be had. Later on, they could not be renewed just now.
@@ -329,7 +311,7 @@ impl Bucket {
             (408 | 409 | 425 | 429, _) | (400, "RequestTimeout" | "IncompleteBody" | "BadDigest") => {
                 Error::unavailable(doing, said)
             }
-            (501 | 505, _) => self.unfit(&said.0),
+            (501 | 505, _) => self.unfit(&said),
             (500.., _) => Error::unavailable(doing, said),
             _ => self.unfit(&format!("{doing}: {said}")),
         })
@@ -340,7 +322,7 @@ impl Bucket {
     }
 
     fn unexpected(&self, doing: &str) -> Error {
-        Error::unavailable(doing, Reason("the answer belongs to another request".to_owned()))
+        Error::unavailable(doing, "the answer belongs to another request")
     }
 
     pub(super) fn unfit(&self, problem: &str) -> Error {
@@ -349,7 +331,7 @@ impl Bucket {
 
     /// The store contradicts itself, which passes.
     pub(super) fn behind(&self, doing: &str, what: String) -> Error {
-        Error::unavailable(doing, Reason(what))
+        Error::unavailable(doing, what)
     }
 }
 

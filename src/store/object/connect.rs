@@ -12,9 +12,10 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use parking_lot::Mutex;
 
 use super::secrets::Secrets;
-use super::wire::{Connector, Counters, Proxy};
+use super::wire::{Connector, Proxy, Requests};
 use crate::store::{BucketAddress, BucketOptions, Error, Provider};
 
 /// The two faces of one client.
@@ -22,7 +23,7 @@ use crate::store::{BucketAddress, BucketOptions, Error, Provider};
 pub(super) struct Client {
     pub(super) objects: Arc<dyn ObjectStore>,
     pub(super) lists: Arc<dyn PaginatedListStore>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Arc<Mutex<Requests>>,
     pub(super) secrets: Secrets,
     /// Where requests go, to tell this store from others: no credentials, and nothing to be shown.
     pub(super) endpoint: String,
@@ -39,7 +40,7 @@ pub(super) fn connect(
 ) -> Result<Client, Error> {
     let secrets = Secrets::of(settings);
     let settings = Settings { pairs: settings, prefix: prefix_of(address.provider()) };
-    let counters = Arc::new(Counters::default());
+    let counters = Arc::<Mutex<Requests>>::default();
     let connector = Connector {
         counters: counters.clone(),
         request_timeout: options.request_timeout,
@@ -84,70 +85,50 @@ struct Parts<'a> {
     endpoint: Option<url::Url>,
 }
 
-impl Parts<'_> {
-    fn amazon(self) -> object_store::Result<Faces> {
-        let mut builder = AmazonS3Builder::new();
-        for (key, value) in self.settings.known() {
+/// A client of one provider, of its settings but for those that are decided here.
+macro_rules! client {
+    ($parts:ident, $builder:expr, $bucket:ident, $($decided:pat_param)|+) => {{
+        let mut builder = $builder;
+        for (key, value) in $parts.settings.known() {
             match key.parse() {
-                // S3 Express does not list in order. The others are decided here.
-                Ok(
-                    AmazonS3ConfigKey::Bucket
-                    | AmazonS3ConfigKey::Endpoint
-                    | AmazonS3ConfigKey::S3Endpoint
-                    | AmazonS3ConfigKey::ConditionalPut
-                    | AmazonS3ConfigKey::S3Express
-                    | AmazonS3ConfigKey::DisableBulkDelete
-                    | AmazonS3ConfigKey::Client(_),
-                )
-                | Err(_) => {}
+                Ok($($decided)|+) | Err(_) => {}
                 Ok(key) => builder = builder.with_config(key, value),
             }
         }
+        builder
+            .$bucket($parts.address.bucket())
+            .with_retry(once())
+            .with_client_options($parts.client)
+            .with_http_connector($parts.connector)
+            .build()
+            .map(faces)
+    }};
+}
+
+impl Parts<'_> {
+    fn amazon(self) -> object_store::Result<Faces> {
+        use AmazonS3ConfigKey::{Bucket, Client, ConditionalPut, DisableBulkDelete, Endpoint, S3Endpoint, S3Express};
+        // Only a request for each object tells what became of it.
+        let mut builder = AmazonS3Builder::new().with_config(DisableBulkDelete, "true");
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
         }
-        let store = builder
-            .with_bucket_name(self.address.bucket())
-            .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true")
-            .with_retry(once())
-            .with_client_options(self.client)
-            .with_http_connector(self.connector)
-            .build()?;
-        Ok(faces(store))
+        client!(
+            self,
+            builder,
+            with_bucket_name,
+            Bucket | Endpoint | S3Endpoint | ConditionalPut | S3Express | DisableBulkDelete | Client(_)
+        )
     }
 
     fn google(self) -> object_store::Result<Faces> {
-        let mut builder = GoogleCloudStorageBuilder::new();
-        for (key, value) in self.settings.known() {
-            match key.parse() {
-                Ok(GoogleConfigKey::Bucket | GoogleConfigKey::Client(_)) | Err(_) => {}
-                Ok(key) => builder = builder.with_config(key, value),
-            }
-        }
-        let store = builder
-            .with_bucket_name(self.address.bucket())
-            .with_retry(once())
-            .with_client_options(self.client)
-            .with_http_connector(self.connector)
-            .build()?;
-        Ok(faces(store))
+        use GoogleConfigKey::{Bucket, Client};
+        client!(self, GoogleCloudStorageBuilder::new(), with_bucket_name, Bucket | Client(_))
     }
 
     fn azure(self) -> object_store::Result<Faces> {
-        let mut builder = MicrosoftAzureBuilder::new();
-        for (key, value) in self.settings.known() {
-            match key.parse() {
-                Ok(AzureConfigKey::ContainerName | AzureConfigKey::Client(_)) | Err(_) => {}
-                Ok(key) => builder = builder.with_config(key, value),
-            }
-        }
-        let store = builder
-            .with_container_name(self.address.bucket())
-            .with_retry(once())
-            .with_client_options(self.client)
-            .with_http_connector(self.connector)
-            .build()?;
-        Ok(faces(store))
+        use AzureConfigKey::{Client, ContainerName};
+        client!(self, MicrosoftAzureBuilder::new(), with_container_name, ContainerName | Client(_))
     }
 }
 

@@ -116,7 +116,7 @@ impl BucketStore {
             bucket: Bucket::new(client, address.clone()),
             options,
             memory: Memory::default(),
-            wakes: Wakes::new(),
+            wakes: Wakes::default(),
             proven: OnceCell::new(),
             hand: Mutex::new(None),
             begun: Mutex::new(None),
@@ -178,13 +178,7 @@ impl Store for BucketStore {
         self.shared.list(kind, start, after, limit).await
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
         self.shared.due(queue, after, now, limit).await
     }
 

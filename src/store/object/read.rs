@@ -135,7 +135,7 @@ impl Shared {
             Err(Trouble::Fold) => Err(self.list_is_behind(log)),
             Err(Trouble::Error(error)) => {
                 if error.retryable() && !reading.part.spans.is_empty() {
-                    self.keep_begun(log, after, reading.part);
+                    *self.begun.lock() = Some(Begun { log: log.clone(), after, part: reading.part });
                 }
                 Err(error)
             }
@@ -147,11 +147,6 @@ impl Shared {
     fn begun(&self, log: &Name, after: u64) -> Option<Part> {
         let mut begun = self.begun.lock();
         begun.take_if(|begun| begun.log == *log && begun.after == after).map(|begun| begun.part)
-    }
-
-    fn keep_begun(&self, log: &Name, after: u64, part: Part) {
-        let begun = Begun { log: log.clone(), after, part };
-        *self.begun.lock() = Some(begun);
     }
 
     /// All that is left of a log that was forgotten: its last append.

@@ -8,7 +8,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,7 +52,35 @@ pub struct Requests {
 impl Requests {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.puts + self.gets + self.heads + self.lists + self.deletes + self.others
+        self.by_word().iter().map(|(count, _)| count).sum()
+    }
+
+    /// How many of each, with the word for one.
+    fn by_word(&self) -> [(u64, &'static str); 6] {
+        [
+            (self.puts, "put"),
+            (self.gets, "get"),
+            (self.heads, "head"),
+            (self.lists, "list"),
+            (self.deletes, "delete"),
+            (self.others, "other"),
+        ]
+    }
+
+    /// One more.
+    fn count(&mut self, request: &HttpRequest, has_ticket: bool) {
+        let query = request.uri().query().unwrap_or_default();
+        let is_list = query.split('&').any(|part| matches!(part, "list-type=2" | "comp=list"));
+        let counter = match request.method().as_str() {
+            "DELETE" => &mut self.deletes,
+            _ if !has_ticket => &mut self.others,
+            "PUT" => &mut self.puts,
+            "GET" if is_list => &mut self.lists,
+            "GET" => &mut self.gets,
+            "HEAD" => &mut self.heads,
+            _ => &mut self.others,
+        };
+        *counter += 1;
     }
 
     /// Those since `before`.
@@ -73,59 +100,12 @@ impl Requests {
 /// For people: `3 puts, 1 list`.
 impl fmt::Display for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [
-            (self.puts, "put"),
-            (self.gets, "get"),
-            (self.heads, "head"),
-            (self.lists, "list"),
-            (self.deletes, "delete"),
-            (self.others, "other"),
-        ];
         let mut separator = "";
-        for (count, word) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, word) in self.by_word().into_iter().filter(|(count, _)| *count > 0) {
             write!(f, "{separator}{count} {word}{}", if count == 1 { "" } else { "s" })?;
             separator = ", ";
         }
         if separator.is_empty() { f.write_str("no requests") } else { Ok(()) }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    puts: AtomicU64,
-    gets: AtomicU64,
-    heads: AtomicU64,
-    lists: AtomicU64,
-    deletes: AtomicU64,
-    others: AtomicU64,
-}
-
-impl Counters {
-    fn count(&self, request: &HttpRequest, has_ticket: bool) {
-        let query = request.uri().query().unwrap_or_default();
-        let is_list = query.split('&').any(|part| matches!(part, "list-type=2" | "comp=list"));
-        let counter = match request.method().as_str() {
-            "DELETE" => &self.deletes,
-            _ if !has_ticket => &self.others,
-            "PUT" => &self.puts,
-            "GET" if is_list => &self.lists,
-            "GET" => &self.gets,
-            "HEAD" => &self.heads,
-            _ => &self.others,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn now(&self) -> Requests {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Requests {
-            puts: of(&self.puts),
-            gets: of(&self.gets),
-            heads: of(&self.heads),
-            lists: of(&self.lists),
-            deletes: of(&self.deletes),
-            others: of(&self.others),
-        }
     }
 }
 
@@ -186,7 +166,7 @@ impl Ticket {
 /// Makes the clients that `object_store` uses.
 #[derive(Debug)]
 pub(super) struct Connector {
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Arc<Mutex<Requests>>,
     pub(super) request_timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) proxy: Option<Proxy>,
@@ -240,14 +220,14 @@ impl HttpConnector for Connector {
 #[derive(Debug)]
 struct Wire {
     client: HttpClient,
-    counters: Arc<Counters>,
+    counters: Arc<Mutex<Requests>>,
 }
 
 #[async_trait]
 impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let ticket = request.extensions().get::<Ticket>().cloned();
-        self.counters.count(&request, ticket.is_some());
+        self.counters.lock().count(&request, ticket.is_some());
         let ticket = ticket.unwrap_or(Ticket::new(SMALL_ANSWER_BYTES_MAX));
         ticket.note(|answer| answer.sent = true);
         let (parts, body) = self.client.execute(request).await?.into_parts();

@@ -12,7 +12,7 @@ use ::redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline,
     RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsCertificates, Value,
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -109,20 +109,15 @@ impl Link {
         Err(error)
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
-        // Nothing is left half done by a panic.
-        self.current.lock()
-    }
-
     /// The connection that there is, or a new one.
     async fn connection(&self) -> RedisResult<Arc<MultiplexedConnection>> {
-        if let Some(connection) = &self.current().connection {
+        if let Some(connection) = &self.current.lock().connection {
             return Ok(connection.clone());
         }
         let asked = Instant::now();
         let mut last = self.dialing.lock().await;
         let endpoint = {
-            let current = self.current();
+            let current = self.current.lock();
             if let Some(connection) = &current.connection {
                 return Ok(connection.clone());
             }
@@ -137,11 +132,11 @@ impl Link {
         match self.dial(&endpoint).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
-                *self.current() = Current { endpoint, connection: Some(connection.clone()) };
+                *self.current.lock() = Current { endpoint, connection: Some(connection.clone()) };
                 Ok(connection)
             }
             Err(error) => {
-                self.current().endpoint = self.home.clone();
+                self.current.lock().endpoint = self.home.clone();
                 *last = Some((Instant::now(), error.clone()));
                 Err(error)
             }
@@ -154,7 +149,7 @@ impl Link {
 
     /// A connection of its own, for messages.
     pub(super) async fn subscriber(&self) -> RedisResult<PubSub> {
-        let endpoint = self.current().endpoint.clone();
+        let endpoint = self.current.lock().endpoint.clone();
         let client = self.client(&endpoint)?;
         match tokio::time::timeout(self.connect_timeout, client.get_async_pubsub()).await {
             Ok(result) => result,
@@ -183,7 +178,7 @@ impl Link {
 
     /// The connection is not used again.
     fn leave(&self, connection: &Arc<MultiplexedConnection>) {
-        let mut current = self.current();
+        let mut current = self.current.lock();
         if current.connection.as_ref().is_some_and(|held| Arc::ptr_eq(held, connection)) {
             *current = Current { endpoint: self.home.clone(), connection: None };
         }
@@ -193,7 +188,7 @@ impl Link {
     fn is_elsewhere(&self, connection: &Arc<MultiplexedConnection>, error: &RedisError) -> bool {
         let moved = error.kind() == ServerErrorKind::Moved.into();
         let Some((node, _)) = moved.then(|| error.redirect_node()).flatten() else { return false };
-        let mut current = self.current();
+        let mut current = self.current.lock();
         let Some(endpoint) = neighbour(&current.endpoint, node) else { return false };
         if current.connection.as_ref().is_some_and(|held| Arc::ptr_eq(held, connection)) {
             *current = Current { endpoint, connection: None };

@@ -1,7 +1,6 @@
 //! What Redis and the way to it answer when something is wrong, as errors of a store.
 
 use std::error::Error as _;
-use std::fmt;
 use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -32,24 +31,6 @@ const CODES: [&str; 16] = [
     "WRONGTYPE",
 ];
 
-/// What a server said, on one line and harmless on a terminal.
-#[derive(Debug)]
-struct Said(String);
-
-impl Said {
-    fn new(error: &RedisError) -> Self {
-        Said(text::excerpt(&error.to_string(), SAID_CHARS_MAX))
-    }
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Said {}
-
 /// The code that an answer begins with.
 pub(super) fn code(error: &RedisError) -> Option<&'static str> {
     let first = error.code()?;
@@ -71,7 +52,8 @@ pub(super) fn breaks_connection(error: &RedisError) -> bool {
 /// The error of a store that says what happened while `doing`, at `location`.
 pub(crate) fn explain(error: &RedisError, doing: &str, location: &str) -> Error {
     let doing = format!("{doing} at {location}");
-    let said = Said::new(error);
+    // On one line and harmless on a terminal.
+    let said = text::excerpt(&error.to_string(), SAID_CHARS_MAX);
     let unfit = |problem: String| Error::Unfit { place: location.to_owned(), problem };
     match code(error) {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => return Error::denied(doing, said),
@@ -92,12 +74,12 @@ pub(crate) fn explain(error: &RedisError, doing: &str, location: &str) -> Error 
             },
         ),
         ErrorKind::Parse => unfit(format!("it does not speak the protocol of Redis: {said}")),
-        ErrorKind::Server(ServerErrorKind::ResponseError) => response_error(error, doing, &said, unfit),
+        ErrorKind::Server(ServerErrorKind::ResponseError) => response_error(error, doing, said, unfit),
         _ => Error::unavailable(doing, said),
     }
 }
 
-fn response_error(error: &RedisError, doing: String, said: &Said, unfit: impl Fn(String) -> Error) -> Error {
+fn response_error(error: &RedisError, doing: String, said: String, unfit: impl Fn(String) -> Error) -> Error {
     let text = error.to_string();
     let has = |part: &str| text.contains(part);
     // Some versions say without a code that a script lacks a right.
@@ -105,14 +87,14 @@ fn response_error(error: &RedisError, doing: String, said: &Said, unfit: impl Fn
         .into_iter()
         .any(has)
     {
-        return Error::denied(doing, Said::new(error));
+        return Error::denied(doing, said);
     }
     if has("refused to switch database") {
         let why = if has("cluster mode") { "a cluster has only database 0" } else { "it has no such database" };
         return unfit(why.to_owned());
     }
     if has("max number of clients") {
-        return Error::unavailable(doing, Said::new(error));
+        return Error::unavailable(doing, said);
     }
     unfit(format!("it cannot do what a store needs: {said}"))
 }

@@ -9,9 +9,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{Cmd, RedisResult, ServerErrorKind, Value};
+use ::redis::{Cmd, RedisResult, Value};
 use futures_util::future::join;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -87,7 +87,7 @@ impl Flights {
     /// Makes an append. False if the log's last line is not the one that is known; then nothing was done.
     pub(super) async fn append(self: &Arc<Self>, quick: Quick) -> RedisResult<bool> {
         let answer = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if state.flying < FLIGHTS_MAX {
                 state.flying += 1;
                 Err(quick)
@@ -112,11 +112,6 @@ impl Flights {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing is left half done by a panic.
-        self.state.lock()
-    }
-
     /// Makes one call after the other as long as there are some who wait.
     async fn fly(mut group: Vec<Waiting>, landing: Landing) {
         let flights = &landing.0;
@@ -126,25 +121,20 @@ impl Flights {
             // The next call is on its way before those of the last one are told, so that the server need not wait for that.
             let (result, ()) = join(flights.send(&quick), async { mem::take(&mut landed).tell() }).await;
             landed = Landed { done, result };
-            group = take_group(&mut flights.state().waiting);
+            group = take_group(&mut flights.state.lock().waiting);
             if group.is_empty() {
                 mem::take(&mut landed).tell();
                 // Who was told may have more.
                 tokio::task::yield_now().await;
-                group = take_group(&mut flights.state().waiting);
+                group = take_group(&mut flights.state.lock().waiting);
             }
         }
     }
 
     /// One call of the script; sends the script first if the server does not have it.
     async fn send(&self, group: &[Quick]) -> RedisResult<Vec<bool>> {
-        let answer = match self.link.send(&self.command("EVALSHA", APPEND.hash(), group)).await {
-            // Nothing has been done.
-            Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-                self.link.send(&self.command("EVAL", APPEND.code(), group)).await
-            }
-            result => result,
-        }?;
+        let send = |verb, script| async move { self.link.send(&self.command(verb, script, group)).await };
+        let answer = APPEND.send(send).await?;
         Ok(match answer {
             Value::Array(outcomes) => outcomes.into_iter().map(|outcome| outcome == Value::Int(1)).collect(),
             outcome => vec![outcome == Value::Int(1)],
@@ -196,7 +186,7 @@ struct Landing(Arc<Flights>);
 impl Drop for Landing {
     fn drop(&mut self) {
         let group = {
-            let mut state = self.0.state();
+            let mut state = self.0.state.lock();
             let group = take_group(&mut state.waiting);
             if group.is_empty() {
                 state.flying -= 1;
@@ -210,7 +200,7 @@ impl Drop for Landing {
             Ok(runtime) => drop(runtime.spawn(Flights::fly(group, landing))),
             Err(_) => {
                 // Nobody can fly from here. Those who wait are told so by being dropped.
-                self.0.state().waiting.clear();
+                self.0.state.lock().waiting.clear();
                 drop(landing);
             }
         }

@@ -8,7 +8,7 @@ use super::script::{self, Call};
 use super::{PIECE_BYTES_MAX, RANGE_MAX, RedisStore, behind, failure};
 use crate::store::name::sort_key;
 use crate::store::page::check_lines;
-use crate::store::{Due, Error, Finding, Kind, Name, Queue};
+use crate::store::{Due, Error, Finding, Name, Queue};
 use crate::text::excerpt;
 
 /// Most findings that are given: who has more has one problem, not many.
@@ -138,9 +138,16 @@ impl Inspection<'_> {
                 // It was looked at first of all; and an evolution log is no part of the store.
                 Key::Store | Key::Stream | Key::Writer => {}
                 Key::Log(log) => self.look_at_log(&log).await?,
-                Key::Names(kind) => self.look_at_names(kind).await?,
+                Key::Names(kind) => {
+                    let problem = "it names a log that has no lines: it was never written, deleted, or thrown away";
+                    let key = |keys: &Keys, text: &str| Some(keys.log(&Name::from_key(kind, text.strip_suffix('/')?)?));
+                    self.look_at_index(name, problem, key).await?;
+                }
                 Key::Due(queue) => self.look_at_due(&queue).await?,
-                Key::Queues => self.look_at_queues().await?,
+                Key::Queues => {
+                    let key = |keys: &Keys, text: &str| Some(keys.due(&Queue::from_key(text)?));
+                    self.look_at_index(name, "it names a queue that has no entries", key).await?;
+                }
             }
         }
         Ok(())
@@ -185,31 +192,17 @@ impl Inspection<'_> {
         }
     }
 
-    async fn look_at_names(&mut self, kind: Kind) -> Result<(), Error> {
-        let index = self.keys().names(kind);
-        let problem = "it names a log that has no lines: it was never written, deleted, or thrown away";
-        self.each_member(&index, problem, |keys, member| {
-            Some(keys.log(&Name::from_key(kind, member.strip_suffix('/')?)?))
-        })
-        .await
-    }
-
-    async fn look_at_queues(&mut self) -> Result<(), Error> {
-        let index = self.keys().queues();
-        let problem = "it names a queue that has no entries";
-        self.each_member(&index, problem, |keys, member| Some(keys.due(&Queue::from_key(member)?))).await
-    }
-
     /// Looks at each entry of an index: `key` tells of which key it says that it is there.
-    async fn each_member(
+    async fn look_at_index(
         &mut self,
         index: &str,
         problem: &str,
         key: impl Fn(&Keys, &str) -> Option<String>,
     ) -> Result<(), Error> {
-        let mut min = b"-".to_vec();
-        loop {
+        let mut next = Some(b"-".to_vec());
+        while let Some(min) = next {
             let members = self.store.range(index, min, b"+", RANGE_MAX).await?;
+            next = behind_page(&members);
             for member in &members {
                 if self.is_full() {
                     return Ok(());
@@ -224,17 +217,14 @@ impl Inspection<'_> {
                     self.mend(index.to_owned(), &format!("{text}: {problem}"), "take the entry away", &entry).await?;
                 }
             }
-            match members.last() {
-                Some(last) if members.len() >= RANGE_MAX => min = behind(last),
-                _ => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn look_at_due(&mut self, queue: &Queue) -> Result<(), Error> {
         let key = self.keys().due(queue);
-        let mut min = b"-".to_vec();
-        loop {
+        let mut next = Some(b"-".to_vec());
+        while let Some(min) = next {
             let members = self.store.range(&key, min, b"+", RANGE_MAX).await?;
             for member in &members {
                 let entry = std::str::from_utf8(member).ok().and_then(|text| Due::from_entry(queue, text));
@@ -242,10 +232,7 @@ impl Inspection<'_> {
                     self.find(key.clone(), no_entry(member));
                 }
             }
-            match members.last() {
-                Some(last) if members.len() >= RANGE_MAX => min = behind(last),
-                _ => break,
-            }
+            next = behind_page(&members);
         }
         let entry = Entry { index: self.keys().queues(), member: queue.key().to_owned(), key };
         if !self.is_member(&entry).await? {
@@ -285,6 +272,11 @@ impl Inspection<'_> {
         self.findings.push(Finding { place, problem, remedy, repaired: self.repair });
         Ok(())
     }
+}
+
+/// Where the next page of members begins, if there may be one.
+fn behind_page(members: &[Vec<u8>]) -> Option<Vec<u8>> {
+    members.last().filter(|_| members.len() >= RANGE_MAX).map(|last| behind(last))
 }
 
 fn no_entry(member: &[u8]) -> String {

@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use ::redis::{RedisError, Value};
 use async_trait::async_trait;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::line::{Header, Token};
 use super::memory::not_sealed;
@@ -131,7 +131,7 @@ impl RedisStore {
         let location = address.to_string();
         let link = Arc::new(Link::new(address, options)?);
         let evicts = evicts(&link).await.map_err(|error| failure::explain(&error, "connecting", &location))?;
-        let wakes = Wakes::new();
+        let wakes = Wakes::default();
         let origin = format!("{:016x}", ThreadRandom.bits());
         let inner = Inner {
             subscriber: Subscriber::new(link.clone(), wakes.clone(), origin.clone(), options.response_timeout),
@@ -155,14 +155,9 @@ impl RedisStore {
         self.run(&script::CHECK, &self.call(None), "connecting").await.map(drop)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing is left half done by a panic.
-        self.inner.known.lock()
-    }
-
     /// Notes what an answer says of the store.
     fn learn(&self, id: &str, writes: u64) -> Result<(), Error> {
-        let mut known = self.known();
+        let mut known = self.inner.known.lock();
         if known.id.is_empty() {
             known.id = id.to_owned();
         } else if known.id != id {
@@ -175,7 +170,7 @@ impl RedisStore {
 
     /// The server holds another store than this handle knows, an older one, or none.
     fn gone(&self, id: &str, writes: u64) -> Error {
-        let known = self.known().clone();
+        let known = self.inner.known.lock().clone();
         let problem = if id.is_empty() {
             "this Redis no longer holds the store that was opened, but none".to_owned()
         } else if id != known.id {
@@ -195,14 +190,14 @@ impl RedisStore {
     /// A call with the key of the store and what is known of it in front.
     fn call<'a>(&self, key: Option<String>) -> Call<'a> {
         let mut call = Call::new(std::iter::once(self.inner.keys.store()).chain(key).collect());
-        let known = self.known().clone();
-        call.owned(known.id);
+        let known = self.inner.known.lock().clone();
+        call.bytes(known.id);
         call.number(known.writes);
         call
     }
 
     /// Runs a script: gives its answer, from which the id and the count of writes have been taken.
-    async fn run(&self, script: &Script, call: &Call<'_>, doing: &str) -> Result<Answer, Error> {
+    async fn run(&self, script: &'static Script, call: &Call<'_>, doing: &str) -> Result<Answer, Error> {
         match script.call(&self.inner.link, call).await {
             Ok(value) => self.understand(value),
             Err(error) => Err(self.explain(&error, call, doing).await),
@@ -316,16 +311,16 @@ impl RedisStore {
     /// Does any batch.
     async fn apply_whole(&self, batch: &Batch) -> Result<(), Error> {
         let mut call = Call::new(vec![self.inner.keys.store()]);
-        let known = self.known().clone();
+        let known = self.inner.known.lock().clone();
         call.text(&known.id);
         call.number(known.writes);
         // A new one each time: if the store is lost between two tries of its first batch, others have seen the first one.
-        call.owned(if known.id.is_empty() {
+        call.bytes(if known.id.is_empty() {
             format!("{:016x}{:016x}", ThreadRandom.bits(), ThreadRandom.bits())
         } else {
             String::new()
         });
-        call.owned(batch.token().to_string());
+        call.bytes(batch.token().to_string());
         call.text(&self.inner.origin);
         call.text(if self.inner.replicas.wanted > 0 { "1" } else { "0" });
         script::add_parts(&mut call, &self.inner.keys, batch);
@@ -502,13 +497,7 @@ impl Store for RedisStore {
         self.collect(&self.inner.keys.names(kind), min, &max, limit, read).await
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
         // Behind the time comes `_`, and behind that in ASCII comes this.
         let max = format!("({}`", now.fixed_width());
         let read = |member: &str| Due::from_entry(queue, member);

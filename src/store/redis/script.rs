@@ -49,16 +49,12 @@ impl<'a> Call<'a> {
         self.arguments.push(Cow::Borrowed(text.as_bytes()));
     }
 
-    pub(super) fn owned(&mut self, text: String) {
-        self.arguments.push(Cow::Owned(text.into_bytes()));
-    }
-
-    pub(super) fn bytes(&mut self, bytes: Vec<u8>) {
-        self.arguments.push(Cow::Owned(bytes));
+    pub(super) fn bytes(&mut self, bytes: impl Into<Vec<u8>>) {
+        self.arguments.push(Cow::Owned(bytes.into()));
     }
 
     pub(super) fn number(&mut self, number: u64) {
-        self.owned(number.to_string());
+        self.bytes(number.to_string());
     }
 
     fn command(&self, verb: &str, script: &str) -> Cmd {
@@ -93,45 +89,36 @@ impl Replicas {
 }
 
 impl Script {
-    pub(super) fn hash(&self) -> &str {
-        &self.hash
-    }
-
-    pub(super) fn code(&self) -> &'static str {
-        self.code
-    }
-
-    /// Calls the script; sends it first if the server does not have it.
-    pub(super) async fn call(&self, link: &Link, call: &Call<'_>) -> RedisResult<Value> {
-        match link.send(&call.command("EVALSHA", &self.hash)).await {
-            // Nothing has been done.
-            Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-                link.send(&call.command("EVAL", self.code)).await
-            }
+    /// Sends the script by its hash, or else whole, if the server does not have it: nothing has been done then.
+    pub(super) async fn send<T, F: Future<Output = RedisResult<T>>>(
+        &'static self,
+        send: impl Fn(&'static str, &'static str) -> F,
+    ) -> RedisResult<T> {
+        match send("EVALSHA", &self.hash).await {
+            Err(error) if error.kind() == ServerErrorKind::NoScript.into() => send("EVAL", self.code).await,
             result => result,
         }
     }
 
+    /// Calls the script.
+    pub(super) async fn call(&'static self, link: &Link, call: &Call<'_>) -> RedisResult<Value> {
+        self.send(|verb, script| async move { link.send(&call.command(verb, script)).await }).await
+    }
+
     /// As [`Script::call`], and then waits for replicas. Returns the answer and how many have it.
     pub(super) async fn call_and_wait(
-        &self,
+        &'static self,
         link: &Link,
         call: &Call<'_>,
         replicas: Replicas,
     ) -> RedisResult<(Value, u64)> {
-        let commands = |verb: &str, script: &str| {
+        let send = |verb: &'static str, script: &'static str| async move {
             let mut commands = ::redis::pipe();
             commands.add_command(call.command(verb, script));
             commands.cmd("WAIT").arg(replicas.wanted).arg(replicas.wait_ms);
-            commands
+            link.send_all(&commands).await
         };
-        let answers = match link.send_all(&commands("EVALSHA", &self.hash)).await {
-            Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
-                link.send_all(&commands("EVAL", self.code)).await
-            }
-            result => result,
-        }?;
-        let mut answers = answers.into_iter();
+        let mut answers = self.send(send).await?.into_iter();
         let answer = answers.next().unwrap_or(Value::Nil);
         let count = if let Some(Value::Int(count)) = answers.next() { count } else { 0 };
         Ok((answer, u64::try_from(count).unwrap_or(0)))
@@ -154,7 +141,7 @@ pub(super) fn add_parts<'a>(call: &mut Call<'a>, keys: &Keys, batch: &'a Batch) 
                     (number, _) => {
                         call.text("A");
                         call.number(number);
-                        call.owned(after.token().map_or_else(String::new, |token| token.to_string()));
+                        call.bytes(after.token().map_or_else(String::new, |token| token.to_string()));
                     }
                 }
                 let mut lines = append.framed(batch.token());
@@ -165,7 +152,7 @@ pub(super) fn add_parts<'a>(call: &mut Call<'a>, keys: &Keys, batch: &'a Batch) 
                 call.keys.push(keys.due(&due.queue));
                 call.keys.push(keys.queues());
                 call.text(if matches!(op, Op::PutDue(_)) { "P" } else { "D" });
-                call.owned(due.to_entry());
+                call.bytes(due.to_entry());
             }
         }
     }

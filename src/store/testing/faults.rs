@@ -159,15 +159,9 @@ impl Store for FaultyStore {
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))
     }
 
-    async fn due_after(
-        &self,
-        queue: &Queue,
-        after: Option<&Due>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Due>, Error> {
+    async fn due(&self, queue: &Queue, after: Option<&Due>, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
         let fault = self.next(Call::List).await?;
-        let fresh = self.inner.due_after(queue, after, now, limit).await?;
+        let fresh = self.inner.due(queue, after, now, limit).await?;
         let mut dues = self.dues.lock();
         let stale = dues.insert((queue.clone(), after.cloned()), fresh.clone());
         Ok(stale.filter(|_| fault == Fault::Stale).unwrap_or(fresh))

@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::is_ours;
-use crate::store::{Due, Error, Kind, LIST_PAGE, Name, Store};
+use crate::store::{Due, Error, LIST_PAGE, Name, Store};
 use crate::time::Timestamp;
 use crate::workflow::{INBOX, RUNS};
 
@@ -96,11 +95,11 @@ impl Entries {
         for queue in store.queues().await? {
             let mut after: Option<Due> = None;
             loop {
-                let page = store.due_after(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
+                let page = store.due(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
                 let full = page.len() >= DUE_PAGE;
                 after = page.last().cloned();
                 let mine = |due: &Due| {
-                    is_ours(due.run.kind())
+                    [RUNS, INBOX].contains(&due.run.kind())
                         && wanted.is_none_or(|wanted| wanted.contains(due.run.key()))
                         && stretch.holds(&due.run.of_kind(RUNS))
                 };
@@ -140,9 +139,4 @@ impl Entries {
         let names = self.by_key.values().filter_map(|entries| Some(entries.first()?.run.of_kind(RUNS)));
         names.filter(|name| stretch.runs.binary_search(name).is_err())
     }
-}
-
-/// Whether an entry leads to a history, and not to an inbox.
-pub(super) fn leads_to(due: &Due, kind: Kind) -> bool {
-    due.run.kind() == kind
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use self::index::{Entries, Stretch};
-use self::run::{Checked, check_run, unless_damaged};
+use self::run::{Checked, Means, check_run, unless_damaged};
 use crate::chance::Random;
-use crate::store::{Batch, Error, Finding, Kind, Name, Store, Token};
+use crate::store::{Batch, Error, Finding, Name, Store};
 use crate::time::Timestamp;
 use crate::workflow::batches::DraftError;
 use crate::workflow::{INBOX, RUNS};
@@ -111,7 +111,8 @@ pub async fn fsck(
     random: &dyn Random,
     report: &mut (dyn FnMut(FsckProgress) + Send),
 ) -> Result<FsckSummary, Error> {
-    let mut search = Search { store, options, random, report, summary: FsckSummary::default(), told: HashSet::new() };
+    let means = Means { store, options, random };
+    let mut search = Search { means, report, summary: FsckSummary::default(), told: HashSet::new() };
     search.medium().await?;
     match search.runs().await {
         Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
@@ -126,9 +127,7 @@ pub async fn fsck(
 }
 
 struct Search<'a> {
-    store: &'a dyn Store,
-    options: &'a FsckOptions,
-    random: &'a dyn Random,
+    means: Means<'a>,
     report: &'a mut (dyn FnMut(FsckProgress) + Send),
     summary: FsckSummary,
     /// What the medium's own search has told, which need not be told again.
@@ -137,7 +136,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     async fn medium(&mut self) -> Result<(), Error> {
-        for finding in self.store.inspect(self.options.repair).await? {
+        for finding in self.means.store.inspect(self.means.options.repair).await? {
             self.told.insert(finding.problem.clone());
             self.tell(finding);
         }
@@ -148,7 +147,7 @@ impl Search<'_> {
     async fn runs(&mut self) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let stretch = Stretch::next(self.store, after.as_ref(), self.options.runs_at_a_time).await?;
+            let stretch = Stretch::next(self.means.store, after.as_ref(), self.means.options.runs_at_a_time).await?;
             self.stretch(&stretch).await?;
             after = stretch.last;
             if after.is_none() {
@@ -165,7 +164,7 @@ impl Search<'_> {
 
     async fn stretch(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let mut first = Vec::new();
-        let entries = Entries::within(self.store, stretch, None).await?;
+        let entries = Entries::within(self.means.store, stretch, None).await?;
         for (name, checked) in self.check(&stretch.runs, &entries, true).await? {
             self.summary.runs += 1;
             self.summary.ended += u64::from(checked.ended);
@@ -180,7 +179,7 @@ impl Search<'_> {
         }
         let more = [(entries.surplus, "due entries that lead to no run"), (stretch.surplus, "inboxes without a run")];
         for (surplus, what) in more.into_iter().filter(|(surplus, _)| *surplus > 0) {
-            self.tell(Finding::new(&self.store.location(), &format!("there are {surplus} more {what}")));
+            self.tell(Finding::new(&self.means.store.location(), &format!("there are {surplus} more {what}")));
         }
         let orphans: HashSet<&str> = stretch.orphans.iter().map(Name::key).collect();
         let mut strays: Vec<Name> = entries.of_no_run(stretch).filter(|name| !orphans.contains(name.key())).collect();
@@ -188,8 +187,8 @@ impl Search<'_> {
         strays.sort_by_key(|stray| stray.of_kind(RUNS));
         drop(entries);
         if !first.is_empty() || !strays.is_empty() {
-            if self.options.pause_ms > 0 {
-                tokio::time::sleep(Duration::from_millis(self.options.pause_ms)).await;
+            if self.means.options.pause_ms > 0 {
+                tokio::time::sleep(Duration::from_millis(self.means.options.pause_ms)).await;
             }
             self.look_again(stretch, &first, &strays).await?;
         }
@@ -197,12 +196,12 @@ impl Search<'_> {
     }
 
     async fn check(&mut self, runs: &[Name], entries: &Entries, first: bool) -> Result<Vec<(Name, Checked)>, Error> {
-        let (store, options, random) = (self.store, self.options, self.random);
+        let means = self.means;
         let looks = runs.iter().map(|name| async move {
-            let checked = check_run(store, options, random, name, entries.of(name)).await?;
+            let checked = check_run(means, name, entries.of(name)).await?;
             Ok::<_, Error>((name.clone(), checked))
         });
-        let mut found = futures_util::stream::iter(looks).buffered(options.reads_at_a_time.max(1));
+        let mut found = futures_util::stream::iter(looks).buffered(means.options.reads_at_a_time.max(1));
         let mut all = Vec::with_capacity(runs.len());
         while let Some(checked) = found.next().await {
             all.push(checked?);
@@ -217,7 +216,7 @@ impl Search<'_> {
     async fn look_again(&mut self, stretch: &Stretch, first: &[(Name, u64)], strays: &[Name]) -> Result<(), Error> {
         let runs: Vec<Name> = first.iter().map(|(name, _)| name.clone()).collect();
         let wanted: HashSet<String> = runs.iter().chain(strays).map(|name| name.key().to_owned()).collect();
-        let entries = Entries::within(self.store, stretch, Some(&wanted)).await?;
+        let entries = Entries::within(self.means.store, stretch, Some(&wanted)).await?;
         for ((_, checked), (_, mark)) in self.check(&runs, &entries, false).await?.into_iter().zip(first) {
             if checked.mark == *mark && checked.corrupt.is_none() {
                 for suspect in checked.suspects {
@@ -233,7 +232,7 @@ impl Search<'_> {
 
     /// Something that belongs to a run which is not there.
     async fn stray(&mut self, name: &Name, entries: &Entries) -> Result<(), Error> {
-        let history = unless_damaged(self.store.end(&name.of_kind(RUNS)).await)?;
+        let history = unless_damaged(self.means.store.end(&name.of_kind(RUNS)).await)?;
         if history.is_none_or(|end| end.last.number() > 0) {
             return Ok(());
         }
@@ -243,7 +242,7 @@ impl Search<'_> {
             self.tell(Finding::new(&due.run, &problem));
         }
         if name.kind() == INBOX
-            && let Some(end) = unless_damaged(self.store.end(name).await)?
+            && let Some(end) = unless_damaged(self.means.store.end(name).await)?
         {
             let lines = if end.last.number() == 1 { "line" } else { "lines" };
             let problem = format!("it is an inbox of {} {lines}, and there is no such run", end.last.number());
@@ -254,8 +253,8 @@ impl Search<'_> {
 
     async fn settle(&mut self, suspect: Suspect) -> Result<(), Error> {
         let mut finding = suspect.finding;
-        if let Some(batch) = suspect.remedy.filter(|_| self.options.repair) {
-            match self.store.apply(&batch).await {
+        if let Some(batch) = suspect.remedy.filter(|_| self.means.options.repair) {
+            match self.means.store.apply(&batch).await {
                 Ok(_) => finding.repaired = true,
                 // Somebody is at it.
                 Err(Error::Conflict { .. } | Error::Sealed { .. }) => return Ok(()),
@@ -267,13 +266,4 @@ impl Search<'_> {
         self.tell(finding);
         Ok(())
     }
-}
-
-/// Whether entries of this kind are about runs.
-fn is_ours(kind: Kind) -> bool {
-    kind == RUNS || kind == INBOX
-}
-
-fn token(random: &dyn Random) -> Token {
-    Token::new(random)
 }

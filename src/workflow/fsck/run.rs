@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::index::leads_to;
-use super::{FsckOptions, Suspect, token};
+use super::{FsckOptions, Suspect};
 use crate::chance::Random;
-use crate::store::{Batch, Due, End, Error, Finding, Name, Queue, Store, Token};
+use crate::store::{Due, End, Error, Finding, Name, Queue, Store, Token};
 use crate::time::Timestamp;
-use crate::workflow::batches::{self, DraftError, InboxEnd, Stamp};
+use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
     Begun, Call, Child, Ending, Entry, Event, Fold, INBOX, InboxBody, InboxEntry, InboxFold, Problem, ProblemKind,
     RUNS, RunState, Step, fold_history, inbox_due, latest_generation, read_inbox, run_log,
@@ -32,11 +31,17 @@ impl Checked {
     }
 }
 
+/// What a search is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) options: &'a FsckOptions,
+    pub(super) random: &'a dyn Random,
+}
+
 /// What is needed to look at a run.
 struct Look<'a> {
-    store: &'a dyn Store,
-    options: &'a FsckOptions,
-    random: &'a dyn Random,
+    means: Means<'a>,
     state: &'a RunState,
     begun: &'a Begun,
     /// The entries of the run, in any queue.
@@ -54,14 +59,8 @@ struct Unread {
 }
 
 /// Looks at the run whose history's first generation is `name`.
-pub(super) async fn check_run(
-    store: &dyn Store,
-    options: &FsckOptions,
-    random: &dyn Random,
-    name: &Name,
-    dues: &[Due],
-) -> Result<Checked, Error> {
-    match look_at(store, options, random, name, dues).await {
+pub(super) async fn check_run(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked, Error> {
+    match look_at(means, name, dues).await {
         Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
             let finding = Finding::new(&place, &problem);
             Ok(Checked { corrupt: Some((finding, problem)), ..Checked::default() })
@@ -80,14 +79,8 @@ pub(super) fn unless_damaged<T>(said: Result<T, Error>) -> Result<Option<T>, Err
     }
 }
 
-async fn look_at(
-    store: &dyn Store,
-    options: &FsckOptions,
-    random: &dyn Random,
-    name: &Name,
-    dues: &[Due],
-) -> Result<Checked, Error> {
-    let (fold, mut suspects) = match last_generation(store, random, name).await? {
+async fn look_at(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked, Error> {
+    let (fold, mut suspects) = match last_generation(means, name).await? {
         Chain::Sound(fold, suspects) => (fold, suspects),
         Chain::Corrupt(checked) => return Ok(checked),
     };
@@ -104,15 +97,15 @@ async fn look_at(
         Suspect::new(state.log(), &format!("line {} is odd: {}{others}", warning.seq, warning.what))
     }));
     if state.is_ended() {
-        suspects.extend(ended(store, random, state, dues).await?);
+        suspects.extend(ended(means, state, dues).await?);
         return Ok(Checked { suspects, ..checked });
     }
     // An unfinished generation is set right first.
     let Some(begun) = state.begun().filter(|_| state.next().is_none()) else {
         return Ok(Checked { suspects, ..checked });
     };
-    let mut look = Look { store, options, random, state, begun, dues, suspects };
-    let unread = unread(store, state).await?;
+    let mut look = Look { means, state, begun, dues, suspects };
+    let unread = unread(means.store, state).await?;
     if let Some(problem) = unread.reader.problem() {
         return Ok(Checked::corrupt(unread.reader.log(), problem));
     }
@@ -135,7 +128,8 @@ enum Chain {
 }
 
 /// Folds all generations of a history and returns the last.
-async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) -> Result<Chain, Error> {
+async fn last_generation(means: Means<'_>, name: &Name) -> Result<Chain, Error> {
+    let store = means.store;
     let mut fold = fold_history(store, name).await?;
     loop {
         let state = fold.state();
@@ -145,7 +139,7 @@ async fn last_generation(store: &dyn Store, random: &dyn Random, name: &Name) ->
         let Some(next) = state.next_log() else { return Ok(Chain::Sound(Box::new(fold), Vec::new())) };
         if store.end(&next).await? == End::START {
             let problem = format!("the run goes on in generation {}, which is not there", next.generation());
-            let batch = batches::finish_generation(token(random), state);
+            let batch = batches::finish_generation(means.token(), state);
             let suspect =
                 Suspect::new(state.log(), &problem).with_remedy("begin it with the line that the seal carries", batch);
             return Ok(Chain::Sound(Box::new(fold), vec![suspect]));
@@ -204,33 +198,21 @@ fn describe(body: &InboxBody<'_>) -> String {
 
 /// A run that has ended needs nothing to lead to it, once its parent knows. What is told of a parent that does not is told
 /// where the parent is looked at.
-async fn ended(store: &dyn Store, random: &dyn Random, state: &RunState, dues: &[Due]) -> Result<Vec<Suspect>, Error> {
+async fn ended(means: Means<'_>, state: &RunState, dues: &[Due]) -> Result<Vec<Suspect>, Error> {
     if dues.is_empty() {
         return Ok(Vec::new());
     }
     if let Some(parent) = state.begun().and_then(|begun| begun.parent.as_ref())
-        && !knows(store, state.run(), &parent.run, &parent.call).await?
+        && !knows(means.store, state.run(), &parent.run, &parent.call).await?
     {
         return Ok(Vec::new());
     }
     let drop = |due: &Due| {
         let problem = format!("it has ended, and the due index leads to it at {} in queue {}", due.at, due.queue);
-        let batch = batches::drop_ended(token(random), state, std::slice::from_ref(due));
+        let batch = batches::drop_ended(means.token(), state, std::slice::from_ref(due));
         Suspect::new(state.log(), &problem).with_remedy("drop the entry", Ok(batch))
     };
     Ok(dues.iter().map(drop).collect())
-}
-
-fn tell(
-    options: &FsckOptions,
-    random: &dyn Random,
-    run: &str,
-    call: Call<'_>,
-    ending: Ending<'_>,
-    inbox: &InboxEnd,
-) -> Result<Batch, DraftError> {
-    let stamp = Stamp { token: token(random), now: options.now };
-    batches::tell_parent(stamp, run, call, ending, inbox)
 }
 
 /// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
@@ -264,6 +246,12 @@ async fn ending_of(store: &dyn Store, run: &Name) -> Result<Option<Ending<'stati
     }
 }
 
+impl Means<'_> {
+    fn token(self) -> Token {
+        Token::new(self.random)
+    }
+}
+
 impl Look<'_> {
     fn suspect(&mut self, problem: &str) {
         self.suspects.push(Suspect::new(self.state.log(), problem));
@@ -271,7 +259,7 @@ impl Look<'_> {
 
     fn put(&mut self, problem: &str, due: Due) {
         let remedy = format!("put an entry at {} in queue {}", due.at, due.queue);
-        let batch = batches::wake(token(self.random), due);
+        let batch = batches::wake(self.means.token(), due);
         self.suspects.push(Suspect::new(self.state.log(), problem).with_remedy(&remedy, Ok(batch)));
     }
 
@@ -289,7 +277,7 @@ impl Look<'_> {
                     "the due index leads to it at {} in queue {}, but it is of queue {}",
                     due.at, due.queue, self.begun.queue
                 ));
-            } else if leads_to(due, RUNS) && due.run.generation() > generation {
+            } else if due.run.kind() == RUNS && due.run.generation() > generation {
                 self.suspect(&format!(
                     "the due index knows its generation {}, and the last that is there is {generation}: something was lost",
                     due.run.generation()
@@ -307,7 +295,7 @@ impl Look<'_> {
             Some(due) => due,
             None => Due { queue: self.begun.queue.clone(), at: wake.max(updated_at), run: self.state.log().clone() },
         };
-        if self.own().any(|other| other.at <= due.at && (held || leads_to(other, RUNS))) {
+        if self.own().any(|other| other.at <= due.at && (held || other.run.kind() == RUNS)) {
             return;
         }
         let problem =
@@ -318,7 +306,7 @@ impl Look<'_> {
     /// Whether a worker has died and no other took its place.
     fn claim(&mut self) {
         let Some(claim) = self.state.claim() else { return };
-        if claim.until.offset_micros(self.options.dead_after_us) < self.options.now {
+        if claim.until.offset_micros(self.means.options.dead_after_us) < self.means.options.now {
             let worker = crate::text::quote(&claim.worker);
             let problem =
                 format!("claim {} by {worker} was over at {}, and nobody took the run", claim.number, claim.until);
@@ -348,14 +336,15 @@ impl Look<'_> {
                 self.suspect(&format!("the child of {} has a name that no run can have", step.call()));
                 continue;
             };
-            let Some(end) = unless_damaged(self.store.end(&log).await)? else { continue };
+            let Some(end) = unless_damaged(self.means.store.end(&log).await)? else { continue };
             if end == End::START {
                 self.begin(step, child, &log);
             } else if !unread.children.contains(child.run())
-                && let Some(ending) = unless_damaged(ending_of(self.store, &log).await)?.flatten()
+                && let Some(ending) = unless_damaged(ending_of(self.means.store, &log).await)?.flatten()
             {
                 let inbox = end_of(&unread.reader, &self.begun.queue);
-                let batch = tell(self.options, self.random, child.run(), step.call(), ending, &inbox);
+                let stamp = Stamp { token: self.means.token(), now: self.means.options.now };
+                let batch = batches::tell_parent(stamp, child.run(), step.call(), ending, &inbox);
                 let problem = format!("its child {log} has ended, and it was not told");
                 self.suspects.push(Suspect::new(state.log(), &problem).with_remedy("tell it", batch));
             }
@@ -370,7 +359,7 @@ impl Look<'_> {
             self.suspects.push(suspect);
             return;
         }
-        let batch = batches::finish_child(token(self.random), step);
+        let batch = batches::finish_child(self.means.token(), step);
         self.suspects.push(suspect.with_remedy("begin it with the line that its parent carries", batch));
     }
 }

@@ -25,7 +25,7 @@ pub async fn fold_history(store: &dyn Store, log: &Name) -> Result<Fold, Error> 
 ///
 /// # Errors
 /// As [`fold_history`].
-pub async fn fold_more(store: &dyn Store, fold: &mut Fold) -> Result<(), Error> {
+pub(crate) async fn fold_more(store: &dyn Store, fold: &mut Fold) -> Result<(), Error> {
     loop {
         let after = fold.state().position().number();
         let page = match store.read(fold.state().log(), after, PAGE_BYTES).await {

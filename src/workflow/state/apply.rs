@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::fold::{At, corrupt};
 use super::run::{Begun, Claim, Cursor, Revert, RunState};
 use super::snapshot;
-use super::steps::{Child, Compensation, StepState, Wait, WaitState};
+use super::steps::{Child, Compensation, StepState, Wait, WaitState, owned};
 use crate::json::Json;
 use crate::store::Queue;
 use crate::text::quote;
@@ -149,18 +149,14 @@ impl RunState {
         let known = self.steps.place(call);
         let failed = match known.map(|place| self.steps.get(place).state()) {
             None => 0,
-            Some(StepState::Retrying { attempts, .. }) => *attempts,
+            Some(StepState::Saved { attempts, outcome: Outcome::Retry { .. } }) => *attempts,
             Some(other) => return Err(again(other, call, known.map_or(0, |place| self.steps.get(place).last_seq))),
         };
         if failed.checked_add(1) != Some(attempt) && !(at.restoring && known.is_none()) {
             let next = failed.saturating_add(1);
             return corrupt(format!("attempt {attempt} at {call} stands where attempt {next} should"));
         }
-        let state = match outcome {
-            Outcome::Done(value) => StepState::Saved { attempts: attempt, value: value.owned() },
-            Outcome::Retry { error, at } => StepState::Retrying { attempts: attempt, error: error.owned(), at: *at },
-            Outcome::Failed(error) => StepState::Failed { attempts: attempt, error: error.owned() },
-        };
+        let state = StepState::Saved { attempts: attempt, outcome: owned(outcome) };
         match known {
             Some(place) if self.steps.get(place).compensation.is_some() != compensate => {
                 corrupt(format!("whether {call} can be compensated is told in two ways"))
@@ -186,11 +182,9 @@ impl RunState {
         };
         let failed = match self.steps.get(place).compensation() {
             None => return corrupt(format!("it compensates {call}, which has no compensation")),
-            Some(Compensation::Done { .. } | Compensation::Failed { .. }) => {
-                return corrupt(format!("it compensates {call} a second time"));
-            }
             Some(Compensation::Ready) => 0,
-            Some(Compensation::Retrying { attempts, .. }) => *attempts,
+            Some(Compensation::Run { attempts, outcome: Outcome::Retry { .. } }) => *attempts,
+            Some(Compensation::Run { .. }) => return corrupt(format!("it compensates {call} a second time")),
         };
         if !at.restoring {
             self.check_turn(place, call)?;
@@ -199,21 +193,15 @@ impl RunState {
                 return corrupt(format!("attempt {attempt} at compensating {call} stands where attempt {next} should"));
             }
         }
-        let (compensation, over) = match outcome {
-            Outcome::Done(value) => (Compensation::Done { attempts: attempt, value: value.owned() }, true),
-            Outcome::Retry { error, at } => {
-                (Compensation::Retrying { attempts: attempt, error: error.owned(), at: *at }, false)
-            }
-            Outcome::Failed(error) => (Compensation::Failed { attempts: attempt, error: error.owned() }, true),
-        };
         // What is compensated is not tried again.
-        if let StepState::Retrying { attempts, error, .. } = self.steps.get(place).state() {
-            let given_up = StepState::Failed { attempts: *attempts, error: error.clone() };
+        if let StepState::Saved { attempts, outcome: Outcome::Retry { error, .. } } = self.steps.get(place).state() {
+            let given_up = StepState::Saved { attempts: *attempts, outcome: Outcome::Failed(error.clone()) };
             self.steps.set(place, at.seq, given_up);
         }
         let step = self.steps.get_mut(place);
-        step.compensation = Some(Box::new(compensation));
+        step.compensation = Some(Box::new(Compensation::Run { attempts: attempt, outcome: owned(outcome) }));
         step.last_seq = at.seq;
+        let over = !matches!(outcome, Outcome::Retry { .. });
         if over && self.undo.last() == Some(&place) {
             self.undo.pop();
         }
@@ -471,8 +459,8 @@ impl RunState {
 #[cold]
 fn again(state: &StepState, call: &Call<'_>, seq: u64) -> Fault {
     let what = match state {
-        StepState::Saved { .. } => "has its result".to_owned(),
-        StepState::Failed { .. } => "has failed for good".to_owned(),
+        StepState::Saved { outcome: Outcome::Done(_), .. } => "has its result".to_owned(),
+        StepState::Saved { outcome: Outcome::Failed(_), .. } => "has failed for good".to_owned(),
         other => format!("is a {}", other.kind()),
     };
     Fault::corrupt(format!("{call} {what} since line {seq}"))

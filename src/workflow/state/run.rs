@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::steps::{Child, Compensation, Step, StepState, Steps, WaitState};
 use crate::json::Json;
 use crate::store::{End, Name, Position, Queue};
 use crate::time::Timestamp;
-use crate::workflow::history::event::{Call, Ending, Event, Message, Parent, PutOff, Request};
+use crate::workflow::history::event::{Call, Ending, Event, Message, Outcome, Parent, PutOff, Request};
 use crate::workflow::history::problem::Problem;
 
 /// Most warnings that are kept; the others are counted.
@@ -107,7 +107,7 @@ pub struct Claim {
 }
 
 /// How far the inbox was taken into the history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The generation of the inbox.
     pub generation: u32,
@@ -399,6 +399,14 @@ impl RunState {
         self.undo.last().map(|place| self.steps.get(*place))
     }
 
+    /// Why the next compensation is to be tried again, and when.
+    pub(crate) fn compensation_retried(&self) -> Option<(&Json<'static>, Timestamp)> {
+        match self.next_compensation()?.compensation()? {
+            Compensation::Run { outcome: Outcome::Retry { error, at }, .. } => Some((error, *at)),
+            _ => None,
+        }
+    }
+
     /// How many steps have a compensation that was not run.
     pub fn compensations_left(&self) -> usize {
         self.undo.len()
@@ -487,14 +495,12 @@ impl RunState {
         }
         let earliest = |at: &mut Option<Timestamp>, time: Timestamp| *at = Some(at.map_or(time, |at| at.min(time)));
         if self.revert.is_some() {
-            if let Some(Compensation::Retrying { at, .. }) = self.next_compensation().and_then(Step::compensation) {
-                earliest(&mut waiting.retry_at, *at);
-            }
+            waiting.retry_at = self.compensation_retried().map(|(_, at)| at);
             return waiting;
         }
         for step in self.open_steps() {
             match &step.state {
-                StepState::Retrying { at, .. } => earliest(&mut waiting.retry_at, *at),
+                StepState::Saved { outcome: Outcome::Retry { at, .. }, .. } => earliest(&mut waiting.retry_at, *at),
                 StepState::Sleeping(until) => earliest(&mut waiting.until, *until),
                 StepState::Wait(wait) if wait.state == WaitState::Open => {
                     waiting.events.extend(wait.events());
@@ -524,10 +530,9 @@ impl RunState {
             return Some(put_off.retry_at);
         }
         if self.revert.is_some() {
-            let next = self.next_compensation().and_then(Step::compensation);
-            return Some(if let Some(Compensation::Retrying { at, .. }) = next { *at } else { updated_at });
+            return Some(self.compensation_retried().map_or(updated_at, |(_, at)| at));
         }
-        self.steps.earliest().or_else(|| self.steps.none_open().then_some(updated_at))
+        self.steps.earliest().or_else(|| self.steps.open().next().is_none().then_some(updated_at))
     }
 
     /// Remembers that nobody holds the run since line `seq`.

@@ -15,42 +15,23 @@ use crate::workflow::history::problem::Fault;
 use crate::workflow::history::read::Fields;
 use crate::workflow::history::wire::Wire;
 
-/// `state` in the first line of a later generation.
-#[derive(Deserialize)]
-struct Carried<'a> {
-    started_at: &'a str,
+/// `state` in the first line of a later generation, as it is read and as it is written.
+#[derive(Deserialize, Serialize)]
+struct Carried<Time, Event> {
+    started_at: Time,
     life: u32,
     events: u64,
     claims: u64,
     #[serde(default)]
     logs: u64,
-    inbox: CarriedCursor,
-    #[serde(borrow)]
-    lines: Vec<&'a RawValue>,
-}
-
-/// The same as it is written.
-#[derive(Serialize)]
-struct Carry<'a> {
-    started_at: Timestamp,
-    life: u32,
-    events: u64,
-    claims: u64,
-    logs: u64,
-    inbox: CarriedCursor,
-    lines: Vec<Wire<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CarriedCursor {
-    generation: u32,
-    seq: u64,
+    inbox: Cursor,
+    lines: Vec<Event>,
 }
 
 /// The state of the run whose generation `log` begins with `state`.
 pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState, Fault> {
     let mut run = RunState::new(log.clone());
-    let carried: Carried<'_> = serde_json::from_str(state.text())
+    let carried: Carried<&str, &RawValue> = serde_json::from_str(state.text())
         .map_err(|error| Fault::corrupt(format!("its state: {}", excerpt(&error.to_string(), 200))))?;
     if carried.inbox.generation == 0 || carried.life == 0 {
         return Err(Fault::corrupt("its state: generations and lives are counted from 1"));
@@ -61,7 +42,7 @@ pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState,
     run.events = carried.events;
     run.claims = carried.claims;
     run.logs = carried.logs;
-    run.inbox = Cursor { generation: carried.inbox.generation, seq: carried.inbox.seq };
+    run.inbox = carried.inbox;
     let at = At { restoring: true, ..at };
     for (number, line) in carried.lines.iter().enumerate() {
         restore_line(&mut run, at, line).map_err(|fault| Fault {
@@ -72,7 +53,10 @@ pub(super) fn restored(log: &Name, at: At, state: &Json<'_>) -> Result<RunState,
     // Compensations that were run have left the stack one by one; here they leave it at once.
     let steps = &run.steps;
     run.undo.retain(|place| {
-        !matches!(steps.get(*place).compensation(), Some(Compensation::Done { .. } | Compensation::Failed { .. }))
+        !matches!(
+            steps.get(*place).compensation(),
+            Some(Compensation::Run { outcome: Outcome::Done(_) | Outcome::Failed(_), .. })
+        )
     });
     if run.undo.is_empty() && run.revert.is_some() {
         return Err(Fault::corrupt("its state: a revert is under way with nothing left to compensate"));
@@ -171,14 +155,14 @@ pub(in crate::workflow) fn next_start<'a>(
     let invalid = || Error::Invalid { what: format!("run {}", run.log), problem: "it has no start".to_owned() };
     let begun = run.begun().ok_or_else(invalid)?;
     let lines = lines(run, anew.is_none());
-    let carry = Carry {
+    let carry = Carried {
         started_at: run.started_at.unwrap_or(at),
         life: if anew.is_some() { run.life.saturating_add(1) } else { run.life },
         events: run.events.saturating_add(1),
         claims: run.claims,
         logs: if anew.is_some() { 0 } else { run.logs },
-        inbox: CarriedCursor { generation: run.inbox.generation, seq: run.inbox.seq },
-        lines: lines.iter().map(CarriedLine::wire).collect(),
+        inbox: run.inbox,
+        lines: lines.iter().map(wire).collect(),
     };
     let (workflow, input) = anew.unwrap_or((&begun.workflow, begun.input.as_borrowed()));
     let start = Start {
@@ -194,28 +178,23 @@ pub(in crate::workflow) fn next_start<'a>(
     Entry { at, claim: None, event: Event::Start(Box::new(start)) }.body()
 }
 
-/// An event that is carried over, and whether it is a revert that is over.
-struct CarriedLine<'a> {
-    event: Event<'a>,
-    over: bool,
-}
+/// A line that is carried over: an event, and whether it is a revert that is over.
+type Line<'a> = (Event<'a>, bool);
 
-impl CarriedLine<'_> {
-    fn wire(&self) -> Wire<'_> {
-        let wire = Wire::of_event(None, None, &self.event);
-        Wire { done: if self.over { Some(true) } else { wire.done }, ..wire }
-    }
+fn wire<'a>((event, over): &'a Line<'_>) -> Wire<'a> {
+    let wire = Wire::of_event(None, None, event);
+    Wire { done: if *over { Some(true) } else { wire.done }, ..wire }
 }
 
 /// The fewest events that make the state, in the order of its steps.
-fn lines(run: &RunState, with_steps: bool) -> Vec<CarriedLine<'_>> {
+fn lines(run: &RunState, with_steps: bool) -> Vec<Line<'_>> {
     let mut events = Vec::new();
     let mut lines = Vec::new();
     if with_steps {
         for step in run.steps() {
             step_lines(step, &mut events);
             let over = matches!(step.state, StepState::Revert(true));
-            lines.extend(events.drain(..).map(|event| CarriedLine { event, over }));
+            lines.extend(events.drain(..).map(|event| (event, over)));
         }
         run.steps().for_each(|step| events.extend(compensation_line(step)));
         if run.revert.is_some_and(|revert| revert.place.is_none()) {
@@ -224,7 +203,7 @@ fn lines(run: &RunState, with_steps: bool) -> Vec<CarriedLine<'_>> {
     }
     events.extend(run.cancel.iter().map(|request| Event::Cancel { inbox: 0, request: request.clone() }));
     events.extend(run.kept().map(|message| receive(message, None, false)));
-    lines.extend(events.into_iter().map(|event| CarriedLine { event, over: false }));
+    lines.extend(events.into_iter().map(|event| (event, false)));
     lines
 }
 
@@ -242,14 +221,14 @@ fn receive<'a>(message: &'a Message<'_>, to: Option<&'a Step>, done: bool) -> Ev
 /// The events that make a step what it is, but for its compensation.
 fn step_lines<'a>(step: &'a Step, lines: &mut Vec<Event<'a>>) {
     let call = step.call();
-    let compensate = step.compensation.is_some();
-    let save = |attempt, outcome| Event::Save { call: step.call(), attempt, outcome, compensate, took_us: None };
     match &step.state {
-        StepState::Retrying { attempts, error, at } => {
-            lines.push(save(*attempts, Outcome::Retry { error: error.as_borrowed(), at: *at }));
-        }
-        StepState::Saved { attempts, value } => lines.push(save(*attempts, Outcome::Done(value.as_borrowed()))),
-        StepState::Failed { attempts, error } => lines.push(save(*attempts, Outcome::Failed(error.as_borrowed()))),
+        StepState::Saved { attempts, outcome } => lines.push(Event::Save {
+            call,
+            attempt: *attempts,
+            outcome: outcome.clone(),
+            compensate: step.compensation.is_some(),
+            took_us: None,
+        }),
         StepState::Value(value) => lines.push(Event::Value { call, value: value.as_borrowed() }),
         StepState::Sleeping(until) => lines.push(Event::Sleep { call, until: *until }),
         StepState::Slept(until) => {
@@ -288,13 +267,10 @@ fn child_lines<'a>(step: &'a Step, child: &'a Child, lines: &mut Vec<Event<'a>>)
 }
 
 fn compensation_line(step: &Step) -> Option<Event<'_>> {
-    let (attempt, outcome) = match step.compensation()? {
-        Compensation::Ready => return None,
-        Compensation::Retrying { attempts, error, at } => {
-            (*attempts, Outcome::Retry { error: error.as_borrowed(), at: *at })
+    match step.compensation()? {
+        Compensation::Ready => None,
+        Compensation::Run { attempts, outcome } => {
+            Some(Event::Compensation { call: step.call(), attempt: *attempts, outcome: outcome.clone() })
         }
-        Compensation::Done { attempts, value } => (*attempts, Outcome::Done(value.as_borrowed())),
-        Compensation::Failed { attempts, error } => (*attempts, Outcome::Failed(error.as_borrowed())),
-    };
-    Some(Event::Compensation { call: step.call(), attempt, outcome })
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::json::Json;
 use crate::time::Timestamp;
-use crate::workflow::history::event::{Call, Ending, Message};
+use crate::workflow::history::event::{Call, Ending, Message, Outcome};
 
 /// One call of the run's code, and what has come of it.
 #[derive(Clone, Debug)]
@@ -21,28 +21,12 @@ pub struct Step {
 /// How far a step has come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
-    /// An attempt has failed, and there will be another.
-    Retrying {
-        /// Failed attempts.
-        attempts: u64,
-        /// What went wrong in the last one.
-        error: Json<'static>,
-        /// When the next one begins.
-        at: Timestamp,
-    },
-    /// It has a result.
+    /// Attempts were made at it.
     Saved {
-        /// Which attempt gave it.
+        /// How many.
         attempts: u64,
-        /// The result.
-        value: Json<'static>,
-    },
-    /// It failed for good.
-    Failed {
-        /// Failed attempts.
-        attempts: u64,
-        /// What went wrong in the last one.
-        error: Json<'static>,
+        /// How the last one ended.
+        outcome: Outcome<'static>,
     },
     /// Something that was looked up.
     Value(Json<'static>),
@@ -91,29 +75,22 @@ pub struct Child {
 pub enum Compensation {
     /// A revert would run it.
     Ready,
-    /// An attempt at it has failed, and there will be another.
-    Retrying {
-        /// Failed attempts.
+    /// Attempts were made at it.
+    Run {
+        /// How many.
         attempts: u64,
-        /// What went wrong in the last one.
-        error: Json<'static>,
-        /// When the next one begins.
-        at: Timestamp,
+        /// How the last one ended.
+        outcome: Outcome<'static>,
     },
-    /// It was run.
-    Done {
-        /// Which attempt succeeded.
-        attempts: u64,
-        /// Its result.
-        value: Json<'static>,
-    },
-    /// It failed for good.
-    Failed {
-        /// Failed attempts.
-        attempts: u64,
-        /// What went wrong in the last one.
-        error: Json<'static>,
-    },
+}
+
+/// An outcome with its own text.
+pub(super) fn owned(outcome: &Outcome<'_>) -> Outcome<'static> {
+    match outcome {
+        Outcome::Done(value) => Outcome::Done(value.owned()),
+        Outcome::Retry { error, at } => Outcome::Retry { error: error.owned(), at: *at },
+        Outcome::Failed(error) => Outcome::Failed(error.owned()),
+    }
 }
 
 impl Wait {
@@ -159,7 +136,7 @@ impl StepState {
     /// What kind of step it is, as a word.
     pub fn kind(&self) -> &'static str {
         match self {
-            StepState::Retrying { .. } | StepState::Saved { .. } | StepState::Failed { .. } => "save",
+            StepState::Saved { .. } => "save",
             StepState::Value(_) => "value",
             StepState::Sleeping(_) | StepState::Slept(_) => "sleep",
             StepState::Wait(_) => "wait",
@@ -171,7 +148,7 @@ impl StepState {
     /// The time that brings it on, or did.
     fn time(&self) -> Option<Timestamp> {
         match self {
-            StepState::Retrying { at, .. } => Some(*at),
+            StepState::Saved { outcome: Outcome::Retry { at, .. }, .. } => Some(*at),
             StepState::Sleeping(until) | StepState::Slept(until) => Some(*until),
             StepState::Wait(wait) => wait.until,
             _ => None,
@@ -181,11 +158,12 @@ impl StepState {
     /// Whether something is still to come of it.
     pub fn is_open(&self) -> bool {
         match self {
-            StepState::Retrying { .. } | StepState::Sleeping(_) => true,
+            StepState::Saved { outcome, .. } => matches!(outcome, Outcome::Retry { .. }),
+            StepState::Sleeping(_) => true,
             StepState::Wait(wait) => wait.state == WaitState::Open,
             StepState::Child(child) => child.ending.is_none(),
             StepState::Revert(over) => !over,
-            StepState::Saved { .. } | StepState::Failed { .. } | StepState::Value(_) | StepState::Slept(_) => false,
+            StepState::Value(_) | StepState::Slept(_) => false,
         }
     }
 }
@@ -364,11 +342,6 @@ impl Steps {
     /// The earliest time that brings a step on.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.timers.first().map(|(time, _)| *time)
-    }
-
-    /// Whether nothing is still to come of any step.
-    pub(super) fn none_open(&self) -> bool {
-        self.open.is_empty()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Step> {

@@ -221,7 +221,7 @@ async fn strange_objects_are_found_and_otherwise_left_alone() {
     assert_eq!(numbers(&place.open(), &log("a"), 1).await, dense(7));
     assert_eq!(place.open().list(super::RUNS, "", None, 9).await.unwrap(), [log("a")]);
     assert_eq!(place.open().queues().await.unwrap(), [temporal_code::stores::Queue::default()]);
-    assert_eq!(place.open().due(&Default::default(), temporal_code::Timestamp::MAX, 9).await.unwrap(), []);
+    assert_eq!(place.open().due(&Default::default(), None, temporal_code::Timestamp::MAX, 9).await.unwrap(), []);
     let found = findings(&place, false).await;
     assert_eq!(found.len(), strange.len() + 1, "{found:#?}");
     assert_eq!(found.iter().filter(|finding| finding.remedy.is_some()).count(), 1);

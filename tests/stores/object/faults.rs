@@ -165,11 +165,11 @@ async fn reading_that_fails_has_its_kind_and_succeeds_when_it_is_made_again() {
         proxy.once(fault, Seen::is_list);
         assert_eq!(code(store.list(super::RUNS, "", None, 9).await), expected, "{fault:?}");
         proxy.once(fault, Seen::is_list);
-        assert_eq!(code(store.due(&due.queue, due.at, 9).await), expected, "{fault:?}");
+        assert_eq!(code(store.due(&due.queue, None, due.at, 9).await), expected, "{fault:?}");
         proxy.calm();
         assert_eq!(numbers(&store, &a, 1 << 20).await, dense(5));
         assert_eq!(store.end(&a).await.unwrap().last, end);
-        assert_eq!(store.due(&due.queue, due.at, 9).await.unwrap(), std::slice::from_ref(&due));
+        assert_eq!(store.due(&due.queue, None, due.at, 9).await.unwrap(), std::slice::from_ref(&due));
     }
     // A page for people is no list, and least of all an empty one.
     let store = place.through(proxy.port).open_with(&[], TIMEOUT);
@@ -177,7 +177,7 @@ async fn reading_that_fails_has_its_kind_and_succeeds_when_it_is_made_again() {
         proxy.plan(move |seen| if seen.is_list() { fault } else { Fault::None });
         assert_eq!(code(store.read(&a, 0, 1 << 20).await), "unavailable", "{fault:?}");
         assert_eq!(code(store.list(super::RUNS, "", None, 9).await), "unavailable", "{fault:?}");
-        assert_eq!(code(store.due(&due.queue, due.at, 9).await), "unavailable", "{fault:?}");
+        assert_eq!(code(store.due(&due.queue, None, due.at, 9).await), "unavailable", "{fault:?}");
         assert_eq!(code(store.queues().await), "unavailable", "{fault:?}");
         assert_eq!(code(store.inspect(false).await), "unavailable", "{fault:?}");
     }
@@ -207,7 +207,11 @@ async fn due_entries_are_put_and_dropped_through_failures() {
             proxy.once(fault, move |seen| seen.method == method);
             assert_eq!(code(store.apply(&batch).await), expected, "{fault:?} for {method}");
             store.apply(&batch).await.unwrap();
-            assert_eq!(place.open().due(&due.queue, due.at, 9).await.unwrap().len(), left, "{fault:?} for {method}");
+            assert_eq!(
+                place.open().due(&due.queue, None, due.at, 9).await.unwrap().len(),
+                left,
+                "{fault:?} for {method}"
+            );
         }
     }
     // Not to be there is as good as to be removed.

@@ -256,9 +256,9 @@ async fn what_is_due_is_listed_until_now() {
         let due = Due { queue: queue.clone(), at: Timestamp::from_micros(second), run: log("a") };
         store.apply(&Batch::new(token()).put_due(due)).await.unwrap();
     }
-    let (due, asked) = cost(&store, store.due(&queue, Timestamp::from_micros(9), 100)).await;
+    let (due, asked) = cost(&store, store.due(&queue, None, Timestamp::from_micros(9), 100)).await;
     assert_eq!((due.len(), asked.as_str()), (10, "1 list"));
-    let (due, asked) = cost(&store, store.due(&queue, Timestamp::from_micros(9), 3)).await;
+    let (due, asked) = cost(&store, store.due(&queue, None, Timestamp::from_micros(9), 3)).await;
     assert_eq!((due.len(), asked.as_str()), (3, "1 list"));
     let (queues, asked) = cost(&store, store.queues()).await;
     assert_eq!((queues, asked.as_str()), (vec![queue], "1 list"));

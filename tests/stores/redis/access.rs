@@ -144,10 +144,10 @@ async fn a_right_that_is_missing_in_the_middle_leaves_a_prefix() {
     assert!(matches!(partly.apply(&batch).await, Err(Error::Denied { .. })));
     assert!(matches!(partly.apply(&one(&name("b"), Position::START, "x")).await, Err(Error::Denied { .. })));
     assert_eq!(store.end(&name("b")).await.unwrap().last, Position::START, "no log that no list names");
-    assert!(store.due(&queue, Timestamp::MAX, 9).await.unwrap().is_empty());
+    assert!(store.due(&queue, None, Timestamp::MAX, 9).await.unwrap().is_empty());
     store.apply(&batch).await.unwrap();
     assert_eq!(dense(&store, &log).await, ["one", "two"]);
-    assert_eq!(store.due(&queue, Timestamp::MAX, 9).await.unwrap(), [due]);
+    assert_eq!(store.due(&queue, None, Timestamp::MAX, 9).await.unwrap(), [due]);
     assert_eq!(store.inspect(false).await.unwrap(), []);
 }
 

@@ -33,7 +33,7 @@ async fn all_works(store: &RedisStore) {
     let end = push(store, &a, ends[0], "a3").await;
     assert_eq!(dense(store, &a).await, ["a1", "a2", "a3"]);
     assert_eq!(store.list(KIND, "", None, 9).await.unwrap(), [a.clone(), b]);
-    assert_eq!(store.due(&due.queue, Timestamp::MAX, 9).await.unwrap(), std::slice::from_ref(&due));
+    assert_eq!(store.due(&due.queue, None, Timestamp::MAX, 9).await.unwrap(), std::slice::from_ref(&due));
     assert_eq!(store.queues().await.unwrap(), std::slice::from_ref(&due.queue));
     store.apply(&Batch::new(token()).seal(&a, end, vec![line("end")]).drop_due(due)).await.unwrap();
     assert!(store.queues().await.unwrap().is_empty());

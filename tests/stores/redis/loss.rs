@@ -142,7 +142,7 @@ async fn refused_everywhere(store: &RedisStore) {
     lost(store.apply(&Batch::new(token()).put_due(due.clone())).await.map(drop), "put");
     lost(store.apply(&Batch::new(token()).drop_due(due)).await.map(drop), "drop");
     lost(store.list(super::KIND, "", None, 10).await.map(drop), "list");
-    lost(store.due(&queue, Timestamp::MAX, 10).await.map(drop), "due");
+    lost(store.due(&queue, None, Timestamp::MAX, 10).await.map(drop), "due");
     lost(store.queues().await.map(drop), "queues");
     lost(store.inspect(true).await.map(drop), "inspect");
 }

@@ -47,7 +47,7 @@ async fn a_key_of_another_type_is_named() {
             "{tc}:due:default" => vec![
                 other.apply(&Batch::new(token()).put_due(due("good"))).await.map(drop),
                 other.apply(&Batch::new(token()).drop_due(due("good"))).await.map(drop),
-                other.due(&Queue::default(), Timestamp::MAX, 9).await.map(drop),
+                other.due(&Queue::default(), None, Timestamp::MAX, 9).await.map(drop),
             ],
             "{tc}:names:bad" => {
                 let log = Name::new(Kind::new("bad"), "x").unwrap();
@@ -300,7 +300,7 @@ async fn hostile_ids_stay_in_their_keys() {
     for id in ids {
         assert_eq!(dense(&store, &name(id)).await, [id]);
     }
-    assert_eq!(store.due(&Queue::default(), Timestamp::MAX, 99).await.unwrap().len(), ids.len());
+    assert_eq!(store.due(&Queue::default(), None, Timestamp::MAX, 99).await.unwrap().len(), ids.len());
     assert!(matches!(Name::new(KIND, &"x".repeat(10_000)), Err(InvalidName { .. })));
     assert!(matches!(Queue::new(&"x".repeat(10_000)), Err(InvalidName { .. })));
     assert_eq!(store.inspect(false).await.unwrap(), []);
@@ -323,7 +323,7 @@ async fn junk_in_an_index_is_passed_over_and_found() {
     junk.cmd("ZADD").arg("{tc}:queues").arg(0).arg("a/b").ignore();
     junk.exec(&mut admin).unwrap();
     assert_eq!(store.list(KIND, "", None, 1).await.unwrap(), [name("m")]);
-    assert_eq!(store.due(&Queue::default(), Timestamp::MAX, 1).await.unwrap(), [due("m")]);
+    assert_eq!(store.due(&Queue::default(), None, Timestamp::MAX, 1).await.unwrap(), [due("m")]);
     assert_eq!(store.queues().await.unwrap(), [Queue::default()]);
     let findings = store.inspect(true).await.unwrap();
     assert!((1..=2_000).contains(&findings.len()), "{}", findings.len());

@@ -100,8 +100,8 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<CleanP
             LogSource::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
             LogSource::Remote(_) => continue,
         };
-        let failed = |cause| Failure::new("unreadable", format!("cannot read {}", path.display())).cause(cause);
-        plans.push(CleanPlan::of_file(path, older_than).map_err(|cause: io::Error| failed(cause))?);
+        let plan = CleanPlan::of_file(path, older_than);
+        plans.push(plan.map_err(|cause: io::Error| Failure::unreadable(path.display(), cause))?);
     }
     for log in store.remotes() {
         plans.extend(CleanPlan::of_remote(log, older_than)?);

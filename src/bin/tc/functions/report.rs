@@ -2,20 +2,18 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::find::nearest;
-use crate::functions::shape::{IntervalShape, LatencyShape};
+use crate::functions::shape;
 use crate::functions::status::{self, RangeArgs, latency, success};
 use crate::functions::summary::fallbacks;
 use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
 use crate::surroundings::Context;
-use temporal_code::logs::{
-    self, FunctionSummary, Recommendation, Report, Tally, VariantComparison, VariantSummary, Verdict,
-};
+use temporal_code::logs::{self, FunctionSummary, Recommendation, Report, Tally, VariantComparison, VariantSummary};
 use temporal_code::text;
 
 /// Compare a function's variants, and say what follows
@@ -46,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let function = status::function(context, &summary, &args.function, &store, &filter)?;
     let report = Report::new(function, args.baseline.as_deref())
         .ok_or_else(|| unknown_variant(function, args.baseline.as_deref().unwrap_or_default()))?;
-    let items = || Ok(vec![serde_json::to_string(&ReportShape::new(&report))?]);
+    let items = || Ok(vec![item(&report).to_string()]);
     let sections = || sections(context, &report);
     Answer { schema: "tc.report/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
     Ok(match report.verdict.decision {
@@ -62,134 +60,61 @@ fn unknown_variant(function: &FunctionSummary, name: &str) -> anyhow::Error {
     Failure::new("unknown_variant", format!("`{}` has no variant `{name}`", function.name)).hint(hint).into()
 }
 
-#[derive(Serialize)]
-struct ReportShape<'a> {
-    function: &'a str,
-    variants: Vec<VariantShape<'a>>,
-    baseline: Option<&'a str>,
-    comparisons: Vec<ComparisonShape<'a>>,
-    sample_ratio: SampleRatioShape,
-    recommendation: &'a str,
-    verdict: &'a Verdict,
+fn item(report: &Report<'_>) -> Value {
+    let variants = &report.function.variants;
+    let total = variants.iter().map(|variant| variant.primary.calls).sum::<u64>();
+    let observed = variants.iter().map(|one| (one.name.to_string(), json!(one.primary.share_of(total))));
+    json!({
+        "function": *report.function.name,
+        "variants": variants.iter().map(|variant| variant_item(variant, total)).collect::<Value>(),
+        "baseline": report.baseline.map(|variant| &*variant.name),
+        "comparisons": report.comparisons.iter().map(|other| comparison(report, other)).collect::<Value>(),
+        "sample_ratio": {
+            "tested": false,
+            "reason": "the log does not say what split was meant",
+            "observed": observed.collect::<Map<_, _>>(),
+        },
+        "recommendation": &*report.recommendation,
+        "verdict": report.verdict,
+    })
 }
 
 /// A variant's own calls; those made as a fallback stand apart.
-#[derive(Serialize)]
-struct VariantShape<'a> {
-    variant: &'a str,
-    calls: u64,
-    successes: u64,
-    failures: u64,
-    success_rate: Option<f64>,
-    success_interval: Option<IntervalShape>,
-    share: Option<f64>,
-    latency_ms: LatencyShape,
-    fallback: FallbackShape,
+fn variant_item(variant: &VariantSummary, total: u64) -> Value {
+    let own = &variant.primary;
+    json!({
+        "variant": *variant.name,
+        "calls": own.calls,
+        "successes": own.successes,
+        "failures": own.failures(),
+        "success_rate": own.success_rate(),
+        "success_interval": shape::wilson(own),
+        "share": own.share_of(total),
+        "latency_ms": shape::latency_ms(own),
+        "fallback": {"calls": variant.fallback.calls, "successes": variant.fallback.successes},
+    })
 }
 
-#[derive(Serialize)]
-struct FallbackShape {
-    calls: u64,
-    successes: u64,
-}
-
-#[derive(Serialize)]
-struct ComparisonShape<'a> {
-    variant: &'a str,
-    success: DifferenceShape,
-    latency: RatioShape,
-    concurrent: bool,
-}
-
-#[derive(Serialize)]
-struct DifferenceShape {
-    difference: Option<f64>,
-    low: Option<f64>,
-    high: Option<f64>,
-    level: f64,
-    method: &'static str,
-}
-
-/// Latencies of a variant divided by the baseline's.
-#[derive(Serialize)]
-struct RatioShape {
-    mean_ratio: Option<f64>,
-    p50_ratio: Option<f64>,
-    p95_ratio: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct SampleRatioShape {
-    tested: bool,
-    reason: &'static str,
-    observed: serde_json::Map<String, serde_json::Value>,
-}
-
-impl<'a> ReportShape<'a> {
-    fn new(report: &'a Report<'a>) -> Self {
-        let variants = &report.function.variants;
-        let total = variants.iter().map(|variant| variant.primary.calls).sum::<u64>();
-        let baseline = report.baseline.map(|variant| &variant.primary);
-        ReportShape {
-            function: &report.function.name,
-            variants: variants.iter().map(|variant| VariantShape::new(variant, total)).collect(),
-            baseline: report.baseline.map(|variant| &*variant.name),
-            comparisons: report.comparisons.iter().map(|other| ComparisonShape::new(other, baseline)).collect(),
-            sample_ratio: SampleRatioShape::new(report, total),
-            recommendation: &report.recommendation,
-            verdict: &report.verdict,
-        }
-    }
-}
-
-impl<'a> VariantShape<'a> {
-    fn new(variant: &'a VariantSummary, total: u64) -> Self {
-        let own = &variant.primary;
-        VariantShape {
-            variant: &variant.name,
-            calls: own.calls,
-            successes: own.successes,
-            failures: own.failures(),
-            success_rate: own.success_rate(),
-            success_interval: IntervalShape::wilson(own),
-            share: own.share_of(total),
-            latency_ms: LatencyShape::from(own),
-            fallback: FallbackShape { calls: variant.fallback.calls, successes: variant.fallback.successes },
-        }
-    }
-}
-
-impl<'a> ComparisonShape<'a> {
-    fn new(other: &VariantComparison<'a>, baseline: Option<&Tally>) -> Self {
-        let ratio = |figure: fn(&Tally) -> Option<f64>| baseline.and_then(|baseline| other.ratio(baseline, figure));
-        ComparisonShape {
-            variant: &other.variant.name,
-            success: DifferenceShape {
-                difference: other.difference,
-                low: other.interval.map(|interval| interval.low),
-                high: other.interval.map(|interval| interval.high),
-                level: 0.95,
-                method: "newcombe, one look",
-            },
-            latency: RatioShape {
-                mean_ratio: ratio(|tally| tally.latency.mean_ns()),
-                p50_ratio: ratio(|tally| tally.latency.quantile_ns(0.5)),
-                p95_ratio: ratio(|tally| tally.latency.quantile_ns(0.95)),
-            },
-            concurrent: other.concurrent,
-        }
-    }
-}
-
-impl SampleRatioShape {
-    fn new(report: &Report<'_>, total: u64) -> Self {
-        let share = |variant: &VariantSummary| (variant.name.to_string(), variant.primary.share_of(total).into());
-        SampleRatioShape {
-            tested: false,
-            reason: "the log does not say what split was meant",
-            observed: report.function.variants.iter().map(share).collect(),
-        }
-    }
+/// Latencies of a variant are divided by the baseline's.
+fn comparison(report: &Report<'_>, other: &VariantComparison<'_>) -> Value {
+    let baseline = report.baseline.map(|variant| &variant.primary);
+    let ratio = |figure: fn(&Tally) -> Option<f64>| baseline.and_then(|baseline| other.ratio(baseline, figure));
+    json!({
+        "variant": *other.variant.name,
+        "success": {
+            "difference": other.difference,
+            "low": other.interval.map(|interval| interval.low),
+            "high": other.interval.map(|interval| interval.high),
+            "level": 0.95,
+            "method": "newcombe, one look",
+        },
+        "latency": {
+            "mean_ratio": ratio(|tally| tally.latency.mean_ns()),
+            "p50_ratio": ratio(|tally| tally.latency.quantile_ns(0.5)),
+            "p95_ratio": ratio(|tally| tally.latency.quantile_ns(0.95)),
+        },
+        "concurrent": other.concurrent,
+    })
 }
 
 fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {

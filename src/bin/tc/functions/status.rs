@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::error::{DONE, Failure, PENDING};
 use crate::find::{Store, unknown_function};
-use crate::functions::shape::{ForcedShape, FunctionShape};
+use crate::functions::shape::{self, ForcedShape};
 use crate::output::figures::{bytes, count, counted, duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{Spot, Warning};
@@ -71,10 +71,7 @@ pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
         },
         None => summary.functions.iter().collect::<Vec<_>>(),
     };
-    let items = || {
-        let shapes = functions.iter().map(|function| FunctionShape::new(function, false));
-        shapes.map(|shape| Ok(serde_json::to_string(&shape)?)).collect()
-    };
+    let items = || Ok(functions.iter().map(|function| shape::function(function, false).to_string()).collect());
     let empty =
         if functions.is_empty() { no_events(context, &store, filter.since, filter.until)? } else { String::new() };
     let shows_workflows = !tally.is_empty() && args.function.is_none();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::error::DONE;
-use crate::functions::shape::{FunctionShape, errors_of};
+use crate::functions::shape::{self, errors_of};
 use crate::functions::status::{self, RangeArgs, latency, success};
 use crate::output::figures::{count, counted, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
     let filter = EventFilter { errors: true, ..args.range.filter(context)? };
     let (summary, warnings) = status::read(context, &store, &filter)?;
     let function = status::function(context, &summary, &args.function, &store, &filter)?;
-    let items = || Ok(vec![serde_json::to_string(&FunctionShape::new(function, true))?]);
+    let items = || Ok(vec![shape::function(function, true).to_string()]);
     let sections = || sections(context, function);
     Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
     Ok(DONE)
@@ -107,9 +107,9 @@ fn errors(function: &FunctionSummary) -> Table {
     let mut table =
         Table::new([Column::text("variant").cut_to(12), Column::number("failures"), Column::text("error").cut_to(10)]);
     for variant in &function.variants {
-        for error in errors_of(variant) {
-            let message = error.error.unwrap_or_else(|| "(no message)".into());
-            table.row([Cell::name(&variant.name), Cell::new(count(error.count)), Cell::new(message).tone(Tone::Bad)]);
+        for (message, failures) in errors_of(variant) {
+            let message = message.unwrap_or_else(|| "(no message)".into());
+            table.row([Cell::name(&variant.name), Cell::new(count(failures)), Cell::new(message).tone(Tone::Bad)]);
         }
     }
     table

@@ -1,6 +1,6 @@
 //! Rows that are printed as they come: the first ones decide how wide each column is.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -148,9 +148,4 @@ impl Drop for Stream<'_> {
     fn drop(&mut self) {
         let _ = pager::close(self.pager.take());
     }
-}
-
-/// Whether progress on standard error would come between the rows.
-pub(crate) fn is_seen() -> bool {
-    io::stdout().is_terminal()
 }

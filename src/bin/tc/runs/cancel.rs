@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let stores = RunStores::open(context, 1)?;
     let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
-    let now = stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?;
+    let now = stores.ask(client.look(&run))?;
     let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();
     // What cannot be is refused without asking.
     if can_be && !args.yes {
@@ -56,8 +56,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     }
     let from = args.from.clone().unwrap_or_else(whoever);
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
-    let asked = client.cancel(&run, reason, key, Some(&from));
-    let delivered = stores.runtime.block_on(asked).map_err(|error| stores.explain(error))?;
+    let delivered = stores.ask(client.cancel(&run, reason, key, Some(&from)))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.end(&run))? {

@@ -53,8 +53,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     if args.repair && !args.yes {
         confirm::refuse_unasked(context, "repairing", "see what would be repaired without --repair")?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| Failure::new("io", "cannot start").cause(cause))?;
+    let runtime = crate::runs::stores::runtime(1)?;
     let mut stores = Vec::new();
     for text in find::asked(&context.global)? {
         stores.push(runtime.block_on(open(&find::address(&text)?))?);
@@ -92,9 +91,7 @@ fn refuse_without_runs(path: &Path) -> Result<()> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && path != Path::new("-") => {
             Err(Failure::new("not_found", format!("no such folder: {name}")).into())
         }
-        Err(cause) if path != Path::new("-") => {
-            Err(Failure::new("unreadable", format!("cannot read {name}")).cause(cause).into())
-        }
+        Err(cause) if path != Path::new("-") => Err(Failure::unreadable(name, cause).into()),
         _ => Err(no_runs(&name.to_string())),
     }
 }

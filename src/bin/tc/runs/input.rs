@@ -18,8 +18,7 @@ pub(crate) fn value(argument: Option<&str>, text: bool) -> Result<Json<'static>>
         "-" => of_content(&read("standard input", std::io::stdin().lock())?, "standard input"),
         _ => match argument.strip_prefix('@') {
             Some(path) => {
-                let unreadable = |cause| Failure::new("unreadable", format!("cannot read {path}")).cause(cause);
-                let file = std::fs::File::open(path).map_err(unreadable)?;
+                let file = std::fs::File::open(path).map_err(|cause| Failure::unreadable(path, cause))?;
                 of_content(&read(path, file)?, path)
             }
             None => of_text(argument, "the value"),
@@ -28,9 +27,8 @@ pub(crate) fn value(argument: Option<&str>, text: bool) -> Result<Json<'static>>
 }
 
 fn read(name: &str, from: impl std::io::Read) -> Result<String> {
-    let unreadable = |cause| Failure::new("unreadable", format!("cannot read {name}")).cause(cause);
     let mut bytes = Vec::new();
-    from.take(LINE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    from.take(LINE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|cause| Failure::unreadable(name, cause))?;
     if bytes.len() > LINE_BYTES_MAX {
         return Err(Failure::new("too_large", format!("{name} has more than {LINE_BYTES_MAX} bytes")).into());
     }

@@ -1,6 +1,7 @@
 //! `tc runs`: every run, where it stands, and what it waits for.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use clap::{Args, ValueEnum};
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure};
 use crate::output::figures::{count, counted};
-use crate::output::stream::{self, Stream};
+use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
 use crate::output::{Answer, Section, progress};
@@ -247,7 +248,9 @@ pub(super) fn each(
     evidence: &mut Evidence,
     take: &mut dyn FnMut(Option<Run>) -> Result<bool>,
 ) -> Result<()> {
-    let quiet = context.global.quiet || stream::is_seen() && context.global.output() == OutputFormat::Table;
+    // Progress on standard error would come between the rows.
+    let rows_are_seen = std::io::stdout().is_terminal() && context.global.output() == OutputFormat::Table;
+    let quiet = context.global.quiet || rows_are_seen;
     progress::count(quiet, "runs", |looked_at| {
         let list = RunList::new(&stores.all, context.now, context.threads() * 2);
         let mut take = |item| {

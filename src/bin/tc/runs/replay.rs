@@ -323,11 +323,8 @@ fn last_by(context: &Context, stores: &RunStores, runs: &Runs, run: &str, time: 
         is_before
     })?;
     last.ok_or_else(|| {
-        let failure = Failure::new("no_event", format!("nothing had happened to {run} by then"));
-        match details.run.started_at {
-            Some(at) => failure.hint(format!("it began at {at}")).into(),
-            None => failure.into(),
-        }
+        let hint = details.run.started_at.map(|at| format!("it began at {at}"));
+        Failure::new("no_event", format!("nothing had happened to {run} by then")).maybe_hint(hint).into()
     })
 }
 

@@ -53,16 +53,18 @@ pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     let stores = RunStores::open(context, 1)?;
     let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
-    let ended = match args.waiting.wait {
-        true => args.waiting.wait_for(&stores, client.end(&run))?,
-        false => None,
-    };
-    let timed_out = args.waiting.wait && ended.is_none();
-    let run = match ended {
-        Some(run) => run,
-        None => stores.runtime.block_on(client.look(&run)).map_err(|error| stores.explain(error))?,
-    };
-    print(context, &Ended { run, timed_out }, args.raw, Vec::new())
+    let ended = Ended::of(&args.waiting, &stores, &client, &run)?;
+    print(context, &ended, args.raw, Vec::new())
+}
+
+impl Ended {
+    /// Waits for the end of a run if that is asked for.
+    pub(crate) fn of(waiting: &WaitArgs, stores: &RunStores, client: &RunClient<'_>, run: &str) -> Result<Ended> {
+        let ended = if waiting.wait { waiting.wait_for(stores, client.end(run))? } else { None };
+        let timed_out = waiting.wait && ended.is_none();
+        let run = ended.map_or_else(|| stores.ask(client.look(run)), Ok)?;
+        Ok(Ended { run, timed_out })
+    }
 }
 
 /// Prints a result, or why there is none.

@@ -54,7 +54,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =
         OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
-    let delivered = stores.runtime.block_on(client.send(&run, message)).map_err(|error| stores.explain(error))?;
+    let delivered = stores.ask(client.send(&run, message))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.taken(&delivered))? {

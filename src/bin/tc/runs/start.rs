@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         run: args.id.as_deref(),
         key: args.idempotency_key.as_deref(),
     };
-    let started = stores.runtime.block_on(client.start(start)).map_err(|error| stores.explain(error))?;
+    let started = stores.ask(client.start(start))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
         warnings
@@ -76,14 +76,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
             crate::output::warnings::print(&warnings, context.global.verbose);
             warnings.clear();
         }
-        let ended = args.waiting.wait_for(&stores, client.end(&started.run))?;
-        let ended = match ended {
-            Some(run) => Ended { run, timed_out: false },
-            None => {
-                let looked = stores.runtime.block_on(client.look(&started.run));
-                Ended { run: looked.map_err(|error| stores.explain(error))?, timed_out: true }
-            }
-        };
+        let ended = Ended::of(&args.waiting, &stores, &client, &started.run)?;
         return result::print(context, &ended, args.raw, warnings);
     }
     let items = || {

@@ -64,6 +64,11 @@ impl RunStores {
         Ok(RunStores { runtime, all, name })
     }
 
+    /// What a client says.
+    pub(crate) fn ask<T>(&self, what: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
+        self.runtime.block_on(what).map_err(|error| self.explain(error))
+    }
+
     /// The run that `text` names: its whole id, or a part of the front that no other has.
     pub(crate) fn resolve(&self, text: &str) -> Result<(Runs, String)> {
         self.runtime.block_on(self.find(text))
@@ -101,10 +106,7 @@ impl RunStores {
         let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
         let hint = nearest(text, known.iter().map(String::as_str));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
-        Ok(match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        })
+        Ok(failure.maybe_hint(hint))
     }
 
     /// What somebody outside is told when nothing could be delivered.
@@ -206,7 +208,7 @@ fn refuse_missing(path: &Path) -> Result<()> {
     let Err(error) = std::fs::metadata(path) else { return Ok(()) };
     let name = path.display();
     if error.kind() != std::io::ErrorKind::NotFound {
-        return Err(Failure::new("unreadable", format!("cannot read {name}")).cause(error).into());
+        return Err(Failure::unreadable(name, error).into());
     }
     // A glob is one of evolution logs.
     if name.to_string().contains(['*', '?', '[']) {

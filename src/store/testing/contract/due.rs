@@ -30,17 +30,17 @@ pub async fn entries_come_in_order_when_their_time_has_come(medium: &dyn Medium)
         store.apply(&Batch::new(token()).put_due(due.clone())).await.unwrap();
     }
     let store = medium.open().await.unwrap();
-    let found = store.due(&queue, Timestamp::MAX, 100).await.unwrap();
+    let found = store.due(&queue, None, Timestamp::MAX, 100).await.unwrap();
     assert!(found.iter().map(|due| due.at).is_sorted(), "{found:?}");
     let mut sorted = found.clone();
     sorted.sort();
     entries.sort();
     assert_eq!(sorted, entries, "each comes as it was put");
     for now in far {
-        let due = store.due(&queue, now, 100).await.unwrap();
+        let due = store.due(&queue, None, now, 100).await.unwrap();
         assert_eq!(due.len(), entries.iter().filter(|entry| entry.at <= now).count(), "at {now}");
         assert!(due.iter().all(|entry| entry.at <= now));
-        let few = store.due(&queue, now, 2).await.unwrap();
+        let few = store.due(&queue, None, now, 2).await.unwrap();
         assert_eq!(few, due[..due.len().min(2)], "the earliest, at {now}");
     }
 }
@@ -56,12 +56,12 @@ pub async fn many_entries_are_gone_through_in_pages(medium: &dyn Medium) {
         store.apply(&put).await.unwrap();
     }
     let last = at(2 * 3600);
-    let all = store.due(&queue, last, 100).await.unwrap();
+    let all = store.due(&queue, None, last, 100).await.unwrap();
     assert_eq!(all.len(), 18, "{all:?}");
     for limit in [1, 4, 18, 100] {
         let (mut found, mut after) = (Vec::new(), None);
         while found.len() <= all.len() {
-            let page = store.due_after(&queue, after.as_ref(), last, limit).await.unwrap();
+            let page = store.due(&queue, after.as_ref(), last, limit).await.unwrap();
             assert!(page.len() <= limit);
             let Some(end) = page.last().cloned() else { break };
             found.extend(page);
@@ -83,15 +83,15 @@ pub async fn entries_are_put_and_dropped_once(medium: &dyn Medium) {
     let put = Batch::new(token()).put_due(now.clone()).put_due(now.clone()).put_due(later.clone());
     store.apply(&put).await.unwrap();
     store.apply(&put).await.unwrap();
-    assert_eq!(store.due(&queue, at(10), 9).await.unwrap(), [now.clone(), later.clone()]);
+    assert_eq!(store.due(&queue, None, at(10), 9).await.unwrap(), [now.clone(), later.clone()]);
     let drop = Batch::new(token()).drop_due(now.clone()).drop_due(now.clone());
     store.apply(&drop).await.unwrap();
     store.apply(&drop).await.unwrap();
-    assert_eq!(medium.open().await.unwrap().due(&queue, at(10), 9).await.unwrap(), std::slice::from_ref(&later));
+    assert_eq!(medium.open().await.unwrap().due(&queue, None, at(10), 9).await.unwrap(), std::slice::from_ref(&later));
     store.apply(&Batch::new(token()).drop_due(later).put_due(now.clone())).await.unwrap();
-    assert_eq!(store.due(&queue, at(10), 9).await.unwrap(), std::slice::from_ref(&now));
+    assert_eq!(store.due(&queue, None, at(10), 9).await.unwrap(), std::slice::from_ref(&now));
     store.apply(&Batch::new(token()).drop_due(now)).await.unwrap();
-    assert!(store.due(&queue, Timestamp::MAX, 9).await.unwrap().is_empty());
+    assert!(store.due(&queue, None, Timestamp::MAX, 9).await.unwrap().is_empty());
 }
 
 /// Queues have their own entries, whatever they are called, and are listed while they have any.
@@ -104,7 +104,7 @@ pub async fn queues_do_not_mix(medium: &dyn Medium) {
     }
     let store = medium.open().await.unwrap();
     for name in names {
-        let found = store.due(&place.queue(name), at(0), 9).await.unwrap();
+        let found = store.due(&place.queue(name), None, at(0), 9).await.unwrap();
         assert_eq!(found.iter().map(|due| due.run.clone()).collect::<Vec<_>>(), [place.log(name)], "{name}");
     }
     let queues = store.queues().await.unwrap();
@@ -112,7 +112,7 @@ pub async fn queues_do_not_mix(medium: &dyn Medium) {
     for name in names {
         assert!(queues.contains(&place.queue(name)), "{name}");
     }
-    assert!(store.due(&place.queue("empty"), Timestamp::MAX, 9).await.unwrap().is_empty());
+    assert!(store.due(&place.queue("empty"), None, Timestamp::MAX, 9).await.unwrap().is_empty());
 }
 
 /// A batch may append and change what is due, in any order; all of it is done.
@@ -133,6 +133,6 @@ pub async fn one_batch_appends_and_sets_what_is_due(medium: &dyn Medium) {
     assert_eq!(ends.iter().map(|end| end.number()).collect::<Vec<_>>(), [3, 1]);
     let store = medium.open().await.unwrap();
     assert_eq!(dense(&*store, &run).await, ["start", "save", "sleep"]);
-    let due = store.due(&queue, at(60), 9).await.unwrap();
+    let due = store.due(&queue, None, at(60), 9).await.unwrap();
     assert_eq!(due, [Due { queue, at: at(0), run: child }, next]);
 }

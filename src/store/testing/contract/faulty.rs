@@ -118,14 +118,14 @@ pub async fn a_crash_between_any_two_parts_leaves_a_prefix(medium: &dyn Medium) 
         let state = (
             dense(&*after, &run).await.len(),
             dense(&*after, &inbox).await.len(),
-            after.due(&queue, due(9).at, 9).await.unwrap().iter().map(|due| due.at.micros()).collect::<Vec<_>>(),
+            after.due(&queue, None, due(9).at, 9).await.unwrap().iter().map(|due| due.at.micros()).collect::<Vec<_>>(),
         );
         let expected = [(0, 0, vec![1]), (2, 0, vec![1]), (2, 1, vec![1]), (2, 1, vec![1, 2]), (2, 1, vec![2])];
         assert_eq!(state, expected[crash], "died after {crash} parts");
         after.apply(&batch).await.unwrap();
         assert_eq!(dense(&*after, &run).await, ["save", "stop"]);
         assert_eq!(dense(&*after, &inbox).await, ["child"]);
-        assert_eq!(after.due(&queue, due(9).at, 9).await.unwrap(), [due(2)]);
+        assert_eq!(after.due(&queue, None, due(9).at, 9).await.unwrap(), [due(2)]);
     }
 }
 
@@ -147,7 +147,7 @@ pub async fn stale_lists_lead_to_no_second_winner(medium: &dyn Medium) {
             let mut claimed = 0;
             for _ in 0..3 {
                 // The first answer is fresh, those after are as old as the one before.
-                for due in store.due(&queue, due.at, 9).await.unwrap() {
+                for due in store.due(&queue, None, due.at, 9).await.unwrap() {
                     let claim = one(&due.run, Position::at(1), &format!("claim {worker}"));
                     if insist(&store, &claim).await.is_ok() {
                         claimed += 1;
@@ -161,5 +161,5 @@ pub async fn stale_lists_lead_to_no_second_winner(medium: &dyn Medium) {
     assert_eq!(tasks.join_all().await.iter().sum::<usize>(), 1);
     let store = medium.open().await.unwrap();
     assert_eq!(dense(&*store, &run).await.len(), 2);
-    assert!(store.due(&queue, due.at, 9).await.unwrap().is_empty());
+    assert!(store.due(&queue, None, due.at, 9).await.unwrap().is_empty());
 }

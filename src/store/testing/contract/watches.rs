@@ -47,7 +47,7 @@ pub async fn a_watch_wakes_for_its_queue(medium: &dyn Medium) {
         let put = Batch::new(token()).put_due(Due { queue: queue.clone(), at, run: place.log("r") });
         writer.apply(&put).await.unwrap();
         assert!(watch.changed(BOUND).await, "entry {number} was not noticed");
-        assert_eq!(reader.due(&queue, at, 9).await.unwrap().len(), number as usize + 1);
+        assert_eq!(reader.due(&queue, None, at, 9).await.unwrap().len(), number as usize + 1);
     }
 }
 

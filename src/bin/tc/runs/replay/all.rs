@@ -13,7 +13,7 @@ use crate::output::{Answer, Section, progress};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
 use temporal_code::stores::Error;
-use temporal_code::workflows::{CheckedRun, ListItem, Run, RunList, RunProblem, Status};
+use temporal_code::workflows::{ListItem, Run, RunList, RunProblem, Status};
 
 /// Most corrupt runs that are told of; the others are counted.
 const TOLD_MAX: usize = 10_000;
@@ -30,7 +30,7 @@ struct Found {
     /// Those that no worker can go on with, and those beside that are not as they should be.
     corrupt: u64,
     unsound: u64,
-    told: Vec<CheckedRun>,
+    told: Vec<(Run, Vec<RunProblem>)>,
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
     warnings: Vec<Warning>,

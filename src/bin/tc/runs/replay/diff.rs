@@ -11,7 +11,7 @@ use crate::runs::replay::RunStores;
 use crate::runs::stores::gone;
 use crate::surroundings::Context;
 use temporal_code::text;
-use temporal_code::workflows::{ComparedEvent, RunDifference, RunFormat, Runs, compare_runs};
+use temporal_code::workflows::{EventSummary, RunDifference, RunFormat, Runs, compare_runs};
 
 pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = stores.resolve(other)?;
@@ -31,10 +31,9 @@ pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), oth
 }
 
 fn item(names: [&str; 2], difference: &RunDifference, differs: bool) -> serde_json::Value {
-    let side = |side: &ComparedEvent| {
-        let seq = (side.seq.number, side.seq.generation);
-        json!({"seq": seq.0, "generation": seq.1, "at": side.at, "type": side.kind, "effect": side.change,
-               "same": side.same})
+    let side = |(event, same): &(EventSummary, bool)| {
+        json!({"seq": event.seq.number, "generation": event.seq.generation, "at": event.at, "type": event.kind,
+               "effect": event.change, "same": same})
     };
     let sides: Vec<_> = (0..2)
         .map(|n| {
@@ -65,22 +64,18 @@ fn section(context: &Context, names: [&str; 2], difference: &RunDifference, diff
     let [left, right] = &difference.sides;
     for place in 0..left.len().max(right.len()) {
         let sides = [left.get(place), right.get(place)];
-        let same = sides.iter().flatten().all(|side| side.same);
+        let same = sides.iter().flatten().all(|(_, same)| *same);
         let tone = if same { Tone::Dim } else { Tone::Plain };
-        let seq = |side: Option<&ComparedEvent>| {
-            Cell::new(side.map_or_else(String::new, |side| side.seq.to_string())).tone(Tone::Dim)
-        };
-        let change = |side: Option<&ComparedEvent>| Cell::new(side.map_or("-", |side| &side.change)).tone(tone);
-        let mark = Cell::new(if same { "" } else { "≠" }).tone(Tone::Warn);
-        table.row([mark, seq(sides[0]), change(sides[0]), seq(sides[1]), change(sides[1])]);
+        let cells = sides.into_iter().flat_map(|side| {
+            let seq = side.map_or_else(String::new, |(event, _)| event.seq.to_string());
+            let change = side.map_or("-", |(event, _)| &event.change);
+            [Cell::new(seq).tone(Tone::Dim), Cell::new(change).tone(tone)]
+        });
+        table.row(std::iter::once(Cell::new(if same { "" } else { "≠" }).tone(Tone::Warn)).chain(cells));
     }
-    let more = |n: usize| {
-        let count = difference.more[n] as u64;
-        if count == 0 {
-            String::new()
-        } else {
-            say(format!("{} has {} more.", names[n], counted(count, "event", "events")))
-        }
+    let more = |n: usize| match difference.more[n] as u64 {
+        0 => String::new(),
+        count => say(format!("{} has {} more.", names[n], counted(count, "event", "events"))),
     };
     Section { title: title + "\n", table: Some(table), notes: more(0) + &more(1) }
 }
