@@ -43,7 +43,7 @@ pub(crate) fn excerpt(text: &str, max: usize) -> String {
     out
 }
 
-/// As [`excerpt`], in backticks.
+/// A text in backticks as a message may repeat it: cut after 60 characters, none of which steers a terminal.
 pub fn quote(text: &str) -> String {
     const QUOTED_MAX: usize = 60;
     format!("`{}`", excerpt(text, QUOTED_MAX))

@@ -31,7 +31,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-pub(crate) use address::Provider;
 pub use address::{Address, BucketAddress, BucketOptions, RedisAddress, RedisOptions, Settings};
 pub use batch::{Append, BATCH_BYTES_MAX, Batch, Due, Op, Position};
 pub use error::Error;

@@ -1,12 +1,11 @@
 //! Where a store is, as users write it, and how to get there.
 
-mod bucket;
+pub(super) mod bucket;
 pub(super) mod redis;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use bucket::Provider;
 pub use bucket::{BucketAddress, BucketOptions};
 pub use redis::{RedisAddress, RedisOptions};
 

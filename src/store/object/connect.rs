@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 
 use super::secrets::Secrets;
 use super::wire::{Connector, Proxy, Requests};
-use crate::store::{BucketAddress, BucketOptions, Error, Provider};
+use crate::store::address::bucket::Provider;
+use crate::store::{BucketAddress, BucketOptions, Error};
 
 /// The two faces of one client.
 #[derive(Clone)]
