@@ -116,10 +116,8 @@ impl Source {
                 if metadata.is_dir() {
                     return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
                 }
-                if metadata.is_file() {
-                    if !is_compressed_file(&file)? {
-                        return Ok(Opened::Plain { file, size: metadata.len() });
-                    }
+                if metadata.is_file() && !is_compressed_file(&file)? {
+                    return Ok(Opened::Plain { file, size: metadata.len() });
                 }
                 Box::new(file)
             }
