@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use temporal_code::logs::{self, EventFilter, LogEvent, LogSource, ReadProgress, ScanOptions, Summary};
+use temporal_code::logs::{EventFilter, LogEvent, LogSource, ReadProgress, ScanOptions, Summary};
 use temporal_code::testing::{self, ScanRecord, Visitor};
 
 /// Writes every event down.
