@@ -98,8 +98,9 @@ pub(crate) fn plain_run(text: &[u8]) -> (usize, bool) {
     (text.len() - rest.len() + last, all.to_bitmask() == 0 && rest[..last].is_ascii())
 }
 
+/// Both halves of 32 bytes.
 #[inline(always)]
-fn halves(bytes: &[u8; 32]) -> (u8x16, u8x16) {
+pub(crate) fn halves(bytes: &[u8; 32]) -> (u8x16, u8x16) {
     let half = |at: usize| u8x16::new(bytes[at..].first_chunk().copied().unwrap_or_default());
     (half(0), half(16))
 }

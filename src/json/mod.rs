@@ -17,7 +17,7 @@ use std::fmt;
 
 use cursor::Cursor;
 
-pub(crate) use bytes::{depth, number_end, plain_run, string_end};
+pub(crate) use bytes::{depth, halves, number_end, plain_run, string_end};
 pub use pick::pick;
 pub(crate) use pick::pick_once;
 pub use raw::{Raw, standard};

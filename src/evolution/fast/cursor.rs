@@ -115,7 +115,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn number_or_other(&mut self) -> Option<bool> {
         match number_end(self.rest, 0) {
             Ok(length) => self.take(length).map(|_| true),
-            Err(_) => Raw::trusted(self.value()?).as_number().map_or(Some(false), |_| Some(true)),
+            Err(_) => Some(Raw::trusted(self.value()?).as_number().is_some()),
         }
     }
 

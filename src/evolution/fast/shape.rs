@@ -3,9 +3,7 @@
 //! Shapes that begin alike share their first steps, so all of them are one tree. A line is matched without ever going back:
 //! at each step the literals of the tree are compared with what comes next, and the first that is there leads on.
 
-use wide::u8x16;
-
-use crate::json;
+use crate::json::{self, halves};
 
 /// Most steps of all shapes together; when they would be more, all are forgotten and the next one is the first.
 const STEPS_MAX: usize = 192;
@@ -91,11 +89,9 @@ impl Literal {
     #[inline(always)]
     pub(super) fn strip_from<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let Some(next) = bytes.first_chunk::<LITERAL_BYTES>() else { return bytes.strip_prefix(self.text()) };
-        let half =
-            |bytes: &[u8; LITERAL_BYTES], at: usize| u8x16::new(bytes[at..].first_chunk().copied().unwrap_or_default());
-        let same = |at| half(next, at).simd_eq(half(&self.bytes, at)).to_bitmask();
-        let all = same(0) | same(LITERAL_BYTES / 2) << (LITERAL_BYTES / 2);
-        if all & self.mask == self.mask { bytes.get(self.length..) } else { None }
+        let ((low, high), (own_low, own_high)) = (halves(next), halves(&self.bytes));
+        let same = low.simd_eq(own_low).to_bitmask() | high.simd_eq(own_high).to_bitmask() << 16;
+        if same & self.mask == self.mask { bytes.get(self.length..) } else { None }
     }
 }
 
