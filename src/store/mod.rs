@@ -23,6 +23,8 @@ pub(crate) mod redis;
 mod retrying;
 #[cfg(feature = "testing")]
 pub(crate) mod testing;
+#[cfg(any(feature = "redis", feature = "object-store"))]
+mod tls;
 mod wakes;
 
 use std::fmt;

@@ -218,22 +218,28 @@ fn in_a_file() {
 #[test]
 fn in_a_file_that_is_put_aside_again_and_again() {
     let ground = Ground::folder();
-    let tracker = Tracker::options().rotate_at_bytes(100_000).open(&ground.url).expect("a log");
+    let tracker = Tracker::options().rotate_at_bytes(10_000).open(&ground.url).expect("a log");
     let function = Evolving::new("f", |n: &u64| *n).tracker(&tracker);
     let (over, is_over) = std::sync::mpsc::channel::<()>();
-    let calls = std::thread::spawn(move || {
-        let mut calls = 0;
-        while is_over.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
-            calls += function.call(&1).expect("an answer");
-        }
-        calls
+    let put_aside = || ground.files().is_some_and(|files| files.len() > 2);
+    let made = std::thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            while is_over.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
+                function.call(&1).expect("an answer");
+            }
+            // Where the race was over sooner than the file was full.
+            while !put_aside() {
+                function.call(&1).expect("an answer");
+            }
+        });
+        let made = run_race(&ground, 25);
+        drop(over);
+        calls.join().expect("calls");
+        made
     });
-    let made = run_race(&ground, 25);
-    drop(over);
-    calls.join().expect("calls");
     tracker.close().expect("closed");
     check(&ground, &made);
-    assert!(ground.files().is_some_and(|files| files.len() > 2), "it was put aside");
+    assert!(put_aside());
     assert_eq!(exit(&mut ground.tc(&["status", "--strict"])), 0);
 }
 

@@ -21,6 +21,7 @@ use object_store::client::{
 use parking_lot::Mutex;
 
 use super::xml::{self, NotAList};
+use crate::store::tls;
 
 /// Longest answer to a request that is not for an object or a list.
 const SMALL_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -193,6 +194,7 @@ impl HttpConnector for Connector {
             store: "HTTP client",
             source: source.without_url().into(),
         };
+        tls::choose_cryptography();
         let http = options.get_config_value(&ClientConfigKey::AllowHttp).is_some_and(|value| value == "true");
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))

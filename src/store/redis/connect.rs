@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::failure;
 use crate::store::address::redis::{Endpoint, is_host};
-use crate::store::{Error, RedisAddress, RedisOptions};
+use crate::store::{Error, RedisAddress, RedisOptions, tls};
 
 /// How often one command follows where the nodes of a cluster send it.
 const MOVES_MAX: usize = 4;
@@ -212,9 +212,7 @@ fn certificates(address: &RedisAddress, options: &RedisOptions) -> Result<Option
     if !matches!(address.endpoint, Endpoint::Tcp { tls: true, .. }) {
         return Ok(None);
     }
-    // Without this, a program that has two providers of cryptography would meet a panic when it connects. It fails where
-    // there is one already, and that is as good.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tls::choose_cryptography();
     let invalid = |problem: &str| Err(Error::invalid("certificates for a Redis", problem));
     let client_tls = match (&options.client_certificate, &options.client_key) {
         (Some(certificate), Some(key)) => {
