@@ -223,7 +223,8 @@ fn in_a_file_that_is_put_aside_again_and_again() {
     let (over, is_over) = std::sync::mpsc::channel::<()>();
     let put_aside = || ground.files().is_some_and(|files| files.len() > 2);
     let made = std::thread::scope(|scope| {
-        let calls = scope.spawn(|| {
+        let (function, put_aside) = (&function, &put_aside);
+        let calls = scope.spawn(move || {
             while is_over.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
                 function.call(&1).expect("an answer");
             }
