@@ -1,6 +1,7 @@
 //! Stores on every medium, through their public face: one contract for all, and what each can suffer by itself.
 #![allow(clippy::panic, clippy::unwrap_used, unreachable_pub, reason = "what helps tests fails them")]
 
+mod again;
 mod broken;
 mod child;
 mod crash;

@@ -11,6 +11,7 @@ mod generate;
 mod output;
 mod overview;
 mod runs;
+mod shell;
 mod surroundings;
 mod times;
 mod when;
@@ -28,12 +29,13 @@ fn main() -> ExitCode {
     ExitCode::from(commands::run(std::env::args_os()))
 }
 
-/// Ends the program when it is told to. While a pager has the terminal, an interrupt from the keyboard is meant for that.
+/// Ends the program when it is told to. While a pager has the terminal, an interrupt from the keyboard is meant for that;
+/// while something is waited for, for the waiting alone.
 fn end_on_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     for signal in &mut signals {
         match signal {
-            SIGINT if output::pager::is_paging() => {}
+            SIGINT if output::pager::is_paging() || runs::waiting::stop() => {}
             SIGINT => std::process::exit(i32::from(error::INTERRUPTED)),
             // As a shell tells that a signal ended a program.
             signal => std::process::exit(128 + signal),

@@ -11,6 +11,7 @@ use crate::functions::status;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::runs::workflows::{self, Workflows};
+use crate::shell;
 use crate::surroundings::Context;
 use temporal_code::logs::{EventFilter, FunctionSummary, Summary};
 use temporal_code::text;
@@ -93,13 +94,13 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
 
 /// The commands that make sense now.
 fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary], tally: &Workflows) -> String {
-    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell_word(&find::shown(store))));
+    let stores = context.global.store.iter().map(|store| format!(" --store {}", shell::word(&find::shown(store))));
     let stores = stores.collect::<String>();
     let mut commands = Vec::new();
     if !summary.functions.is_empty() || tally.is_empty() {
         commands.push(("tc status".to_string(), "every function and variant"));
     }
-    let quoted = |function: &FunctionSummary| shell_word(&function.name);
+    let quoted = |function: &FunctionSummary| shell::word(&function.name);
     if let Some(function) = listed.first() {
         commands.push((format!("tc history {}", quoted(function)), "its last events"));
         commands.push((format!("tc summary {}", quoted(function)), "latencies and errors"));
@@ -108,7 +109,7 @@ fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary], tally
     if let Some(function) = listed.iter().find(compared) {
         commands.push((format!("tc report {}", quoted(function)), "its variants compared"));
         if let Some(variant) = function.variants.last() {
-            let command = format!("tc promote {} {}", quoted(function), shell_word(&variant.name));
+            let command = format!("tc promote {} {}", quoted(function), shell::word(&variant.name));
             commands.push((command, "all traffic to one of them"));
         }
     }
@@ -133,23 +134,13 @@ fn next_of_runs(tally: &Workflows) -> Vec<(String, &'static str)> {
     }
     let mut commands = vec![("tc runs".to_string(), "every run, and what it waits for")];
     if let Some((run, event)) = &tally.waiting {
-        commands.push((format!("tc show {}", shell_word(run)), "what it did and where it stands"));
+        commands.push((format!("tc show {}", shell::word(run)), "what it did and where it stands"));
         if let Some(event) = event {
-            commands.push((format!("tc send {} {}", shell_word(run), shell_word(event)), "lets it go on"));
+            commands.push((format!("tc send {} {}", shell::word(run), shell::word(event)), "lets it go on"));
         }
     }
     if let Some(run) = &tally.failed {
-        commands.push((format!("tc replay {}", shell_word(run)), "how it came to this, event by event"));
+        commands.push((format!("tc replay {}", shell::word(run)), "how it came to this, event by event"));
     }
     commands
-}
-
-/// A name as a shell takes it.
-fn shell_word(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "._-/:".contains(c);
-    let safe = text::harmless(name);
-    if !safe.is_empty() && !safe.starts_with('-') && safe.chars().all(plain) {
-        return safe.into_owned();
-    }
-    format!("'{}'", safe.replace('\'', "'\\''"))
 }

@@ -129,6 +129,19 @@ pub enum ClientError {
         #[source]
         problem: crate::workflow::Problem,
     },
+    /// The store failed in the middle. Another try with the key `id` delivers nothing twice, and finishes what is missing.
+    #[error("{}", unsure(run, *landed))]
+    Unsure {
+        /// The run.
+        run: String,
+        /// What tells what was to be delivered from others; none for a start without a key.
+        id: Option<String>,
+        /// Whether it is there; none if that could not be seen.
+        landed: Option<bool>,
+        /// What the store said.
+        #[source]
+        source: Error,
+    },
     /// Such runs do not know this.
     #[error("{what}")]
     Unsupported {
@@ -269,6 +282,14 @@ impl<'a> RunClient<'a> {
     fn may_be_half_written(&self, run: &Run) -> bool {
         let lately = |at: Timestamp| at > self.now().offset_micros(-5_000_000);
         run.status == Status::Corrupt && run.format == RunFormat::DurablePython && run.updated_at.is_some_and(lately)
+    }
+}
+
+fn unsure(run: &str, landed: Option<bool>) -> String {
+    match landed {
+        Some(true) => format!("it was delivered to {run}, and no worker is led there yet"),
+        Some(false) => format!("nothing was seen to be delivered to {run}"),
+        None => format!("whether it was delivered to {run} is not known"),
     }
 }
 

@@ -7,12 +7,13 @@ use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartReq
 use crate::json::Json;
 use crate::runs::event::NativeEvent;
 use crate::runs::problem::Seq;
-use crate::store::{End, Error, Name, Position, Queue, Store, Watched};
+use crate::store::{Batch, End, Error, Name, Page, Position, Queue, Store, Watched};
 use crate::text::quote;
+use crate::time::Timestamp;
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
-    self, Cursor, Event, Fold, InboxBody, ProblemKind, Request, RunState, fold_history, fold_more, inbox_end,
-    inbox_log, latest_generation, read_inbox, run_log,
+    self, Cursor, Event, Fold, INBOX, InboxBody, ProblemKind, Request, RunState, fold_history, fold_more, inbox_due,
+    inbox_end, inbox_log, latest_generation, read_inbox, run_log,
 };
 
 /// How often something is begun anew because others were faster.
@@ -78,22 +79,75 @@ async fn deliver(
         // The end comes before the look at what is there: a line that comes behind it makes the batch fail.
         let (log, inbox_end) = inbox_end(store, &inbox_log(run)?).await?;
         if let Some(key) = key
-            && let Some(there) = delivered_before(store, run, key, &body).await?
+            && let Some((there, at)) = delivered_before(store, run, key, &body).await?
         {
+            if let Some(at) = at {
+                lead_again(client, store, &last, there, at).await?;
+            }
             return Ok(delivered(there, true));
         }
         let queue = refuse_ended(store, run, &last, end).await?;
         let inbox = InboxEnd { queue, log, end: inbox_end.last };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let number = inbox.end.number() + 1;
-        match store.apply(&batches::send(stamp, &inbox, body.clone())?).await {
-            Ok(_) => return Ok(delivered(Seq { generation: inbox.log.generation(), number }, false)),
+        let batch = batches::send(stamp, &inbox, body.clone())?;
+        match insist(store, &batch).await {
+            Ok(()) => return Ok(delivered(Seq { generation: inbox.log.generation(), number }, false)),
             // Somebody else was faster.
-            Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err((_, Error::Conflict { .. } | Error::Sealed { .. })) => {}
+            Err((landed, source)) => return Err(unsure(run, id, landed, source)),
         }
     }
     Err(Error::unavailable(format!("sending to {run}"), "others were always faster").into())
+}
+
+/// Applies a batch that begins with an append. If that fails, looks what is known of the line, and where it is there, tries once
+/// more what is missing.
+///
+/// # Errors
+/// What the store said, and whether the line is there: none if that cannot be seen.
+async fn insist(store: &dyn Store, batch: &Batch) -> Result<(), (Option<bool>, Error)> {
+    let Err(error) = store.apply(batch).await else { return Ok(()) };
+    let certain = matches!(error, Error::Conflict { .. } | Error::Sealed { .. } | Error::Invalid { .. });
+    let append = batch.appends().next().filter(|_| !certain);
+    let Some(append) = append else { return Err((Some(false), error)) };
+    let seen = store.read(&append.log, append.after.number(), 1).await;
+    let is_ours = |page: Page| page.lines().next().is_some_and(|(header, _)| header.token == batch.token());
+    match seen.map(is_ours) {
+        Ok(true) => store.apply(batch).await.map(drop).map_err(|error| (Some(true), error)),
+        Ok(false) => Err((Some(false), error)),
+        Err(_) => Err((None, error)),
+    }
+}
+
+/// The error for what may have been delivered; `landed` says whether it was seen.
+fn unsure(run: &str, id: Option<String>, landed: Option<bool>, source: Error) -> ClientError {
+    match source {
+        // Nothing was tried.
+        Error::Invalid { .. } => source.into(),
+        source => ClientError::Unsure { run: run.to_owned(), id, landed, source },
+    }
+}
+
+/// Sees to it that something leads to a line of the inbox that was appended `at` this time and that the run has not taken.
+/// Whoever appended it may have died before its entry was put; one too many does no harm.
+async fn lead_again(
+    client: &RunClient<'_>,
+    store: &dyn Store,
+    last: &Name,
+    there: Seq,
+    at: Timestamp,
+) -> Result<(), ClientError> {
+    let fold = fold_history(store, last).await?;
+    let state = fold.state();
+    let is_taken = (state.inbox().generation, state.inbox().seq) >= (there.generation, there.number);
+    if state.is_ended() || is_taken {
+        return Ok(());
+    }
+    let inbox = state.log().of_kind(INBOX).in_generation(there.generation);
+    let queue = state.begun().map(|begun| begun.queue.clone()).unwrap_or_default();
+    store.apply(&batches::wake(client.token(), inbox_due(&queue, &inbox, there.number, at))).await?;
+    Ok(())
 }
 
 /// A key that is empty tells nothing from others.
@@ -127,23 +181,23 @@ async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Re
     Ok(state.begun().map(|begun| begun.queue.clone()).unwrap_or_default())
 }
 
-/// The line of the inbox that has this key, if any has.
+/// The line of the inbox that has this key, if any has, and the time at which it was appended; no time if the run has taken it.
 async fn delivered_before(
     store: &dyn Store,
     run: &str,
     key: &str,
     body: &InboxBody<'_>,
-) -> Result<Option<Seq>, ClientError> {
+) -> Result<Option<(Seq, Option<Timestamp>)>, ClientError> {
     let mut found = None;
     let each = |log: &Name, number: u64, entry: workflow::InboxEntry<'_>| {
         if found.is_none() && entry.body.id() == Some(key) && !matches!(entry.body, InboxBody::ChildEnd { .. }) {
-            found = Some((Seq { generation: log.generation(), number }, content(&entry.body)));
+            found = Some(((Seq { generation: log.generation(), number }, Some(entry.at)), content(&entry.body)));
         }
     };
     let inbox = inbox_log(run)?;
     read_inbox(store, &inbox, Cursor { generation: 1, seq: 0 }, each).await?;
     if found.is_none() && store.end(&inbox).await?.sealed {
-        found = taken_before(store, run, key).await?;
+        found = taken_before(store, run, key).await?.map(|(there, content)| ((there, None), content));
     }
     match found {
         None => Ok(None),
@@ -229,10 +283,10 @@ pub(super) async fn start(
         let stamp = Stamp { token: client.token(), now: client.now() };
         let batch = batches::start(&mut fold, stamp, line, None)?;
         let started = Delivery { id: start.key.map(str::to_owned), ..Delivery::to(run.clone()) };
-        match store.apply(&batch).await {
-            Ok(_) => return Ok(started),
-            Err(Error::Conflict { .. } | Error::Sealed { .. }) => {}
-            Err(error) => return Err(error.into()),
+        match insist(store, &batch).await {
+            Ok(()) => return Ok(started),
+            Err((_, Error::Conflict { .. } | Error::Sealed { .. })) => {}
+            Err((landed, source)) => return Err(unsure(&run, started.id, landed, source)),
         }
         if let Some(key) = start.key {
             started_before(client, store, &run, key, &start).await?;
@@ -266,8 +320,11 @@ async fn started_before(
         let was = format!("{} with {} in {}", begun.workflow, begun.input, begun.queue.name());
         return Err(key_used(key, &was));
     }
-    // Whoever asked first may have died before its entry was put; one too many does no harm.
-    if let Some(due) = state.due().filter(|_| state.position().number() == 1) {
+    // Whoever asked first may have died before its entry was put. The next who lets go of the run puts another.
+    let first = state.due();
+    fold_more(store, &mut fold).await?;
+    let state = fold.state();
+    if let Some(due) = first.filter(|first| state.next().is_none() && state.due().as_ref() == Some(first)) {
         store.apply(&batches::wake(client.token(), due)).await?;
     }
     Ok(())

@@ -9,7 +9,8 @@ use crate::workflow::{INBOX, RUNS};
 /// How many due entries are asked for at a time.
 const DUE_PAGE: usize = 10_000;
 
-/// Most entries of one run that are kept in mind. If there are more, the next search finds those behind them.
+/// Most entries of one run that are kept in mind, but for the first of each kind in each queue: these say whether the run is
+/// led to in time. If there are more, the next search finds those behind them.
 const ENTRIES_MAX: usize = 16;
 
 /// Most names without a run that are kept in mind, in one stretch. If there are more, the others are counted.
@@ -114,7 +115,9 @@ impl Entries {
 
     fn add(&mut self, stretch: &Stretch, due: Due) {
         if let Some(known) = self.by_key.get_mut(due.run.key()) {
-            if known.len() < ENTRIES_MAX {
+            // Entries come by queues, so those of this one are the last.
+            let mut of_queue = known.iter().rev().take_while(|other| other.queue == due.queue);
+            if known.len() < ENTRIES_MAX || of_queue.all(|other| other.run.kind() != due.run.kind()) {
                 known.push(due);
             }
             return;

@@ -26,14 +26,14 @@ const SECRET: &str = "hunter2hunter2hunter2";
 
 /// A bucket of a server on this machine, and where in it the store is.
 #[derive(Clone, Debug)]
-struct Place {
+pub(crate) struct Place {
     port: u16,
     bucket: String,
 }
 
 impl Place {
     /// A new bucket of moto.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let moto = Moto::shared();
         Place { port: moto.port, bucket: moto.new_bucket() }
     }
@@ -43,7 +43,7 @@ impl Place {
         Place { port, ..self.clone() }
     }
 
-    fn open(&self) -> BucketStore {
+    pub(crate) fn open(&self) -> BucketStore {
         self.open_with(&[], Duration::from_secs(30))
     }
 

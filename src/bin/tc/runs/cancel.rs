@@ -4,11 +4,11 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::confirm;
-use crate::error::{DONE, NEGATIVE, PENDING};
+use crate::error::{DONE, NEGATIVE};
 use crate::runs::describe;
 use crate::runs::send::{Outcome, Waited};
 use crate::runs::stores::RunStores;
-use crate::runs::waiting::WaitArgs;
+use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::workflows::{RunClient, RunFormat, Status};
@@ -39,8 +39,7 @@ pub(crate) struct CancelArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
-    args.waiting.check()?;
-    let stores = RunStores::open(context, 1)?;
+    let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let now = stores.ask(client.look(&run))?;
@@ -56,15 +55,16 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     }
     let from = args.from.clone().unwrap_or_else(whoever);
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
-    let delivered = stores.ask(client.cancel(&run, reason, key, Some(&from)))?;
+    let what = format!("the request to cancel {run}");
+    let delivered = stores.deliver(&what, key, client.cancel(&run, reason, key, Some(&from)))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.end(&run))? {
-            None => Waited { exit: PENDING, said: "The run has not ended yet.".into() },
-            Some(run) => {
+            Wait::Over(run) => {
                 let exit = if run.status == Status::Cancelled { DONE } else { NEGATIVE };
                 Waited { exit, said: format!("The run has ended; it is {}.", run.status) }
             }
+            given_up => Waited { exit: given_up.exit(), said: "The run has not ended yet.".into() },
         }),
     };
     let outcome = Outcome { run, event: None, delivered, waited };

@@ -16,6 +16,7 @@ use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section, progress};
+use crate::runs::requests::Requests;
 use crate::surroundings::Context;
 use temporal_code::stores::{Address, FileStore, Finding, Store};
 use temporal_code::workflows::{FsckOptions, FsckProgress, FsckSummary, INBOX, RUNS, fsck};
@@ -53,12 +54,14 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     if args.repair && !args.yes {
         confirm::refuse_unasked(context, "repairing", "see what would be repaired without --repair")?;
     }
-    let runtime = crate::runs::stores::runtime(1)?;
+    let asked = find::asked(&context.global)?;
+    let names = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
+    let requests = Requests::new(context, names, 1, None)?;
     let mut stores = Vec::new();
-    for text in find::asked(&context.global)? {
-        stores.push(runtime.block_on(open(&find::address(&text)?))?);
+    for text in asked {
+        stores.push(requests.ask(open(&find::address(&text)?))??);
     }
-    let found = search(context, &runtime, &stores, args.repair && args.yes)?;
+    let found = search(context, &requests, &stores, args.repair && args.yes)?;
     let fixable = found.fixable();
     show(context, args, &found)?;
     if !args.repair || args.yes || fixable == 0 {
@@ -68,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
         crate::output::write("Nothing was repaired.\n")?;
         return Ok(found.exit());
     }
-    let found = search(context, &runtime, &stores, true)?;
+    let found = search(context, &requests, &stores, true)?;
     crate::output::write(&found.outcome())?;
     Ok(found.exit())
 }
@@ -101,15 +104,10 @@ fn no_runs(place: &str) -> anyhow::Error {
     Failure::new("no_runs", format!("no workflow runs here: {place}")).hint(hint).into()
 }
 
-fn search(
-    context: &Context,
-    runtime: &tokio::runtime::Runtime,
-    stores: &[Arc<dyn Store>],
-    repair: bool,
-) -> Result<Found> {
+fn search(context: &Context, requests: &Requests, stores: &[Arc<dyn Store>], repair: bool) -> Result<Found> {
     let mut found = Found::default();
     progress::count(context.global.quiet, "runs", |runs| {
-        stores.iter().try_for_each(|store| runtime.block_on(search_one(context, &**store, repair, runs, &mut found)))
+        stores.iter().try_for_each(|store| requests.work(search_one(context, &**store, repair, runs, &mut found)))
     })?;
     Ok(found)
 }

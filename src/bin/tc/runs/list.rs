@@ -268,7 +268,7 @@ pub(super) fn each(
             }
             Ok(true)
         };
-        let counts = stores.runtime.block_on(list.each::<anyhow::Error>(query, &mut take))?;
+        let counts = stores.requests.work(list.each::<anyhow::Error>(query, &mut take))?;
         evidence.counts = counts;
         Ok(())
     })

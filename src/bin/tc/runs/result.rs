@@ -12,7 +12,7 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::describe;
 use crate::runs::stores::RunStores;
-use crate::runs::waiting::WaitArgs;
+use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
 use temporal_code::workflows::{Run, RunClient, RunValue, Status};
 use temporal_code::{SystemClock, ThreadRandom, Timestamp, text};
@@ -34,7 +34,8 @@ pub(crate) struct ResultArgs {
 /// How a run stands that is waited for.
 pub(crate) struct Ended {
     pub(crate) run: Run,
-    pub(crate) timed_out: bool,
+    /// With which exit code waiting was given up.
+    pub(crate) given_up: Option<u8>,
 }
 
 /// One item of `tc.result/1`.
@@ -49,8 +50,7 @@ struct Item<'a> {
 }
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
-    args.waiting.check()?;
-    let stores = RunStores::open(context, 1)?;
+    let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let ended = Ended::of(&args.waiting, &stores, &client, &run)?;
@@ -60,10 +60,13 @@ pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
 impl Ended {
     /// Waits for the end of a run if that is asked for.
     pub(crate) fn of(waiting: &WaitArgs, stores: &RunStores, client: &RunClient<'_>, run: &str) -> Result<Ended> {
-        let ended = if waiting.wait { waiting.wait_for(stores, client.end(run))? } else { None };
-        let timed_out = waiting.wait && ended.is_none();
-        let run = ended.map_or_else(|| stores.ask(client.look(run)), Ok)?;
-        Ok(Ended { run, timed_out })
+        if !waiting.wait {
+            return Ok(Ended { run: stores.ask(client.look(run))?, given_up: None });
+        }
+        Ok(match waiting.wait_for(stores, client.end(run))? {
+            Wait::Over(run) => Ended { run, given_up: None },
+            given_up => Ended { run: stores.ask(client.look(run))?, given_up: Some(given_up.exit()) },
+        })
     }
 }
 
@@ -73,7 +76,7 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
     let exit = match run.status {
         Status::Completed => DONE,
         Status::Failed | Status::Cancelled | Status::Corrupt => NEGATIVE,
-        _ => PENDING,
+        _ => ended.given_up.unwrap_or(PENDING),
     };
     if context.global.output() == OutputFormat::Table && exit != DONE {
         return Err(why_none(context, ended, exit).into());
@@ -115,13 +118,15 @@ fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
         Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),
         Status::Cancelled => ("run_cancelled", format!("{} was cancelled{detail}", run.id)),
         Status::Corrupt => ("corrupt", format!("{} is corrupt{detail}", run.id)),
-        status if ended.timed_out => ("timeout", format!("{} has not ended yet; it is {status}{detail}", run.id)),
+        status if ended.given_up == Some(PENDING) => {
+            ("timeout", format!("{} has not ended yet; it is {status}{detail}", run.id))
+        }
         status => ("pending", format!("{} has not ended; it is {status}{detail}", run.id)),
     };
     let failure = Failure { exit, ..Failure::new(code, message) };
     match run.status {
         Status::Failed | Status::Corrupt | Status::Cancelled => failure.hint("see what happened: tc show"),
-        _ if ended.timed_out => failure,
+        _ if ended.given_up.is_some() => failure,
         _ => failure.hint("use --wait to wait until it has ended"),
     }
 }

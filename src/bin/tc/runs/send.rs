@@ -4,13 +4,13 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use crate::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::error::{DONE, Failure, NEGATIVE};
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
 use crate::runs::stores::RunStores;
-use crate::runs::waiting::WaitArgs;
+use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::workflows::{Delivery, OutgoingMessage, RunClient, Runs, Status};
@@ -43,26 +43,26 @@ pub(crate) struct SendArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
-    args.waiting.check()?;
     if args.event.is_empty() {
         return Err(Failure::new("usage", "the name of the event is empty").into());
     }
     let value = input::value(args.value.as_deref(), args.text)?;
-    let stores = RunStores::open(context, 1)?;
+    let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let (runs, run) = stores.resolve(&args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =
         OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
-    let delivered = stores.ask(client.send(&run, message))?;
+    let what = format!("{} to {run}", args.event);
+    let delivered = stores.deliver(&what, args.idempotency_key.as_deref(), client.send(&run, message))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.taken(&delivered))? {
-            Some(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
-            Some(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
-            None => {
+            Wait::Over(true) => Waited { exit: DONE, said: "The run has taken it.".into() },
+            Wait::Over(false) => Waited { exit: NEGATIVE, said: "The run ended without taking it.".into() },
+            given_up => {
                 let said = "The run has not taken it yet. It is kept until the run does.".into();
-                Waited { exit: PENDING, said }
+                Waited { exit: given_up.exit(), said }
             }
         }),
     };
@@ -77,7 +77,7 @@ fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> 
         return Vec::new();
     }
     let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
-    let Ok(run) = stores.runtime.block_on(client.look(&outcome.run)) else { return Vec::new() };
+    let Ok(Ok(run)) = stores.requests.ask(client.look(&outcome.run)) else { return Vec::new() };
     let event = outcome.event.clone().unwrap_or_default();
     let mut warnings = Vec::new();
     if outcome.delivered.repeats {

@@ -48,8 +48,7 @@ pub(crate) struct StartArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
-    args.waiting.check()?;
-    let stores = RunStores::open(context, 1)?;
+    let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let runs = the_one(&stores)?;
     let input = match (&args.input, runs.format()) {
         // Its workflows take arguments by name.
@@ -64,7 +63,8 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         run: args.id.as_deref(),
         key: args.idempotency_key.as_deref(),
     };
-    let started = stores.ask(client.start(start))?;
+    let what = format!("the start of {}", args.workflow);
+    let started = stores.deliver(&what, start.key, client.start(start))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
         warnings

@@ -1,13 +1,15 @@
 //! From what was asked for to the stores of workflow runs, and from a part of an id to a run.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
-use tokio::runtime::Runtime;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
+use crate::runs::requests::Requests;
+use crate::shell;
 use crate::surroundings::Context;
 use temporal_code::stores::{Address, Error};
 use temporal_code::workflows::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, Status, find_runs};
@@ -27,25 +29,21 @@ const NAMED_MAX: usize = 5;
 
 /// The stores of workflow runs that were asked for, and what is needed to work with them.
 pub(crate) struct RunStores {
-    pub(crate) runtime: Runtime,
+    pub(crate) requests: Requests,
     pub(crate) all: Vec<Runs>,
     /// What was asked for, for messages.
     pub(crate) name: String,
 }
 
-/// What is needed to work with stores; with as many threads as are to read.
-pub(crate) fn runtime(threads: usize) -> Result<Runtime> {
-    let built = match threads {
-        0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-        threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
-    };
-    built.map_err(|cause| Failure::new("io", "cannot start").cause(cause).into())
-}
-
 impl RunStores {
     /// The stores that `--store` or `TC_STORE` names, else those that are near. An error if none holds runs.
     pub(crate) fn open(context: &Context, threads: usize) -> Result<RunStores> {
-        let stores = RunStores::look(context, threads)?;
+        RunStores::open_within(context, threads, None)
+    }
+
+    /// The same for a command that may take so long.
+    pub(crate) fn open_within(context: &Context, threads: usize, limit: Option<Duration>) -> Result<RunStores> {
+        let stores = RunStores::find_all(context, threads, limit)?;
         if stores.all.is_empty() {
             return Err(no_runs(&stores.name, context.global.format));
         }
@@ -54,24 +52,47 @@ impl RunStores {
 
     /// The same, without an error if there are none.
     pub(crate) fn look(context: &Context, threads: usize) -> Result<RunStores> {
-        let runtime = runtime(threads)?;
+        RunStores::find_all(context, threads, None)
+    }
+
+    fn find_all(context: &Context, threads: usize, limit: Option<Duration>) -> Result<RunStores> {
         let asked = find::asked_for_runs(&context.global)?;
         let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
+        let requests = Requests::new(context, name.clone(), threads, limit)?;
         let mut all = Vec::new();
         for text in &asked {
-            all.extend(runtime.block_on(at(&find::address(text)?, &context.global))?);
+            all.extend(requests.ask(at(&find::address(text)?, &context.global))??);
         }
-        Ok(RunStores { runtime, all, name })
+        Ok(RunStores { requests, all, name })
     }
 
     /// What a client says.
     pub(crate) fn ask<T>(&self, what: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
-        self.runtime.block_on(what).map_err(|error| self.explain(error))
+        self.requests.ask(what)?.map_err(|error| self.explain(error))
+    }
+
+    /// What a client says of `what` that was to be delivered. Where no answer comes in time, it may have been delivered.
+    pub(crate) fn deliver<T>(
+        &self,
+        what: &str,
+        key: Option<&str>,
+        delivery: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T> {
+        let unknown = |timeout: Failure| {
+            let hint = match key {
+                Some(_) => "with the same key it is delivered once, however often you try",
+                None => "`tc show` tells whether it is there; with --idempotency-key you could just try again",
+            };
+            let message = format!("whether {what} was delivered is not known");
+            let (code, exit) = (timeout.code, timeout.exit);
+            Failure { exit, ..Failure::new(code, message) }.cause(timeout).hint(hint)
+        };
+        self.requests.ask(delivery).map_err(unknown)?.map_err(|error| self.explain(error))
     }
 
     /// The run that `text` names: its whole id, or a part of the front that no other has.
     pub(crate) fn resolve(&self, text: &str) -> Result<(Runs, String)> {
-        self.runtime.block_on(self.find(text))
+        self.requests.ask(self.find(text))?
     }
 
     /// Follows a run, which was there a moment ago.
@@ -82,7 +103,7 @@ impl RunStores {
         run: &str,
         visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
     ) -> Result<RunDetails> {
-        let details = self.runtime.block_on(runs.follow(run, context.now, visit))?;
+        let details = self.requests.work(runs.follow(run, context.now, visit))?;
         details.ok_or_else(|| gone(run).into())
     }
 
@@ -113,9 +134,10 @@ impl RunStores {
     pub(crate) fn explain(&self, error: ClientError) -> anyhow::Error {
         let message = error.to_string();
         match error {
-            ClientError::NoRun { run } => match self.runtime.block_on(self.unknown(&run)) {
-                Ok(failure) => failure.into(),
-                Err(error) => error,
+            ClientError::NoRun { run } => match self.requests.ask(self.unknown(&run)) {
+                Ok(Ok(failure)) => failure.into(),
+                Ok(Err(error)) => error,
+                Err(timeout) => timeout.into(),
             },
             ClientError::Ended { run, .. } => Failure::new("run_ended", message).hint(self.open_near(&run)).into(),
             ClientError::KeyUsed { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
@@ -124,6 +146,18 @@ impl RunStores {
             ClientError::Exists { .. } => Failure { exit: CONFLICT, ..Failure::new("conflict", message) }
                 .hint("give another id; if this may be the same request made again, use --idempotency-key")
                 .into(),
+            ClientError::Unsure { id, landed, source, .. } => {
+                let hint = match id {
+                    Some(id) => format!(
+                        "try again with --idempotency-key {}: nothing is delivered twice, and what is missing is finished",
+                        shell::word(&id)
+                    ),
+                    None if landed == Some(true) => "`tc fsck --repair` leads a worker there".into(),
+                    None => "`tc show` tells whether it is there".into(),
+                };
+                let code = if landed == Some(true) { "half_done" } else { source.code() };
+                Failure::new(code, message).cause(source).hint(hint).into()
+            }
             ClientError::Unsupported { instead, .. } => Failure::new("unsupported", message).hint(instead).into(),
             ClientError::Corrupt { problem, .. } => {
                 Failure { exit: NEGATIVE, ..Failure::new("corrupt", message) }.cause(problem).into()
@@ -141,12 +175,12 @@ impl RunStores {
     fn open_near(&self, run: &str) -> String {
         let mut open = Vec::new();
         for runs in &self.all {
-            let looked = self.runtime.block_on(async {
+            let looked = self.requests.ask(async {
                 let ids = runs.ids(None, "", None, OPEN_MAX).await?.ids;
                 runs.look(&ids, Timestamp::now()).await
             });
             // What cannot be read now is no nearer.
-            let found = looked.map(|looked| looked.runs).unwrap_or_default();
+            let found = looked.map(|looked| looked.map(|looked| looked.runs).unwrap_or_default()).unwrap_or_default();
             let goes_on = |run: &Run| !run.status.is_ended() && run.status != Status::Corrupt;
             open.extend(found.into_iter().filter(|(_, run)| run.as_ref().is_ok_and(goes_on)).map(|(id, _)| id));
         }

@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
             Ok(true)
         };
         let list = RunList::new(&stores.all, context.now, context.threads() * 2);
-        stores.runtime.block_on(list.verify::<anyhow::Error>(&mut take))
+        stores.requests.work(list.verify::<anyhow::Error>(&mut take))
     })?;
     let mut warnings = std::mem::take(&mut found.warnings);
     if found.unread > UNREAD_MAX {

@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), oth
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
     }
-    let compared = stores.runtime.block_on(compare_runs(one, (&runs, &other), context.now))?;
+    let compared = stores.requests.work(compare_runs(one, (&runs, &other), context.now))?;
     let difference = compared.map_err(|run| gone(&run))?;
     let names = [one.1, &other];
     let differs = difference.sides.iter().any(|side| !side.is_empty());

@@ -1,0 +1,85 @@
+//! Asking stores: until a deadline where there is one, and with a word about a store that is silent.
+
+use std::io::IsTerminal as _;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::runtime::Runtime;
+
+use crate::error::{Failure, PENDING};
+use crate::output::warnings::{self, Warning};
+use crate::surroundings::Context;
+
+/// When a person at a terminal is told that there is no answer yet.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// How long a last look may take when the time is over.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// The code of what was not answered in time.
+pub(crate) const TIMEOUT: &str = "timeout";
+
+/// Carries out requests.
+pub(crate) struct Requests {
+    /// It is never dropped: what still waits for a server when the command is over is not waited for.
+    runtime: &'static Runtime,
+    /// When the command has to be over, and how long it may take.
+    deadline: Option<(Instant, Duration)>,
+    tells: bool,
+    name: String,
+}
+
+impl Requests {
+    /// Requests to `name`, with as many threads as are to read, of a command that may take `limit`.
+    pub(crate) fn new(context: &Context, name: String, threads: usize, limit: Option<Duration>) -> Result<Self> {
+        let built = match threads {
+            0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+            threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+        };
+        let runtime = built.map_err(|cause| Failure::new("io", "cannot start").cause(cause))?;
+        let deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
+        let tells = !context.global.quiet && !context.global.wants_json() && std::io::stderr().is_terminal();
+        Ok(Requests { runtime: Box::leak(Box::new(runtime)), deadline, tells, name })
+    }
+
+    /// Carries out what may take as long as it takes: all of a store is read, or a change is waited for.
+    pub(crate) fn work<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
+    /// Carries out a request whose answer comes at once where all is well.
+    ///
+    /// # Errors
+    /// [`TIMEOUT`] if the time of the command is over before.
+    pub(crate) fn ask<T>(&self, what: impl Future<Output = T>) -> Result<T, Failure> {
+        let told = async {
+            let mut what = pin!(what);
+            if let Ok(answer) = tokio::time::timeout(SILENCE, &mut what).await {
+                return answer;
+            }
+            if self.tells {
+                warnings::print(&[Warning::new(format!("{} has not answered yet", self.name))], false);
+            }
+            what.await
+        };
+        self.until_deadline(told, GRACE).ok_or_else(|| self.timeout())
+    }
+
+    /// Waits for `what`; none if the time of the command is over before.
+    pub(crate) fn wait<T>(&self, what: impl Future<Output = T>) -> Option<T> {
+        self.until_deadline(what, Duration::ZERO)
+    }
+
+    fn until_deadline<T>(&self, what: impl Future<Output = T>, at_least: Duration) -> Option<T> {
+        let Some((deadline, _)) = self.deadline else { return Some(self.work(what)) };
+        let left = deadline.saturating_duration_since(Instant::now()).max(at_least);
+        self.work(async { tokio::time::timeout(left, what).await.ok() })
+    }
+
+    fn timeout(&self) -> Failure {
+        let limit = self.deadline.map_or(Duration::ZERO, |(_, limit)| limit);
+        let message = format!("{} did not answer within {limit:?}", self.name);
+        Failure { exit: PENDING, ..Failure::new(TIMEOUT, message) }
+    }
+}
