@@ -27,7 +27,6 @@ fn nonsense_is_named() {
         (&["runs", "-n", "-1"], &["-1"]),
         (&["result", "greet-1", "--wait", "--timeout", "nonsense"], &["nonsense", "not a span of time"]),
         (&["result", "greet-1", "--wait", "--timeout=-5s"], &["-5s", "not a span of time"]),
-        (&["result", "greet-1", "--timeout", "1s"], &["--wait"]),
         (&["send", "greet-1", "allow", "--wait", "--timeout", "9999999999999999999d"], &["not a span of time"]),
         (&["send", "greet-1", "allow", "{by: 1}"], &["begins like JSON", "--text"]),
         (&["send", "greet-1", "allow", "[1,"], &["begins like JSON"]),

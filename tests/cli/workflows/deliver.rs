@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -138,6 +139,72 @@ fn what_is_delivered_leaves_nothing_for_fsck() {
     );
     assert_eq!(ids(&items(&store, &["runs", "mail"])), ["a b/ü"]);
     says(&on(&store, &["replay", "--all"]), 1, &["1 corrupt, 30 sound"]);
+}
+
+#[test]
+fn messages_do_not_hide_what_leads_to_a_run() {
+    let (_keep, store) = copy_of(SHOP);
+    says(&on(&store, &["start", "order", "--id", "noted"]), 0, &["noted"]);
+    let before = findings(&store);
+    for number in 0..20 {
+        says(&on(&store, &["send", "noted", "note", &number.to_string()]), 0, &["was sent"]);
+    }
+    assert_eq!(findings(&store), before);
+}
+
+/// A server that takes connections and says nothing.
+fn silent() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    address
+}
+
+#[test]
+fn the_timeout_is_that_of_the_whole_command() {
+    let server = silent();
+    let bucket = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"].map(|name| (name, "x".to_owned()));
+    let bucket = bucket.into_iter().chain([("AWS_ENDPOINT_URL", format!("http://{server}"))]);
+    let bucket = bucket.collect::<Vec<_>>();
+    for store in [format!("redis://{server}"), "s3://bucket/prefix".to_owned()] {
+        let commands: [&[&str]; 4] = [
+            &["result", "a", "--wait"],
+            &["send", "a", "go"],
+            &["cancel", "a", "--yes", "--wait"],
+            &["start", "order", "--wait"],
+        ];
+        for command in commands {
+            let begun = Instant::now();
+            let mut tc = tc(command);
+            tc.args(["--timeout", "1s", "--store", &store]).envs(bucket.iter().cloned());
+            says(&tc.output().expect("tc"), 8, &["did not answer within 1s"]);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{command:?} on {store}: {:?}", begun.elapsed());
+        }
+    }
+}
+
+#[test]
+fn who_stops_waiting_is_told_what_was_done() {
+    let (_keep, store) = copy_of(SHOP);
+    let waits: [(&[&str], &str); 2] = [
+        (&["send", "greet-1", "allow", "--wait"], "allow was sent to greet-1.\nThe run has not taken it yet."),
+        (&["cancel", "survey-1", "--yes", "--wait"], "A request to cancel was sent to survey-1.\nThe run has not ended yet."),
+    ];
+    for (arguments, said) in waits {
+        let inboxes = || std::fs::read_dir(store.join("inbox")).expect("inboxes").flatten();
+        let bytes = || inboxes().map(|inbox| inbox.metadata().map_or(0, |file| file.len())).sum::<u64>();
+        let before = bytes();
+        let mut tc = tc(arguments);
+        tc.arg("--store").arg(&store).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = tc.spawn().expect("tc");
+        while bytes() == before {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+        says(&child.wait_with_output().expect("its output"), 130, &[said]);
+    }
 }
 
 #[test]
