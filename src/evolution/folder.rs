@@ -76,12 +76,12 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether a file is compressed: by its first bytes or, where there are none, by its name.
 pub fn is_compressed(path: &Path) -> bool {
-    match File::open(path) {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) => {
-            is_compressed_file(&file).unwrap_or(false)
-        }
-        _ => is_packed_by_name(path),
+    // Opening a pipe would wait for who writes to it.
+    let has_bytes = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0);
+    if !has_bytes {
+        return is_packed_by_name(path);
     }
+    File::open(path).map_or_else(|_| is_packed_by_name(path), |file| is_compressed_file(&file).unwrap_or(false))
 }
 
 fn is_packed_by_name(path: &Path) -> bool {

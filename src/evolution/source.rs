@@ -95,6 +95,15 @@ impl Source {
         metadata.is_file().then_some(metadata.len())
     }
 
+    /// Whether it is a pipe, standard input or the like: it can be read once only, and may not have ended.
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Source::Stdin => true,
+            Source::File(path) => std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()),
+            Source::Remote(_) => false,
+        }
+    }
+
     fn failed(&self, cause: io::Error) -> ReadError {
         ReadError { name: self.name(), cause }
     }
@@ -105,24 +114,31 @@ impl Source {
     }
 
     fn try_open<'p>(&self, progress: &'p Progress, reading: &Reading) -> io::Result<Opened<'p>> {
-        let input: Box<dyn Read + Send> = match self {
-            Source::Remote(remote) => {
-                return remote.log().read(reading).map(Opened::Pieces).map_err(io_error);
+        if let Source::Remote(remote) = self {
+            return remote.log().read(reading).map(Opened::Pieces).map_err(io_error);
+        }
+        if let Source::File(path) = self {
+            let file = File::open(path)?;
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
             }
+            if metadata.is_file() && !is_compressed_file(&file)? {
+                return Ok(Opened::Plain { file, size: metadata.len() });
+            }
+            return Ok(Opened::Stream(BlockStream::new(decompressed(Counted { inner: file, progress })?)));
+        }
+        Ok(Opened::Stream(BlockStream::new(self.reader(progress)?)))
+    }
+
+    /// Reads it once from its front, decompressed.
+    pub(crate) fn reader<'p>(&self, progress: &'p Progress) -> io::Result<Box<dyn Read + Send + 'p>> {
+        let inner: Box<dyn Read + Send> = match self {
+            Source::File(path) => Box::new(File::open(path)?),
             Source::Stdin => Box::new(io::stdin()),
-            Source::File(path) => {
-                let file = File::open(path)?;
-                let metadata = file.metadata()?;
-                if metadata.is_dir() {
-                    return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-                }
-                if metadata.is_file() && !is_compressed_file(&file)? {
-                    return Ok(Opened::Plain { file, size: metadata.len() });
-                }
-                Box::new(file)
-            }
+            Source::Remote(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
-        Ok(Opened::Stream(BlockStream::new(decompressed(Counted { inner: input, progress })?)))
+        decompressed(Counted { inner, progress })
     }
 
     /// Opens it, if it is an uncompressed regular file.

@@ -6,6 +6,7 @@
 mod clean;
 mod decide;
 mod errors;
+mod follow;
 mod fsck;
 mod generated;
 mod hostile;

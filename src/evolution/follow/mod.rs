@@ -1,7 +1,10 @@
 //! New events of logs that grow, found by looking again from time to time.
 
 mod files;
+mod known;
+mod lines;
 mod remote;
+mod stream;
 mod update;
 
 use std::path::PathBuf;
@@ -13,17 +16,20 @@ use crate::store::Error;
 use crate::time::Timestamp;
 use files::FileFollower;
 use remote::RemoteFollower;
+use stream::StreamFollower;
 pub use update::{Notice, Spot, Update};
 
 /// Logs that are followed, each from some place on.
 pub struct Follower {
     files: FileFollower,
     remotes: Vec<RemoteFollower>,
+    streams: Vec<StreamFollower>,
 }
 
 impl Follower {
     /// Follows files from the last line that has no end yet, and other logs from now on; what was there before is not given
-    /// out. Compressed files and standard input do not grow in place, and are left out.
+    /// out. Pipes and standard input have nothing that was there before, and are followed from their start. Compressed files
+    /// do not grow in place, and are left out.
     ///
     /// # Errors
     /// A log cannot be read.
@@ -33,9 +39,16 @@ impl Follower {
         threads: usize,
         now: Timestamp,
     ) -> Result<Follower, E> {
-        let files = FileFollower::at_end(sources, threads)?;
+        let (streams, files) = sources.iter().cloned().partition::<Vec<_>, _>(Source::is_stream);
+        let files = FileFollower::at_end(&files, threads)?;
+        let streams = streams.iter().map(StreamFollower::begin).collect::<Result<Vec<_>, _>>()?;
         let remotes = remotes.iter().map(|log| RemoteFollower::begin(log, now)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Follower { files, remotes })
+        Ok(Follower { files, remotes, streams })
+    }
+
+    /// Whether nothing can come any more: all that is followed are pipes, and they have ended.
+    pub fn is_over(&self) -> bool {
+        self.files.is_empty() && self.remotes.is_empty() && self.streams.iter().all(StreamFollower::is_over)
     }
 
     /// Whether an event of `source` that was read behind [`Follower::at_end`] is one of those that are given out.
@@ -62,6 +75,7 @@ impl Follower {
         sink: &mut impl FnMut(&Spot<'_>, Update<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.files.poll(paths, sink)?;
+        self.streams.iter_mut().try_for_each(|stream| stream.poll(sink))?;
         self.remotes.iter_mut().try_for_each(|remote| remote.poll(now, sink))
     }
 }

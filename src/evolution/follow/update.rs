@@ -7,9 +7,9 @@ use crate::evolution::event::{self, Event, Fault};
 pub enum Notice {
     /// A line that is not as it should be.
     Fault(Fault),
-    /// The log became shorter, and is read from its start again.
+    /// The log became shorter or was overwritten. What is new in it is given out.
     Truncated,
-    /// Another file took the log's place, and is read from its start.
+    /// Another file took the log's place. What is new in it is given out.
     Replaced,
     /// A part of it, which is named, cannot be read: why.
     Lost(String),

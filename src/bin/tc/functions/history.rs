@@ -118,7 +118,8 @@ fn refuse_unknown_function(context: &Context, store: &Store, query: &EventQuery)
         let hint = format!("for the last {name} events of all functions: tc history --limit {name}");
         return Err(Failure::new("unknown_function", format!("no events of a function `{name}`")).hint(hint).into());
     }
-    if store.sources.contains(&LogSource::Stdin) {
+    // What can be read once only was read already.
+    if store.sources.iter().any(LogSource::is_stream) {
         return Err(unknown_function(name, store, []));
     }
     let (summary, _) = status::read(context, store, &EventFilter::default())?;
@@ -239,7 +240,10 @@ fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) ->
     let remotes = store.remotes().cloned().collect::<Vec<_>>();
     let mut follower =
         Follower::at_end::<anyhow::Error>(&store.sources, &remotes, context.threads(), Timestamp::now())?;
-    let (mut tail, warnings) = read(context, store, query, count)?;
+    // What comes out of a pipe is printed as it comes.
+    let mut store = store.clone();
+    store.sources.retain(|source| !source.is_stream());
+    let (mut tail, warnings) = read(context, &store, query, count)?;
     // What is not complete yet, or came since, is for the follower.
     tail.events.retain(|found| !follower.gives_out(&store.sources[found.log], found));
     let mut printer =
@@ -251,11 +255,11 @@ fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) ->
         result?;
     }
     crate::output::warnings::print(&warnings, context.global.verbose);
-    if store.sources.iter().all(|source| *source == LogSource::Stdin) {
-        return Ok(DONE);
-    }
     loop {
         follower.poll(&store.look_again(), Timestamp::now(), &mut |spot, update| printer.update(spot, update))?;
+        if follower.is_over() {
+            return Ok(DONE);
+        }
         std::thread::sleep(LOOK_AGAIN);
     }
 }
@@ -292,8 +296,8 @@ impl Printer<'_> {
                 return Err(Failure::new("bad_data", format!("{file}:{}: {fault}", line.unwrap_or(0))).into());
             }
             Notice::Fault(fault) => format!("line {}: {fault}", line.unwrap_or(0)),
-            Notice::Truncated => "became shorter: reading it from its start".into(),
-            Notice::Replaced => "was replaced: reading the new file from its start".into(),
+            Notice::Truncated => "became shorter or was overwritten: what is new in it comes next".into(),
+            Notice::Replaced => "was replaced: what is new in the new file comes next".into(),
             Notice::Lost(problem) => problem,
             Notice::Away(problem) => format!("{problem}; it is tried again"),
             Notice::Back => "is there again".into(),

@@ -158,7 +158,7 @@ pub(crate) fn function<'a>(
         return Ok(function);
     }
     let mut all = None;
-    if !filter.lets_all_through() && !store.sources.contains(&LogSource::Stdin) {
+    if !filter.lets_all_through() && !store.sources.iter().any(LogSource::is_stream) {
         all = Some(read(context, store, &EventFilter::default())?.0);
     }
     let all = all.as_ref().unwrap_or(summary);
@@ -177,7 +177,7 @@ pub(crate) fn no_events(
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<String> {
-    if since.or(until).is_none() || store.sources.contains(&LogSource::Stdin) {
+    if since.or(until).is_none() || store.sources.iter().any(LogSource::is_stream) {
         return Ok("No events.\n".into());
     }
     let (all, _) = read(context, store, &EventFilter::default())?;
