@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within, same_file};
 use super::packed::is_compressed_file;
 use crate::jsonl::{BlockReader, LINE_BYTES_MAX, block_count, read_at};
+use crate::store::beneath::Detour;
 use crate::time::Timestamp;
 
 /// How long the lock is not waited for after it was waited for in vain.
@@ -38,6 +39,8 @@ pub(crate) trait News {
 #[derive(Debug)]
 pub(crate) struct Appender {
     path: PathBuf,
+    /// Whether a link in the log's place is followed.
+    follow: bool,
     open: Option<Open>,
     buffer: Vec<u8>,
     /// Since when the lock is in hands that do not let go of it.
@@ -89,17 +92,17 @@ pub(crate) struct WriteError {
 impl Appender {
     /// A log at this path, which need not be there. Nothing is opened yet.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Appender { path: path.into(), open: None, buffer: Vec::new(), unlockable: None }
+        Appender { path: path.into(), follow: true, open: None, buffer: Vec::new(), unlockable: None }
     }
 
-    /// The same, with nothing that is there now handed on.
+    /// The same, with nothing that is there now handed on. A link is not followed.
     ///
     /// # Errors
     /// The log is there and cannot be opened or read.
     pub(crate) fn at_end(path: impl Into<PathBuf>) -> io::Result<Self> {
-        let mut appender = Appender::new(path);
-        if appender.path.exists() {
-            let mut log = open(&appender.path)?;
+        let mut appender = Appender { follow: false, ..Appender::new(path) };
+        if appender.path.exists() || appender.path.is_symlink() {
+            let mut log = open(&appender.path, false)?;
             log.seen = last_line_start(&log.file, log.file.metadata()?.len())?;
             appender.open = Some(log);
         }
@@ -139,7 +142,7 @@ impl Appender {
                 if !self.path.exists() {
                     return Ok(());
                 }
-                self.open = Some(open(&self.path)?);
+                self.open = Some(open(&self.path, self.follow)?);
             }
             let Some(log) = &mut self.open else { break };
             log.catch_up(&mut self.buffer, news)?;
@@ -193,7 +196,7 @@ impl Appender {
     pub(crate) fn lock_within(&mut self, wait: Duration, news: &mut dyn News) -> io::Result<Session<'_>> {
         for _ in 0..OPEN_TRIES {
             if self.open.is_none() {
-                self.open = Some(open(&self.path)?);
+                self.open = Some(open(&self.path, self.follow)?);
             }
             let Some(log) = &mut self.open else { break };
             log.catch_up(&mut self.buffer, news)?;
@@ -214,9 +217,15 @@ impl Appender {
     }
 }
 
-fn open(path: &Path) -> io::Result<Open> {
+fn open(path: &Path, follow: bool) -> io::Result<Open> {
     let is_new = !path.exists();
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    if !follow {
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    }
+    let file = options.open(path).map_err(|error| if follow { error } else { Detour::or(path, error) })?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
@@ -358,7 +367,7 @@ impl Session<'_> {
         if let Some(old) = old {
             old.catch_up(buffer, news)?;
         }
-        let mut fresh = open(&self.appender.path)?;
+        let mut fresh = open(&self.appender.path, self.appender.follow)?;
         self.locked = lock_within(&fresh.file, LOCK_WAIT)?;
         fresh.day = today;
         fresh.is_new = true;

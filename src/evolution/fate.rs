@@ -1,9 +1,10 @@
 //! The words of a cleaning plan: what goes, what stays because it stands, and where what goes is kept.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -15,6 +16,7 @@ use super::file::own_like;
 use super::packed::decompressed;
 use super::walk::Walker;
 use crate::jsonl::without_mark;
+use crate::store::beneath::Folder;
 use crate::time::Timestamp;
 
 /// What is to become of a log.
@@ -139,24 +141,101 @@ pub(super) fn each_line(
     }
 }
 
-/// A compressed file that takes deleted events.
-pub(super) struct Archive {
-    pub(super) writer: GzEncoder<File>,
-    path: PathBuf,
+/// A file that is removed again, unless it is kept.
+pub(super) struct Unfinished<'a> {
+    folder: &'a Folder,
+    name: String,
+    kept: bool,
 }
 
-impl Archive {
-    /// Creates one in `folder` that is named after the log and the time, with the owner of the file that it is like.
-    pub(super) fn create(folder: &Path, log: &str, like: Option<&File>, now: Timestamp) -> io::Result<Archive> {
-        fs::create_dir_all(folder)?;
-        let name = log.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
-        let now = now.to_string().replace([':', '-', '.'], "");
-        let path = folder.join(format!("{name}-{now}.jsonl.gz"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        if let Some(like) = like {
-            own_like(&file, like)?;
+impl<'a> Unfinished<'a> {
+    /// Makes a file of a name that was free.
+    pub(super) fn create(folder: &'a Folder, name: String) -> io::Result<(File, Unfinished<'a>)> {
+        let file = folder.create(&name)?;
+        Ok((file, Unfinished { folder, name, kept: false }))
+    }
+
+    /// Gives the file of that name one more.
+    pub(super) fn link(folder: &'a Folder, of: &OsStr, name: String) -> io::Result<Unfinished<'a>> {
+        folder.link(of, &name)?;
+        Ok(Unfinished { folder, name, kept: false })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn rename(&mut self, name: String) -> io::Result<()> {
+        self.folder.rename(&self.name, &name)?;
+        self.name = name;
+        Ok(())
+    }
+
+    /// Leaves the file where it is.
+    pub(super) fn keep(mut self) -> PathBuf {
+        self.kept = true;
+        self.folder.path().join(&self.name)
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            // One that stays is cleared away by the next cleaning.
+            let _ = self.folder.unlink(&self.name, false);
         }
-        Ok(Archive { writer: GzEncoder::new(file, Compression::default()), path })
+    }
+}
+
+/// A compressed file that takes deleted events. Until it is kept, it goes again if anything fails.
+pub(super) struct Archive<'a> {
+    pub(super) writer: GzEncoder<File>,
+    file: Unfinished<'a>,
+    stamp: String,
+}
+
+/// How many archives of one log may be of one moment.
+const ARCHIVES_AT_ONCE: i64 = 1_000;
+
+/// The time in the name of an archive.
+pub(super) fn stamp(now: Timestamp) -> String {
+    now.to_string().replace([':', '-', '.'], "")
+}
+
+/// What an archive of this log from that time is called.
+pub(super) fn archive_name(log: &str, stamp: &str) -> String {
+    let name = log.trim_end_matches(".gz").trim_end_matches(".zst").replace(".jsonl", "");
+    format!("{name}-{stamp}.jsonl.gz")
+}
+
+impl<'a> Archive<'a> {
+    /// Creates one in `folder` that is named after the log and the time, with the owner of the file that it is like.
+    pub(super) fn create(
+        folder: &'a Folder,
+        log: &str,
+        like: Option<&File>,
+        now: Timestamp,
+    ) -> io::Result<Archive<'a>> {
+        let mut created = Err(io::ErrorKind::AlreadyExists.into());
+        let mut stamp_of_it = String::new();
+        // Two logs of the same name may be archived in one folder.
+        for later in 0..ARCHIVES_AT_ONCE {
+            stamp_of_it = stamp(now.offset_micros(later));
+            created = Unfinished::create(folder, archive_name(log, &stamp_of_it));
+            if !created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        let (writer, file) = created?;
+        if let Some(like) = like {
+            own_like(&writer, like)?;
+        }
+        Ok(Archive { writer: GzEncoder::new(writer, Compression::default()), file, stamp: stamp_of_it })
+    }
+
+    /// The time in its name.
+    pub(super) fn stamp(&self) -> &str {
+        &self.stamp
     }
 
     /// Takes a compressed log, decompressing it.
@@ -169,9 +248,9 @@ impl Archive {
         self.writer.write_all(lines)
     }
 
-    pub(super) fn finish(self) -> io::Result<PathBuf> {
+    pub(super) fn finish(self) -> io::Result<Unfinished<'a>> {
         let file = self.writer.finish()?;
         file.sync_all()?;
-        Ok(self.path)
+        Ok(self.file)
     }
 }

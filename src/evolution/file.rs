@@ -121,15 +121,53 @@ pub(crate) fn count_newlines(file: &File, from: u64, to: u64, threads: usize) ->
     })
 }
 
-/// Gives a new file the owner and the permissions of the log.
+/// Gives a new file the owner, the permissions, the access list and the other attributes of the log.
 #[cfg(unix)]
 pub(super) fn own_like(file: &File, log: &File) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
     let (ours, theirs) = (file.metadata()?, log.metadata()?);
     if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
         fchown(file, Some(theirs.uid()), Some(theirs.gid()))?;
     }
-    file.set_permissions(theirs.permissions())
+    let mut permissions = theirs.permissions();
+    if !copy_attributes(file, log)? {
+        // Without its access list, what the list allows at most would be allowed to the whole group.
+        permissions.set_mode(permissions.mode() & 0o700);
+    }
+    file.set_permissions(permissions)
+}
+
+/// Whether the access list was copied, if there is one. Other attributes are left out where they cannot be set.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn copy_attributes(file: &File, log: &File) -> io::Result<bool> {
+    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
+    use rustix::io::Errno;
+    /// As much as the system has of a file's attributes, in bytes.
+    const ATTRIBUTE_BYTES_MAX: usize = 1 << 16;
+    let (mut names, mut value) = (vec![0; ATTRIBUTE_BYTES_MAX], vec![0; ATTRIBUTE_BYTES_MAX]);
+    let count = match flistxattr(log, &mut names[..]) {
+        Ok(count) => count,
+        Err(Errno::NOTSUP) => 0,
+        Err(errno) => return Err(errno.into()),
+    };
+    let mut complete = true;
+    for name in names[..count].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let copied = fgetxattr(log, name, &mut value[..])
+            .and_then(|count| fsetxattr(file, name, &value[..count], XattrFlags::empty()));
+        match copied {
+            Ok(()) => {}
+            Err(Errno::NOTSUP | Errno::PERM | Errno::ACCESS | Errno::NODATA) => {
+                complete &= name != b"system.posix_acl_access";
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(complete)
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn copy_attributes(_: &File, _: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(not(unix))]

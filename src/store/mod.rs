@@ -2,6 +2,7 @@
 
 mod address;
 mod batch;
+pub(crate) mod beneath;
 mod error;
 mod files;
 mod line;

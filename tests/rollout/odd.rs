@@ -101,7 +101,8 @@ fn a_log_behind_a_link_is_one_log() {
     let (tracker, function) = start();
     function.call(&()).expect("an answer");
     tracker.flush(Duration::from_secs(5)).expect("written");
-    tc(folder.path(), &["promote", "pay", "v2", "-y", "--force"]);
+    // Whoever decides follows a link only if that is what was named.
+    tc(&folder.path().join("evolution.jsonl"), &["promote", "pay", "v2", "-y", "--force"]);
     wait_for("to obey", || weight(&function) == 1.0);
     for _ in 0..20 {
         function.call(&()).expect("an answer");

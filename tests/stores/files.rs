@@ -271,3 +271,40 @@ async fn due_entries_that_are_not_ours_are_passed_over_and_told() {
         assert!(places.iter().any(|place| place.ends_with(stray)), "{stray} in {places:?}");
     }
 }
+
+#[tokio::test]
+async fn no_link_leads_out_of_a_store() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.apply(&Batch::new(token(1)).append(&name("a"), Position::START, lines(&["one"]))).await.unwrap();
+    let outside = folder.root.parent().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let runs = folder.log("a").parent().unwrap().to_path_buf();
+    fs::rename(&runs, outside.join("runs")).unwrap();
+    fs::write(outside.join("runs/torn.jsonl"), "precious").unwrap();
+    std::os::unix::fs::symlink(outside.join("runs"), &runs).unwrap();
+    // Also for who never saw it as a folder.
+    let other = FileStore::open(&folder.root, FileOptions::default()).unwrap();
+    for store in [&store, &other] {
+        let told = format!("{}", store.list(RUNS, "", None, 10).await.unwrap_err());
+        assert!(told.contains("runs: it is a link"), "{told}");
+        corrupt(store.read(&name("a"), 0, 1).await);
+        for id in ["torn", "new"] {
+            corrupt(store.apply(&Batch::new(token(2)).append(&name(id), Position::START, lines(&["x"]))).await);
+        }
+        corrupt(store.inspect(true).await);
+    }
+    assert_eq!(fs::read_to_string(outside.join("runs/torn.jsonl")).unwrap(), "precious");
+    assert!(!outside.join("runs/new.jsonl").exists());
+}
+
+#[tokio::test]
+async fn a_repair_cuts_no_file_that_has_no_sound_line() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.apply(&Batch::new(token(1)).append(&name("a"), Position::START, lines(&["one"]))).await.unwrap();
+    fs::write(folder.log("b"), "no line").unwrap();
+    let found = store.inspect(true).await.unwrap();
+    assert_eq!((found.len(), found[0].repaired), (1, false), "{found:?}");
+    assert_eq!(fs::read_to_string(folder.log("b")).unwrap(), "no line");
+}

@@ -74,7 +74,7 @@ impl Store {
             (_, [one]) if !one.is_file() => {
                 Err(Failure::new("usage", format!("{} is not a file that can be appended to", one.display())).into())
             }
-            (_, [one]) => Ok(one.clone()),
+            (_, [one]) => Ok(self.to_change(one)),
             (_, []) => Err(Failure::new("usage", "a decision cannot be appended to standard input").into()),
             (_, [first, ..]) => {
                 let message = format!("the store has {} logs: to which of them?", paths.len());
@@ -82,6 +82,13 @@ impl Store {
                 Err(Failure::new("usage", message).hint(hint).into())
             }
         }
+    }
+
+    /// Where a file is to be changed: behind a link only if the link itself was named. The library follows none.
+    pub(crate) fn to_change(&self, path: &Path) -> PathBuf {
+        let is_named = self.roots.iter().any(|root| matches!(root, Root::Path(named) if named == path));
+        let target = (is_named && path.is_symlink()).then(|| std::fs::canonicalize(path).ok()).flatten();
+        target.unwrap_or_else(|| path.to_path_buf())
     }
 
     /// Paths of the logs that are there now: new ones may have come.
@@ -213,12 +220,34 @@ fn near_all() -> Result<Vec<PathBuf>> {
         let there = NEAR.iter().filter(|name| folder.join(name).is_dir()).map(|name| up.join(name));
         let found = there.collect::<Vec<_>>();
         if !found.is_empty() {
+            found.iter().try_for_each(|store| refuse_of_others(store))?;
             return Ok(found);
         }
     }
     let message = "no store: there is no folder evolution_logs or .tc here or above";
     let hint = "name one with --store PATH or TC_STORE: a log file, a folder, a quoted glob, or - for standard input";
     Err(Failure::new("no_store", message).hint(hint).into())
+}
+
+/// Refuses a store that nobody named, and that somebody else put there.
+#[cfg(unix)]
+fn refuse_of_others(store: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = |metadata: std::io::Result<std::fs::Metadata>| {
+        metadata.is_ok_and(|metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
+    };
+    if ours(std::fs::symlink_metadata(store)) && ours(std::fs::metadata(store)) {
+        return Ok(());
+    }
+    let message = format!("the store that is near, {}, belongs to somebody else", store.display());
+    Err(Failure::new("not_yours", message)
+        .hint(format!("if you trust it, name it: --store {}", store.display()))
+        .into())
+}
+
+#[cfg(not(unix))]
+fn refuse_of_others(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// The logs that one `--store` stands for.

@@ -46,7 +46,7 @@ fn run_id(workflow: &str, random: u128) -> String {
 fn check(what: &str, name: &str) -> Result<(), Error> {
     let problem = match name {
         "" => "it is empty",
-        name if !super::beneath::is_name(name) => "it is not one name of a file",
+        name if !crate::store::beneath::is_name(name) => "it is not one name of a file",
         name if name.contains(":/") => "it has `:/` in it, which separates the parts of keys",
         name if name.chars().any(char::is_control) => "it has control characters in it",
         _ => return Ok(()),

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::beneath::{Folder, is_name};
 use super::listing::{FirstNames, ListedRun, Listing};
 use super::records::{EventBody, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
 use super::stored_run::{
@@ -19,6 +18,7 @@ use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, replay_log, workflow_of};
 use crate::chance::{Random as _, ThreadRandom};
 use crate::store::Error;
+use crate::store::beneath::{Folder, is_name};
 use crate::text::quote;
 use crate::time::Timestamp;
 

@@ -9,7 +9,6 @@
 //! here, and a [`WorkerZone`] makes a point in time of it. Only the ends of sleeps are in UTC.
 
 mod base64;
-mod beneath;
 mod client;
 mod encode;
 mod files;

@@ -3,16 +3,21 @@
 //! Only events that were counted in the [`FilePlan`] are ever deleted. What is kept goes to a new file that takes the log's
 //! place in one step; what a writer that still had the old file open adds to it meanwhile is carried over.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::evolution::fate::{Archive, CleanCounts, Fate, Line, Standing, Stands, each_line};
-use crate::evolution::file::{LOCK_WAIT, last_line_start, lock_within, own_like, same_file};
+use rustix::fs::OFlags;
+
+use super::beside::{Beside, busy};
+use crate::evolution::fate::{Archive, CleanCounts, Fate, Line, Standing, Stands, Unfinished, each_line, stamp};
+use crate::evolution::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within};
 use crate::evolution::piece::Reading;
 use crate::evolution::source::{Opened, Progress, Source};
 use crate::jsonl::{BlockReader, block_count, read_at};
+use crate::store::beneath::Folder;
 use crate::time::Timestamp;
 
 /// How long the old file must have been still before it is let go.
@@ -24,12 +29,13 @@ const STILL: Duration = Duration::from_secs(2);
 /// What cleaning would do to one file.
 #[derive(Clone, Debug)]
 pub(super) struct FilePlan {
-    pub(super) path: PathBuf,
+    pub(super) folder: PathBuf,
+    name: OsString,
     pub(super) counts: CleanCounts,
     compressed: bool,
     /// Where the lines end that were looked at, in bytes.
     end: u64,
-    metadata: fs::Metadata,
+    number: FileNumber,
     older_than: Option<Timestamp>,
     stands: Stands,
 }
@@ -41,16 +47,18 @@ impl FilePlan {
     /// # Errors
     /// The log cannot be read, or is not a file.
     pub(super) fn new(path: &Path, older_than: Option<Timestamp>) -> io::Result<FilePlan> {
-        let path = fs::canonicalize(path)?;
-        let metadata = fs::metadata(&path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(parent)?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+        let metadata = Folder::at(&folder)?.open_file(&name, OFlags::RDONLY)?.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
         }
         let counts = CleanCounts { bytes: metadata.len(), ..CleanCounts::default() };
-        let stands = Stands::default();
-        let mut plan = FilePlan { path, counts, compressed: false, end: 0, metadata, older_than, stands };
+        let (number, stands) = (FileNumber::of(&metadata), Stands::default());
+        let mut plan = FilePlan { folder, name, counts, compressed: false, end: 0, number, older_than, stands };
         let progress = Progress::default();
-        let opened = Source::File(plan.path.clone()).open(&progress, &Reading::default());
+        let opened = Source::File(plan.path()).open(&progress, &Reading::default());
         match opened.map_err(|error| error.cause)? {
             Opened::Pieces(_) => Err(io::ErrorKind::Unsupported.into()),
             Opened::Plain { file, size } => plan.look_at_plain(&file, size),
@@ -75,6 +83,10 @@ impl FilePlan {
                 Ok(plan)
             }
         }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
     }
 
     fn look_at_plain(mut self, file: &File, size: u64) -> io::Result<FilePlan> {
@@ -144,61 +156,79 @@ impl FilePlan {
     /// # Errors
     /// The first step that fails; until then nothing was deleted.
     pub(super) fn carry_out(&self, archive: Option<&Path>, now: Timestamp) -> io::Result<Option<PathBuf>> {
-        if self.counts.fate.deletes() { self.replace(archive, now) } else { Ok(None) }
+        let deletes = self.counts.fate.deletes();
+        if !deletes && !Beside::has_leftovers(&self.folder, &self.name)? {
+            return Ok(None);
+        }
+        let beside = Beside::begin(&self.folder, &self.name)?;
+        // Before anything is made for a log that was replaced.
+        let old = self.open_unchanged(&beside)?;
+        let archives = archive.map(|folder| beside.archives(folder)).transpose()?;
+        beside.clear(archives.as_ref())?;
+        if deletes { self.replace(&beside, &old, archives.as_ref(), now) } else { Ok(None) }
     }
 
-    fn replace(&self, archive: Option<&Path>, now: Timestamp) -> io::Result<Option<PathBuf>> {
-        let old = self.open_unchanged()?;
+    fn replace(
+        &self,
+        beside: &Beside,
+        old: &File,
+        archives: Option<&Folder>,
+        now: Timestamp,
+    ) -> io::Result<Option<PathBuf>> {
+        let name = self.name.to_string_lossy();
+        let mut archive = archives.map(|folder| Archive::create(folder, &name, Some(old), now)).transpose()?;
         // The old file keeps a name until all that was added to it is carried over.
-        let (fresh, aside) = (beside(&self.path, "fresh")?, beside(&self.path, "old")?);
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let mut archived = archive.map(|folder| Archive::create(folder, &name, Some(&old), now)).transpose()?;
-        if self.counts.fate == Fate::Shorten {
-            self.write_kept(&old, &fresh, archived.as_mut()).inspect_err(|_| drop(fs::remove_file(&fresh)))?;
-        } else if let Some(archive) = &mut archived {
+        let stamp = archive.as_ref().map_or_else(|| stamp(now), |archive| archive.stamp().to_owned());
+        let mut aside = beside.aside(&stamp)?;
+        let mut fresh = (!self.compressed).then(|| beside.fresh(old)).transpose()?;
+        if let Some((file, _)) = fresh.as_ref().filter(|_| self.counts.fate == Fate::Shorten) {
+            self.write_kept(old, file, archive.as_mut())?;
+        } else if let Some(archive) = &mut archive {
             if self.compressed {
-                archive.copy_whole(&old)?;
+                archive.copy_whole(old)?;
             } else {
-                copy(&old, 0, self.end, &mut archive.writer)?;
+                copy(old, 0, self.end, &mut archive.writer)?;
             }
         }
-        let archived = archived.map(Archive::finish).transpose()?;
+        let archived = archive.map(Archive::finish).transpose()?;
 
         // Whoever waits for the lock finds the new file in the old one's place.
-        let locked = lock_within(&old, LOCK_WAIT)?;
-        self.open_unchanged().inspect_err(|_| drop(fs::remove_file(&fresh)))?;
-        fs::hard_link(&self.path, &aside)?;
-        // What came since the look keeps its place, in front of what comes next.
-        let seen = if self.compressed { self.end } else { self.take_late(&old, &fresh)? };
-        if fresh.exists() {
-            fs::rename(&fresh, &self.path)?;
-        } else {
-            fs::remove_file(&self.path)?;
+        let locked = lock_within(old, LOCK_WAIT)?;
+        self.open_unchanged(beside)?;
+        if !beside.holds(aside.name(), old)? {
+            return Err(busy("it was replaced meanwhile"));
         }
+        // What came since the look keeps its place, in front of what comes next.
+        let seen = fresh.as_mut().map_or(Ok(self.end), |(file, _)| self.take_late(old, file))?;
+        let fresh = fresh.filter(|(file, _)| file.metadata().is_ok_and(|metadata| metadata.len() > 0));
+        beside.settle(&mut aside, seen)?;
+        beside.replace(fresh.map(|(_, fresh)| fresh))?;
+        // What is left of this, if anything fails from here on, is for the next cleaning to finish.
+        let archived = archived.map(Unfinished::keep);
+        let left = aside.name().to_owned();
+        aside.keep();
         if locked {
             old.unlock()?;
         }
         if !self.compressed {
-            self.carry_over(&old, seen)?;
+            self.carry_over(beside, old, seen)?;
         }
-        fs::remove_file(&aside)?;
+        beside.folder.unlink(left, false)?;
         Ok(archived)
     }
 
     /// Opens the log, if it still is the file that was looked at.
-    fn open_unchanged(&self) -> io::Result<File> {
-        let file = File::open(&self.path)?;
+    fn open_unchanged(&self, beside: &Beside) -> io::Result<File> {
+        let replaced = || busy("it was replaced or became shorter since it was looked at");
+        let opened = beside.open();
+        let file = opened.map_err(|error| if error.kind() == io::ErrorKind::NotFound { replaced() } else { error })?;
         let metadata = file.metadata()?;
-        if same_file(&metadata, &self.metadata) && metadata.len() >= self.end {
-            return Ok(file);
-        }
-        Err(io::Error::other("it was replaced or became shorter since it was looked at: nothing was deleted"))
+        let unchanged = FileNumber::of(&metadata) == self.number && metadata.len() >= self.end;
+        if unchanged { Ok(file) } else { Err(replaced()) }
     }
 
-    fn write_kept(&self, old: &File, fresh: &Path, mut archive: Option<&mut Archive>) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(fresh)?;
-        own_like(&file, old)?;
-        let mut kept = BufWriter::new(&file);
+    fn write_kept(&self, old: &File, fresh: &File, mut archive: Option<&mut Archive<'_>>) -> io::Result<()> {
+        let mut kept = BufWriter::new(fresh);
         let mut reader = BlockReader::default();
         let stands = self.stands.lines();
         for index in 0..block_count(self.end) {
@@ -217,27 +247,23 @@ impl FilePlan {
             result?;
         }
         kept.flush()?;
-        file.sync_all()
+        drop(kept);
+        fresh.sync_all()
     }
 
     /// Appends to the new file the whole lines that were added to the old one since the look, and returns where they end.
-    fn take_late(&self, old: &File, fresh: &Path) -> io::Result<u64> {
+    fn take_late(&self, old: &File, fresh: &mut File) -> io::Result<u64> {
         let end = last_line_start(old, old.metadata()?.len())?;
         if end <= self.end {
             return Ok(self.end);
         }
-        let is_new = !fresh.exists();
-        let mut file = OpenOptions::new().append(true).create(true).open(fresh)?;
-        if is_new {
-            own_like(&file, old)?;
-        }
-        copy(old, self.end, end, &mut file)?;
-        file.sync_all()?;
+        copy(old, self.end, end, fresh)?;
+        fresh.sync_all()?;
         Ok(end)
     }
 
     /// Appends to the log what was added to the old file behind byte `at`, until no more comes.
-    fn carry_over(&self, old: &File, mut at: u64) -> io::Result<()> {
+    fn carry_over(&self, beside: &Beside, old: &File, mut at: u64) -> io::Result<()> {
         loop {
             let end = old.metadata()?.len();
             if end < at {
@@ -246,11 +272,7 @@ impl FilePlan {
                 ));
             }
             if end > at {
-                let is_new = !self.path.exists();
-                let mut log = OpenOptions::new().append(true).create(true).open(&self.path)?;
-                if is_new {
-                    own_like(&log, old)?;
-                }
+                let mut log = beside.open_to_append(old)?;
                 let mut late = Vec::new();
                 copy(old, at, end, &mut late)?;
                 // A line that is being written is waited for below; a torn one gets its end here.
@@ -271,21 +293,6 @@ impl FilePlan {
             }
         }
     }
-}
-
-/// A name beside `path` that no log has, and no file yet.
-fn beside(path: &Path, what: &str) -> io::Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.tc-{what}"));
-    if aside.exists() {
-        let message = format!(
-            "{} is there: another tc clean is at work, or one was interrupted. In that case see whether it has lines that \
-             the log lacks, and remove it",
-            aside.display()
-        );
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
-    }
-    Ok(aside)
 }
 
 /// Copies the bytes from `from` up to `to`.

@@ -1,16 +1,18 @@
 //! Deleting events from logs that others may be writing to, whatever they are kept in: what was counted goes, and nothing else.
 
+mod beside;
 mod file;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::fate::Archive;
+use super::fate::{Archive, Unfinished};
 pub use super::fate::{CleanCounts, Fate};
 use super::piece::io_error;
 use super::remote::site::Site;
 use super::remote::{RemoteLog, clean};
 use crate::store::Error;
+use crate::store::beneath::Folder;
 use crate::time::Timestamp;
 use file::FilePlan;
 
@@ -32,13 +34,13 @@ enum Of {
 
 impl CleanPlan {
     /// Looks at a file: all its events are to go or, with `older_than`, those from before that time. Events without a
-    /// readable time, and lines that cannot be read, are as old as nobody knows, and stay.
+    /// readable time, and lines that cannot be read, are as old as nobody knows, and stay. A link is not followed.
     ///
     /// # Errors
     /// The log cannot be read, or is not a file.
     pub fn of_file(path: &Path, older_than: Option<Timestamp>) -> io::Result<CleanPlan> {
         let plan = FilePlan::new(path, older_than)?;
-        Ok(CleanPlan { name: plan.path.display().to_string(), counts: plan.counts, of: Of::File(plan) })
+        Ok(CleanPlan { name: plan.path().display().to_string(), counts: plan.counts, of: Of::File(plan) })
     }
 
     /// Looks in the same way at what trackers wrote to a log that is not a file.
@@ -58,16 +60,17 @@ impl CleanPlan {
     /// The folder beside the log for what is deleted, if it is a file.
     pub fn archive_beside(&self) -> Option<PathBuf> {
         match &self.of {
-            Of::File(plan) => Some(plan.path.with_file_name("archive")),
+            Of::File(plan) => Some(plan.folder.join(beside::ARCHIVE)),
             Of::Parts(..) => None,
         }
     }
 
     /// Does what the plan says. Deleted events go to the folder `archive` first, if there is one, into a file named after
-    /// `now`, which is returned.
+    /// `now`, which is returned. What an earlier cleaning of a file left behind when it was stopped is cleared away.
     ///
     /// # Errors
-    /// The first step that fails; until then nothing was deleted.
+    /// The first step that fails; until then nothing was deleted. [`io::ErrorKind::ResourceBusy`] if another cleaning is at
+    /// work on the file, or was since the plan was made.
     pub fn carry_out(&self, archive: Option<&Path>, now: Timestamp) -> io::Result<Option<PathBuf>> {
         match &self.of {
             Of::File(plan) => plan.carry_out(archive, now),
@@ -86,12 +89,15 @@ fn carry_out_parts(
     if !plan.counts.fate.deletes() {
         return Ok(None);
     }
-    let archived = archive.map(|folder| save(site, plan, folder, now)).transpose()?;
+    let folder = archive.map(beside::archive_folder).transpose()?;
+    let archived = folder.as_ref().map(|folder| save(site, plan, folder, now)).transpose()?;
+    // What fails half way has deleted some of it.
+    let archived = archived.map(Unfinished::keep);
     site.delete(plan).map_err(io_error)?;
     Ok(archived)
 }
 
-fn save(site: &dyn Site, plan: &clean::Plan, folder: &Path, now: Timestamp) -> io::Result<PathBuf> {
+fn save<'a>(site: &dyn Site, plan: &clean::Plan, folder: &'a Folder, now: Timestamp) -> io::Result<Unfinished<'a>> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
     let name = plan.name.chars().map(plain).collect::<String>();
     let mut archive = Archive::create(folder, name.trim_matches('-'), None, now)?;

@@ -1,13 +1,16 @@
 //! What the store asks of the operating system, so that tests can have it fail.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use crate::chance::ThreadRandom;
 use crate::retry::RetryPolicy;
+use crate::store::beneath::Folder;
 
 /// First and longest pause between two tries to get a lock.
 const LOCK_PAUSE_FIRST: Duration = Duration::from_micros(20);
@@ -15,20 +18,15 @@ const LOCK_PAUSE_MAX: Duration = Duration::from_millis(1);
 
 /// The calls that may fail in ways of their own.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
-    /// Opens a log to append to. `create` makes it if it is not there.
-    fn open_to_append(&self, path: &Path, create: bool) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(create);
-        no_follow(&mut options);
-        options.open(path)
+    /// Opens a log to append to. `create` makes it if it is not there. Below `root` no link is followed, here and elsewhere.
+    fn open_to_append(&self, root: &Path, path: &Path, create: bool) -> io::Result<File> {
+        let create = if create { OFlags::CREATE } else { OFlags::empty() };
+        open(root, path, OFlags::RDWR | OFlags::APPEND | create)
     }
 
     /// Opens a log to read.
-    fn open_to_read(&self, path: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        no_follow(&mut options);
-        options.open(path)
+    fn open_to_read(&self, root: &Path, path: &Path) -> io::Result<File> {
+        open(root, path, OFlags::RDONLY)
     }
 
     /// Takes the lock of a log, alone or with other readers. Whether it was to be had in time.
@@ -62,17 +60,14 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
     }
 
     /// Makes a file if it is not there.
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        no_follow(&mut options);
-        options.open(path).map(drop)
+    fn touch(&self, root: &Path, path: &Path) -> io::Result<()> {
+        open(root, path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE).map(drop)
     }
 
     /// Removes a file; whether it was there.
-    fn remove(&self, path: &Path) -> io::Result<bool> {
-        match fs::remove_file(path) {
-            Ok(()) => Ok(true),
+    fn remove(&self, root: &Path, path: &Path) -> io::Result<bool> {
+        match Folder::above(root, path) {
+            Ok((folder, name)) => folder.unlink(name, false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -85,14 +80,7 @@ pub(super) struct System;
 
 impl Disk for System {}
 
-/// A log is a file; a link in its place would lead out of the store.
-#[cfg(unix)]
-fn no_follow(options: &mut OpenOptions) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // Opening a pipe that was put there must not wait for its other end.
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    options.custom_flags(flags.bits() as i32).mode(0o666);
+fn open(root: &Path, path: &Path, flags: OFlags) -> io::Result<File> {
+    let (folder, name) = Folder::above(root, path)?;
+    folder.open_file(name, flags)
 }
-
-#[cfg(not(unix))]
-fn no_follow(_: &mut OpenOptions) {}

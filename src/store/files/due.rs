@@ -1,13 +1,13 @@
 //! The due index: one empty file an entry, in folders by hour, so that looking for what is due now does not read what is
 //! due in a year.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::list::{Smallest, each_entry};
+use super::list::Smallest;
 use super::{DUE, Files, failed};
+use crate::store::beneath::Folder;
 use crate::store::{Due, Error, Queue};
 use crate::time::Timestamp;
 
@@ -45,7 +45,7 @@ impl Files {
         let path = folder.join(due.to_entry());
         for _ in 0..PUT_TRIES {
             self.make_folder(&folder)?;
-            match self.disk.touch(&path).and_then(|()| self.disk.sync_folder(&folder)) {
+            match self.disk.touch(&self.root, &path).and_then(|()| self.disk.sync_folder(&folder)) {
                 Ok(()) => {
                     self.wake(&due.queue);
                     return Ok(());
@@ -61,7 +61,7 @@ impl Files {
     /// Tells watchers in other processes. They look for themselves now and then, so a failure is no trouble.
     fn wake(&self, queue: &Queue) {
         let path = self.queue_folder(queue).join(WAKE);
-        if let Ok(file) = self.disk.open_to_append(&path, true) {
+        if let Ok(file) = self.disk.open_to_append(&self.root, &path, true) {
             if file.metadata().is_ok_and(|metadata| metadata.len() >= WAKE_BYTES_MAX) {
                 let _ = file.set_len(0);
             }
@@ -73,12 +73,17 @@ impl Files {
     pub(super) fn drop_due(&self, due: &Due) -> Result<(), Error> {
         let folder = self.queue_folder(&due.queue).join(hour(due.at));
         let path = folder.join(due.to_entry());
-        self.disk.remove(&path).map_err(|e| failed("removing", &path, e))?;
+        self.disk.remove(&self.root, &path).map_err(|e| failed("removing", &path, e))?;
         let latest = Timestamp::from_micros(self.latest_now.load(Ordering::Relaxed));
-        if hour(due.at) < hour(latest) && fs::remove_dir(&folder).is_ok() {
+        if hour(due.at) < hour(latest) && self.remove_folder(&folder).is_ok() {
             self.durable.lock().remove(&folder);
         }
         Ok(())
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<bool> {
+        let (above, name) = Folder::above(&self.root, folder)?;
+        above.unlink(name, true)
     }
 
     pub(super) fn due(
@@ -96,7 +101,7 @@ impl Files {
                 break;
             }
             let mut smallest = Smallest::new(limit - found.len(), Due::cmp);
-            each_entry(&self.queue_folder(queue).join(hour), |entry| {
+            self.each_entry(&self.queue_folder(queue).join(hour), |entry| {
                 let wanted = |due: &Due| due.at <= now && after.is_none_or(|after| due > after);
                 if let Some(due) = Due::from_entry(queue, entry).filter(wanted) {
                     smallest.add(due);
@@ -110,7 +115,7 @@ impl Files {
     /// The hours that have folders, up to `last`, in order.
     fn hours(&self, queue: &Queue, last: &str) -> Result<Vec<String>, Error> {
         let mut hours = Vec::new();
-        each_entry(&self.queue_folder(queue), |hour| {
+        self.each_entry(&self.queue_folder(queue), |hour| {
             if is_hour(hour) && hour <= last {
                 hours.push(hour.to_owned());
             }
@@ -121,7 +126,7 @@ impl Files {
 
     pub(super) fn queues(&self) -> Result<Vec<Queue>, Error> {
         let mut queues = Vec::new();
-        each_entry(&self.root.join(DUE), |name| queues.extend(Queue::from_key(name)))?;
+        self.each_entry(&self.root.join(DUE), |name| queues.extend(Queue::from_key(name)))?;
         queues.sort_unstable();
         let mut with_entries = Vec::new();
         for queue in queues {

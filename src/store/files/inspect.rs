@@ -1,9 +1,7 @@
 //! Looking for what does not belong into the folder of a store, or is damaged.
 
-use std::fs;
 use std::path::Path;
 
-use super::list::each_entry;
 use super::{DUE, Files, failed};
 use crate::store::{Due, Error, Finding, Kind, Name, Queue};
 
@@ -18,7 +16,7 @@ impl Files {
     pub(super) fn inspect(&self, repair: bool) -> Result<Vec<Finding>, Error> {
         let mut findings = Vec::new();
         let mut kinds = Vec::new();
-        each_entry(&self.root, |name| {
+        self.each_entry(&self.root, |name| {
             if let Some(kind) = Kind::parse(name) {
                 kinds.push(kind);
             }
@@ -35,20 +33,17 @@ impl Files {
 
     fn inspect_logs(&self, kind: Kind, repair: bool, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let folder = self.root.join(kind.as_str());
-        let entries = fs::read_dir(&folder).map_err(|e| failed("listing", &folder, e))?;
-        for entry in entries {
-            if findings.len() >= FINDINGS_MAX {
-                break;
-            }
-            let path = entry.map_err(|e| failed("listing", &folder, e))?.path();
-            let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
-            match stem.and_then(|stem| Name::from_stem(kind, stem)) {
+        let Some(opened) = self.folder(&folder)? else { return Ok(()) };
+        let visit = |name: &str, _: bool| {
+            let path = folder.join(name);
+            match name.strip_suffix(".jsonl").and_then(|stem| Name::from_stem(kind, stem)) {
                 Some(log) => self.inspect_log(&log, &path, repair, findings)?,
                 None if is_leftover(&path) => self.inspect_leftover(&path, repair, findings)?,
                 None => findings.push(Finding::new(&path.display(), "it is not a log, and does not belong here")),
             }
-        }
-        Ok(())
+            Ok(findings.len() < FINDINGS_MAX)
+        };
+        opened.names(visit).map(drop)
     }
 
     fn inspect_log(&self, log: &Name, path: &Path, repair: bool, findings: &mut Vec<Finding>) -> Result<(), Error> {
@@ -63,9 +58,12 @@ impl Files {
         };
         if tail.size > tail.bytes {
             let problem = format!("its last {} bytes are a torn append, never acknowledged", tail.size - tail.bytes);
-            let mut finding =
-                Finding::new(&path.display(), &problem).with_remedy("cut them off, as the next writer would");
-            if repair {
+            let mut finding = Finding::new(&path.display(), &problem);
+            if tail.bytes > 0 {
+                finding = finding.with_remedy("cut them off, as the next writer would");
+            }
+            // Without a sound line in front it may be no log at all.
+            if repair && tail.bytes > 0 {
                 self.mend(log)?;
                 finding.repaired = true;
             }
@@ -90,7 +88,7 @@ impl Files {
         let mut finding = Finding::new(&path.display(), "it was left by a process that died while it let go of a log")
             .with_remedy("remove it");
         if repair {
-            self.disk.remove(path).map_err(|e| failed("removing", path, e))?;
+            self.disk.remove(&self.root, path).map_err(|e| failed("removing", path, e))?;
             finding.repaired = true;
         }
         findings.push(finding);
@@ -100,7 +98,7 @@ impl Files {
     fn inspect_due(&self, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let due = self.root.join(DUE);
         let mut queues = Vec::new();
-        each_entry(&due, |name| match Queue::from_key(name) {
+        self.each_entry(&due, |name| match Queue::from_key(name) {
             Some(queue) => queues.push(queue),
             None => {
                 findings.push(Finding::new(&due.join(name).display(), "it is not a queue, and does not belong here"))
@@ -115,7 +113,7 @@ impl Files {
     fn inspect_queue(&self, queue: &Queue, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let folder = self.queue_folder(queue);
         let mut hours = Vec::new();
-        each_entry(&folder, |name| {
+        self.each_entry(&folder, |name| {
             if super::due::is_hour(name) {
                 hours.push(name.to_owned());
             } else if name != super::due::WAKE {
@@ -125,7 +123,7 @@ impl Files {
         })?;
         for hour in hours {
             let folder = folder.join(&hour);
-            each_entry(&folder, |entry| {
+            self.each_entry(&folder, |entry| {
                 let due = Due::from_entry(queue, entry);
                 let place = folder.join(entry);
                 match due {

@@ -1,11 +1,11 @@
 //! Listing a folder in order, in memory that does not grow with it.
 
 use std::cmp::Ordering;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::{Files, failed};
+use crate::store::beneath::Folder;
 use crate::store::name::{encode, is_key};
 use crate::store::{Error, Kind, Name};
 
@@ -64,28 +64,35 @@ pub(super) fn compare_keys(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// Hands the names in a folder to `each`; none if there is no such folder.
-pub(super) fn each_entry(folder: &Path, mut each: impl FnMut(&str)) -> Result<(), Error> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed("listing", folder, error)),
-    };
-    for entry in entries {
-        let name = entry.map_err(|e| failed("listing", folder, e))?.file_name();
-        // Ours are plain ASCII.
-        if let Some(name) = name.to_str() {
-            each(name);
+impl Files {
+    /// A folder of the store; none if there is none.
+    pub(super) fn folder(&self, folder: &Path) -> Result<Option<Folder>, Error> {
+        let opened = match folder == self.root {
+            true => Folder::at(folder),
+            false => Folder::above(&self.root, folder).and_then(|(above, name)| above.step(name)),
+        };
+        match opened {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("listing", folder, error)),
         }
     }
-    Ok(())
-}
 
-impl Files {
+    /// Hands the names in a folder of the store to `each`; none if there is no such folder.
+    pub(super) fn each_entry(&self, folder: &Path, mut each: impl FnMut(&str)) -> Result<(), Error> {
+        let Some(opened) = self.folder(folder)? else { return Ok(()) };
+        // Ours are plain ASCII.
+        let visit = |name: &str, _: bool| {
+            each(name);
+            Ok(true)
+        };
+        opened.names(visit).map(drop)
+    }
+
     pub(super) fn list(&self, kind: Kind, start: &str, after: Option<&Name>, limit: usize) -> Result<Vec<Name>, Error> {
         let start = encode(start);
         let mut smallest = Smallest::new(limit, |a: &String, b: &String| compare_keys(a, b));
-        each_entry(&self.root.join(kind.as_str()), |file| {
+        self.each_entry(&self.root.join(kind.as_str()), |file| {
             let Some(key) = file.strip_suffix(".jsonl").filter(|key| key.starts_with(&start)) else { return };
             let behind = after.is_none_or(|after| compare_keys(key, after.key()) == Ordering::Greater);
             let wanted = behind && smallest.bound().is_none_or(|bound| compare_keys(key, bound) == Ordering::Less);

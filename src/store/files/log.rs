@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::{Files, corrupt, doing, failed};
 use crate::jsonl::read_at;
 use crate::store::batch::BATCH_BYTES_MAX;
+use crate::store::beneath::Folder;
 use crate::store::line::{Header, Token};
 use crate::store::memory::not_sealed;
 use crate::store::page::{Admission, admit, check_lines, lost};
@@ -118,7 +119,10 @@ impl Files {
             Purpose::Read => (false, false, self.options.lock_wait_max),
         };
         for _ in 0..OPEN_TRIES {
-            let opened = if alone { self.disk.open_to_append(path, create) } else { self.disk.open_to_read(path) };
+            let opened = match alone {
+                true => self.disk.open_to_append(&self.root, path, create),
+                false => self.disk.open_to_read(&self.root, path),
+            };
             let file = match opened {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
@@ -183,11 +187,12 @@ impl Files {
         read_exact_at(&file, &mut seal, offset).map_err(|e| failed("reading", &path, e))?;
         let replacement = path.with_file_name(format!(".{}.forget", log.stem()));
         let write = || -> io::Result<()> {
-            self.disk.remove(&replacement)?;
-            let file = self.disk.open_to_append(&replacement, true)?;
+            self.disk.remove(&self.root, &replacement)?;
+            let file = self.disk.open_to_append(&self.root, &replacement, true)?;
             self.disk.write(&file, &seal)?;
             self.disk.sync(&file)?;
-            fs::rename(&replacement, &path)
+            let (folder, name) = Folder::above(&self.root, &path)?;
+            folder.rename(replacement.file_name().unwrap_or_default(), name)
         };
         write().map_err(|error| failed("replacing", &path, error))?;
         self.sync_parent(&path)

@@ -26,11 +26,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rustix::fs::OFlags;
 
 use self::disk::{Disk, System};
 use self::pace::Pace;
+use super::beneath::{Detour, Folder};
 use super::wakes::Wakes;
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Op, Page, Position, Queue, Store, Watch, Watched};
+use crate::chance::{Random as _, ThreadRandom};
 use crate::time::Timestamp;
 
 /// What marks a folder as a store, and says in which version.
@@ -154,7 +157,7 @@ impl Files {
     fn check_marker(&self) -> Result<bool, Error> {
         let path = self.root.join(MARKER);
         let mut text = String::new();
-        match fs::File::open(&path) {
+        match self.disk.open_to_read(&self.root, &path) {
             Ok(file) => {
                 io::Read::read_to_string(&mut io::Read::take(file, MARKER_BYTES_MAX), &mut text)
                     .map_err(|e| failed("reading", &path, e))?;
@@ -175,17 +178,15 @@ impl Files {
         self.make_root()?;
         let path = self.root.join(MARKER);
         // Whoever comes second writes the same.
-        let fresh = self.root.join(format!(".{MARKER}.{}", std::process::id()));
+        let fresh = format!(".{MARKER}.{:016x}", ThreadRandom.bits());
         let write = || -> io::Result<()> {
-            fs::write(&fresh, MARKER_TEXT)?;
-            self.disk.sync(&fs::File::open(&fresh)?)?;
-            fs::rename(&fresh, &path)
+            let (folder, name) = Folder::above(&self.root, &path)?;
+            let file = folder.open_file(&fresh, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
+            self.disk.write(&file, MARKER_TEXT.as_bytes())?;
+            self.disk.sync(&file)?;
+            folder.rename(&fresh, name)
         };
-        match write() {
-            // Another thread of this process was faster with the same name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_file() => {}
-            result => result.map_err(|e| failed("making", &path, e))?,
-        }
+        write().map_err(|e| failed("making", &path, e))?;
         self.sync_folder(&self.root)
     }
 
@@ -203,11 +204,18 @@ impl Files {
         if self.durable.lock().contains(folder) {
             return Ok(());
         }
-        match fs::create_dir(folder) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("making", folder, error)),
-        }
+        let made = match Folder::above(&self.root, folder) {
+            Ok((above, name)) => above.make_folder(&name).and_then(|()| above.step(name).map(drop)),
+            // The root itself, or what is above it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput && Detour::beneath(&error).is_none() => {
+                match fs::create_dir(folder) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                    made => made,
+                }
+            }
+            Err(error) => Err(error),
+        };
+        made.map_err(|error| failed("making", folder, error))?;
         self.sync_parent(folder)?;
         let mut durable = self.durable.lock();
         if durable.len() >= DURABLE_MAX {
@@ -335,22 +343,12 @@ fn corrupt(path: &Path, problem: impl Into<String>) -> Error {
 
 /// What the operating system's error means for a store.
 fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    if is_link_loop(&error) {
-        return corrupt(path, "it is a link, which leads out of the store");
+    if let Some(detour) = Detour::beneath(&error) {
+        return corrupt(&detour.path, "it is a link, which leads out of the store");
     }
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Error::denied(doing(what, path), error),
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => corrupt(path, error.to_string()),
         _ => Error::unavailable(doing(what, path), error),
     }
-}
-
-#[cfg(unix)]
-fn is_link_loop(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-}
-
-#[cfg(not(unix))]
-fn is_link_loop(_: &io::Error) -> bool {
-    false
 }

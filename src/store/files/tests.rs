@@ -34,14 +34,14 @@ impl Failing {
 }
 
 impl Disk for Arc<Failing> {
-    fn open_to_append(&self, path: &Path, create: bool) -> io::Result<File> {
+    fn open_to_append(&self, root: &Path, path: &Path, create: bool) -> io::Result<File> {
         self.fail(&self.open)?;
-        System.open_to_append(path, create)
+        System.open_to_append(root, path, create)
     }
 
-    fn open_to_read(&self, path: &Path) -> io::Result<File> {
+    fn open_to_read(&self, root: &Path, path: &Path) -> io::Result<File> {
         self.fail(&self.open)?;
-        System.open_to_read(path)
+        System.open_to_read(root, path)
     }
 
     fn lock(&self, file: &File, alone: bool, wait: Duration) -> io::Result<bool> {
@@ -68,9 +68,9 @@ impl Disk for Arc<Failing> {
         System.sync_folder(folder)
     }
 
-    fn touch(&self, path: &Path) -> io::Result<()> {
+    fn touch(&self, root: &Path, path: &Path) -> io::Result<()> {
         self.fail(&self.touch)?;
-        System.touch(path)
+        System.touch(root, path)
     }
 }
 

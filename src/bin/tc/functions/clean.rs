@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::confirm;
-use crate::error::{DONE, Failure};
+use crate::error::{CONFLICT, DONE, Failure};
 use crate::find::Store;
 use crate::output::figures::{bytes, count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -22,7 +22,8 @@ use temporal_code::text;
 /// Delete logs, or their older events
 ///
 /// Shows what it would delete, and asks. Processes may go on writing meanwhile: only what was shown is deleted. Processes
-/// that keep a log open for long must notice that it was replaced; the Python package opens it anew for each event.
+/// that keep a log open for long must notice that it was replaced; the Python package opens it anew for each event. Only one
+/// tc clean is at work on a file: another one does not wait, deletes nothing of it and exits with 5.
 #[derive(Debug, Args)]
 pub(crate) struct CleanArgs {
     /// Only events older than this: 12h, 30d, 8w
@@ -44,6 +45,10 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     let plans = plan(context, args, &store)?;
     let copies = copies(&store, &plans);
     let work = plans.iter().any(|plan| plan.counts.fate.deletes());
+    if !args.dry_run && !work {
+        // One that was stopped may have left something.
+        carry_out(context, args, &plans)?;
+    }
     if args.dry_run || !work {
         show(context, &plans, &copies, args, &[])?;
         return Ok(DONE);
@@ -56,19 +61,32 @@ pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
             return Ok(DONE);
         }
     }
-    let mut archived = Vec::new();
-    for plan in &plans {
-        let beside = || plan.archive_beside().unwrap_or_else(|| PathBuf::from("archive"));
-        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(beside));
-        let failed = |cause| Failure::new("io", format!("cannot clean {}", plan.name)).cause(cause);
-        archived.push(plan.carry_out(folder.as_deref(), context.now).map_err(|cause: io::Error| failed(cause))?);
-    }
+    let archived = carry_out(context, args, &plans)?;
     if args.yes {
         show(context, &plans, &copies, args, &archived)?;
     } else {
         crate::output::write(&done(&archived))?;
     }
     Ok(DONE)
+}
+
+/// Returns the archives.
+fn carry_out(context: &Context, args: &CleanArgs, plans: &[CleanPlan]) -> Result<Vec<Option<PathBuf>>> {
+    let mut archived = Vec::new();
+    for plan in plans {
+        let beside = || plan.archive_beside().unwrap_or_else(|| PathBuf::from("archive"));
+        let folder = args.archive.as_ref().map(|folder| folder.clone().unwrap_or_else(beside));
+        let failed = |cause: io::Error| {
+            let message = format!("cannot clean {}", plan.name);
+            let failure = match cause.kind() {
+                io::ErrorKind::ResourceBusy => Failure { exit: CONFLICT, ..Failure::new("conflict", message) },
+                _ => Failure::new("io", message),
+            };
+            failure.cause(cause)
+        };
+        archived.push(plan.carry_out(folder.as_deref(), context.now).map_err(failed)?);
+    }
+    Ok(archived)
 }
 
 /// Logs that somebody copied into an object store: they are not ours to delete.
@@ -100,7 +118,7 @@ fn plan(context: &Context, args: &CleanArgs, store: &Store) -> Result<Vec<CleanP
             LogSource::Stdin => return Err(Failure::new("usage", "standard input cannot be cleaned").into()),
             LogSource::Remote(_) => continue,
         };
-        let plan = CleanPlan::of_file(path, older_than);
+        let plan = CleanPlan::of_file(&store.to_change(path), older_than);
         plans.push(plan.map_err(|cause: io::Error| Failure::unreadable(path.display(), cause))?);
     }
     for log in store.remotes() {

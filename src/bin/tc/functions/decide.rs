@@ -125,7 +125,11 @@ pub(crate) fn run(
     if !args.dry_run {
         decider.decide(decision).map_err(refused)?;
     }
-    let items = || Ok(vec![item(&line, args.dry_run)?]);
+    let place = match &log {
+        Target::Remote(log) => log.location().to_string(),
+        Target::File(path) => path.display().to_string(),
+    };
+    let items = || Ok(vec![item(&line, args.dry_run, &place)?]);
     let sections = || {
         if args.dry_run {
             return vec![Section::text(text::harmless(line.trim_end()).into_owned() + "\n")];
@@ -135,6 +139,7 @@ pub(crate) fn run(
             Target::Remote(log) => format!("Processes that follow the log obey within {}.", log.outlook()),
             Target::File(_) => "Processes that follow the log obey within a second.".to_string(),
         };
+        let outlook = text::harmless(&format!("Written to {place}. {outlook}")).into_owned();
         vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, &outlook))]
     };
     Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
@@ -208,9 +213,10 @@ fn refusal_of_function<'a>(name: &str, store: &Store, known: impl IntoIterator<I
     }
 }
 
-/// The record appended, and whether it was.
-fn item(line: &str, dry_run: bool) -> Result<String> {
+/// The record appended, to which log, and whether it was.
+fn item(line: &str, dry_run: bool, place: &str) -> Result<String> {
     let mut record: Value = serde_json::from_str(line)?;
+    record["log"] = place.into();
     record["dry_run"] = dry_run.into();
     Ok(record.to_string())
 }
