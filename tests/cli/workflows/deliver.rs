@@ -188,7 +188,10 @@ fn who_stops_waiting_is_told_what_was_done() {
     let (_keep, store) = copy_of(SHOP);
     let waits: [(&[&str], &str); 2] = [
         (&["send", "greet-1", "allow", "--wait"], "allow was sent to greet-1.\nThe run has not taken it yet."),
-        (&["cancel", "survey-1", "--yes", "--wait"], "A request to cancel was sent to survey-1.\nThe run has not ended yet."),
+        (
+            &["cancel", "survey-1", "--yes", "--wait"],
+            "A request to cancel was sent to survey-1.\nThe run has not ended yet.",
+        ),
     ];
     for (arguments, said) in waits {
         let inboxes = || std::fs::read_dir(store.join("inbox")).expect("inboxes").flatten();
