@@ -73,7 +73,7 @@ fn a_promotion() {
         &["promote", "pay", "v2", "--yes", "--reason", "looks good"],
         expect![[r#"
             pay: v2 gets all traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"promotion","function":"pay","variant":"v2","forced":true,"by":"ada","reason":"looks good"}
         "#]],
     );
@@ -83,7 +83,7 @@ fn a_promotion() {
         &["promote", "pay", "v1", "-y", "--by", "bob"],
         expect![[r#"
             pay: v1 gets all traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"promotion","function":"pay","variant":"v1","forced":true,"by":"bob"}
         "#]],
     );
@@ -97,7 +97,7 @@ fn a_rollback() {
         &["rollback", "pay", "-y"],
         expect![[r#"
             pay: v2 gets no more traffic, v1 gets all of it.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"rollback","function":"pay","variant":"v2","reason":"","forced":true,"by":"ada","to":"v1"}
         "#]],
     );
@@ -115,7 +115,7 @@ fn a_rollback() {
         &["rollback", "rank", "v3", "--to", "v2", "-y"],
         expect![[r#"
             rank: v3 gets no more traffic, v2 gets all of it.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"rollback","function":"rank","variant":"v3","reason":"","forced":true,"by":"ada","to":"v2"}
         "#]],
     );
@@ -124,7 +124,7 @@ fn a_rollback() {
         &["rollback", "rank", "-y"],
         expect![[r#"
             rank: v2 gets no more traffic, v1 gets all of it.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"rollback","function":"rank","variant":"v2","reason":"","forced":true,"by":"ada","to":"v1"}
         "#]],
     );
@@ -147,7 +147,7 @@ fn a_weight() {
         &["weight", "pay", "v2", "25%", "-y", "-r", "slowly"],
         expect![[r#"
             pay: v2 gets 25.00% of traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"weight_change","function":"pay","variant":"v2","old_weight":0.3333,"new_weight":0.25,"forced":true,"by":"ada","reason":"slowly"}
         "#]],
     );
@@ -156,7 +156,7 @@ fn a_weight() {
         &["weight", "pay", "v2", "0.5", "-y"],
         expect![[r#"
             pay: v2 gets 50.00% of traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"weight_change","function":"pay","variant":"v2","old_weight":0.25,"new_weight":0.5,"forced":true,"by":"ada"}
         "#]],
     );
@@ -166,7 +166,7 @@ fn a_weight() {
         &["weight", "pay", "--release", "-y"],
         expect![[r#"
             pay: its strategy decides again, and starts anew.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"release","function":"pay","forced":true,"by":"ada"}
         "#]],
     );
@@ -237,7 +237,7 @@ fn what_the_log_does_not_know_is_refused() {
         &["promote", "pay", "v4", "-y", "--force"],
         expect![[r#"
             pay: v4 gets all traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"promotion","function":"pay","variant":"v4","forced":true,"by":"ada"}
         "#]],
     );
@@ -246,7 +246,7 @@ fn what_the_log_does_not_know_is_refused() {
         &["promote", "new", "v2", "-y", "--force"],
         expect![[r#"
             new: v2 gets all traffic.
-            Processes that follow the log obey within a second.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
             + {"event":"promotion","function":"new","variant":"v2","forced":true,"by":"ada"}
         "#]],
     );
@@ -289,6 +289,8 @@ fn a_dry_run_prints_the_record() {
     let answer = json(tc(&["promote", "pay", "v2", "--yes", "--json", "-s"]).arg(&store));
     let mut item = answer["items"][0].clone();
     assert_eq!(item.as_object_mut().expect("an object").remove("dry_run"), Some(false.into()));
+    let log = store.join("evolution.jsonl").display().to_string();
+    assert_eq!(item.as_object_mut().expect("an object").remove("log"), Some(log.into()));
     assert_eq!(added(&store), [item]);
 }
 

@@ -174,3 +174,23 @@ fn following_prints_what_comes() {
     child.kill().expect("killed");
     child.wait().expect("waited");
 }
+
+#[test]
+#[cfg(unix)]
+fn a_store_that_is_near_and_of_somebody_else_is_refused() {
+    let (_keep, path) = folder(&[(".tc/evolution.jsonl", hour(1).as_bytes()), ("below/x", b"")]);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    let mut status = super::tc_of_nobody(&path, &["status", "--json"]);
+    // Only root can give a folder away; what is root's is everybody's to use.
+    if std::os::unix::fs::chown(path.join(".tc"), Some(12_345), None).is_err() {
+        return;
+    }
+    for command in [tc(&["status"]).current_dir(path.join("below")), &mut status] {
+        let output = run(command);
+        assert!(seen(&output).contains(".tc, belongs to somebody else"), "{}", seen(&output));
+        assert_eq!(output.status.code(), Some(2));
+    }
+    assert_eq!(calls(&json(tc(&["status", "--json", "-s", "../.tc"]).current_dir(path.join("below")))), 1);
+    std::os::unix::fs::chown(path.join(".tc"), Some(0), None).expect("given back");
+    assert_eq!(calls(&json(&mut status)), 1);
+}
