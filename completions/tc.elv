@@ -339,7 +339,7 @@ set edit:completion:arg-completer[tc] = {|@words|
         &'tc;send'= {
             cand --idempotency-key 'A key of your choice: the same event with a key that was used before is not sent again'
             cand --from 'Who sends it [default: $TC_BY, else user@host]'
-            cand --timeout 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over'
+            cand --timeout 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over'
             cand -s 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --store 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --format 'What kind of store it is, instead of detecting it'
@@ -366,7 +366,7 @@ set edit:completion:arg-completer[tc] = {|@words|
             cand --id 'The id of the run [default: the workflow''s name and something random]'
             cand --queue 'The queue whose workers run it'
             cand --idempotency-key 'A key of your choice: with a key that was used before for the same workflow and input, no second run is started'
-            cand --timeout 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over'
+            cand --timeout 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over'
             cand -s 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --store 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --format 'What kind of store it is, instead of detecting it'
@@ -391,7 +391,7 @@ set edit:completion:arg-completer[tc] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'tc;result'= {
-            cand --timeout 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over'
+            cand --timeout 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over'
             cand -s 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --store 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --format 'What kind of store it is, instead of detecting it'
@@ -419,7 +419,7 @@ set edit:completion:arg-completer[tc] = {|@words|
             cand --reason 'Why; the run is told the reason'
             cand --from 'Who asks [default: $TC_BY, else user@host]'
             cand --idempotency-key 'A key of your choice: a request with a key that was used before is not sent again'
-            cand --timeout 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over'
+            cand --timeout 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over'
             cand -s 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --store 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once'
             cand --format 'What kind of store it is, instead of detecting it'

@@ -393,7 +393,7 @@ complete -c tc -n "__fish_tc_using_subcommand replay" -s q -l quiet -d 'No progr
 complete -c tc -n "__fish_tc_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tc -n "__fish_tc_using_subcommand send" -l idempotency-key -d 'A key of your choice: the same event with a key that was used before is not sent again' -r
 complete -c tc -n "__fish_tc_using_subcommand send" -l from -d 'Who sends it [default: $TC_BY, else user@host]' -r
-complete -c tc -n "__fish_tc_using_subcommand send" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
+complete -c tc -n "__fish_tc_using_subcommand send" -l timeout -d 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand send" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand send" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
@@ -423,7 +423,7 @@ complete -c tc -n "__fish_tc_using_subcommand send" -s h -l help -d 'Print help 
 complete -c tc -n "__fish_tc_using_subcommand start" -l id -d 'The id of the run [default: the workflow\'s name and something random]' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l queue -d 'The queue whose workers run it' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l idempotency-key -d 'A key of your choice: with a key that was used before for the same workflow and input, no second run is started' -r
-complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
+complete -c tc -n "__fish_tc_using_subcommand start" -l timeout -d 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand start" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
@@ -451,7 +451,7 @@ complete -c tc -n "__fish_tc_using_subcommand start" -l strict -d 'Fail on the f
 complete -c tc -n "__fish_tc_using_subcommand start" -s v -l verbose -d 'Say more: which files were read, and what was skipped in them'
 complete -c tc -n "__fish_tc_using_subcommand start" -s q -l quiet -d 'No progress bar, no warnings'
 complete -c tc -n "__fish_tc_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tc -n "__fish_tc_using_subcommand result" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
+complete -c tc -n "__fish_tc_using_subcommand result" -l timeout -d 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand result" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand result" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'
@@ -481,7 +481,7 @@ complete -c tc -n "__fish_tc_using_subcommand result" -s h -l help -d 'Print hel
 complete -c tc -n "__fish_tc_using_subcommand cancel" -s r -l reason -d 'Why; the run is told the reason' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l from -d 'Who asks [default: $TC_BY, else user@host]' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l idempotency-key -d 'A key of your choice: a request with a key that was used before is not sent again' -r
-complete -c tc -n "__fish_tc_using_subcommand cancel" -l timeout -d 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over' -r
+complete -c tc -n "__fish_tc_using_subcommand cancel" -l timeout -d 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -s s -l store -d 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once' -r
 complete -c tc -n "__fish_tc_using_subcommand cancel" -l format -d 'What kind of store it is, instead of detecting it' -r -f -a "auto\t'Look and see'
 temporal-code\t'Evolution logs of the Python package temporal-code'

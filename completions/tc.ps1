@@ -354,7 +354,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
         'tc;send' {
             [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'A key of your choice: the same event with a key that was used before is not sent again')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who sends it [default: $TC_BY, else user@host]')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of detecting it')
@@ -382,7 +382,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The id of the run [default: the workflow''s name and something random]')
             [CompletionResult]::new('--queue', '--queue', [CompletionResultType]::ParameterName, 'The queue whose workers run it')
             [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'A key of your choice: with a key that was used before for the same workflow and input, no second run is started')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of detecting it')
@@ -408,7 +408,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             break
         }
         'tc;result' {
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of detecting it')
@@ -437,7 +437,7 @@ Register-ArgumentCompleter -Native -CommandName 'tc' -ScriptBlock {
             [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why; the run is told the reason')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Who asks [default: $TC_BY, else user@host]')
             [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'A key of your choice: a request with a key that was used before is not sent again')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Wait at most this long, such as 30s or 5m; exit code 8 when the time is over')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Take at most this long for everything, such as 30s or 5m; exit code 8 when the time is over')
             [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard input; may be given more than once')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What kind of store it is, instead of detecting it')

@@ -45,10 +45,25 @@ pub(super) async fn look(folder: &StateFolder, ids: &[String]) -> Result<RunBatc
     let wanted = ids.to_vec();
     let instances = blocking(folder, move |folder| {
         let files = wanted.iter().map(|id| folder.find(id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(files.into_iter().flatten().map(|file| folder.read(&file, &StateLimits::default())).collect::<Vec<_>>())
+        // The results of many would be too much.
+        let read = if wanted.len() == 1 { read_whole } else { read_shortened };
+        Ok(files.into_iter().flatten().map(|file| read(folder, &file)).collect::<Vec<_>>())
     });
     let runs = instances.await?.iter().map(|instance| (instance.file.id.clone(), Ok(run_of(instance)))).collect();
     Ok(RunBatch { runs, warnings: Vec::new() })
+}
+
+fn read_shortened(folder: &StateFolder, file: &InstanceFile) -> DurableInstance {
+    folder.read(file, &StateLimits::default())
+}
+
+/// An instance with its whole result, if it has one.
+fn read_whole(folder: &StateFolder, file: &InstanceFile) -> DurableInstance {
+    let instance = read_shortened(folder, file);
+    match instance.result() {
+        Some(result) if result.json.is_none() => folder.read(file, &StateLimits::of_result()),
+        _ => instance,
+    }
 }
 
 fn run_of(instance: &DurableInstance) -> Run {
@@ -104,8 +119,7 @@ fn at_statement(stop: &StopPoint) -> String {
 
 pub(super) async fn follow(folder: &StateFolder, id: &str) -> Result<Option<RunDetails>, Error> {
     let id = id.to_owned();
-    let instance =
-        blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| folder.read(&file, &StateLimits::default()))));
+    let instance = blocking(folder, move |folder| Ok(folder.find(&id)?.map(|file| read_whole(folder, &file))));
     let Some(instance) = instance.await? else { return Ok(None) };
     let run = run_of(&instance);
     Ok(Some(RunDetails {

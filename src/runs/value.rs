@@ -16,6 +16,8 @@ pub enum RunValue {
     Json(Json<'static>),
     /// What JSON cannot say.
     Text(String),
+    /// The same, of which something was left out, since it is too large or too deep.
+    Cut(String),
 }
 
 impl RunValue {
@@ -23,7 +25,7 @@ impl RunValue {
     pub fn text(&self) -> &str {
         match self {
             RunValue::Json(json) => json.text(),
-            RunValue::Text(text) => text,
+            RunValue::Text(text) | RunValue::Cut(text) => text,
         }
     }
 
@@ -31,7 +33,7 @@ impl RunValue {
     pub fn one_line(&self) -> Cow<'_, str> {
         match self {
             RunValue::Json(json) => compact(json.text()),
-            RunValue::Text(text) => Cow::Borrowed(text),
+            RunValue::Text(text) | RunValue::Cut(text) => Cow::Borrowed(text),
         }
     }
 
@@ -39,7 +41,9 @@ impl RunValue {
     pub fn json(&self) -> Cow<'_, str> {
         match self {
             RunValue::Json(json) => Cow::Borrowed(json.text()),
-            RunValue::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
+            RunValue::Text(text) | RunValue::Cut(text) => {
+                Cow::Owned(serde_json::Value::from(text.as_str()).to_string())
+            }
         }
     }
 
@@ -57,7 +61,7 @@ impl RunValue {
 impl Serialize for RunValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            RunValue::Text(text) => serializer.serialize_str(text),
+            RunValue::Text(text) | RunValue::Cut(text) => serializer.serialize_str(text),
             RunValue::Json(json) => match serde_json::from_str::<&RawValue>(json.text()) {
                 Ok(raw) => raw.serialize(serializer),
                 // What no other reader takes for JSON must not spoil all that is around it.
@@ -117,7 +121,11 @@ impl From<&SubstantialPayload> for RunValue {
 
 impl From<&SavedValue> for RunValue {
     fn from(seen: &SavedValue) -> Self {
-        seen.json.clone().map_or_else(|| RunValue::Text(seen.text.clone()), RunValue::Json)
+        match &seen.json {
+            Some(json) => RunValue::Json(json.clone()),
+            None if seen.complete => RunValue::Text(seen.text.clone()),
+            None => RunValue::Cut(seen.text.clone()),
+        }
     }
 }
 

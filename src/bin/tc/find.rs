@@ -233,8 +233,11 @@ fn near_all() -> Result<Vec<PathBuf>> {
 #[cfg(unix)]
 fn refuse_of_others(store: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
+    let user = rustix::process::geteuid().as_raw();
+    // Whoever uses sudo is still themselves.
+    let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()).filter(|_| user == 0);
     let ours = |metadata: std::io::Result<std::fs::Metadata>| {
-        metadata.is_ok_and(|metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()))
+        metadata.is_ok_and(|metadata| [0, user, behind_sudo.unwrap_or(user)].contains(&metadata.uid()))
     };
     if ours(std::fs::symlink_metadata(store)) && ours(std::fs::metadata(store)) {
         return Ok(());

@@ -56,6 +56,18 @@ impl Default for StateLimits {
     }
 }
 
+impl StateLimits {
+    /// Those within which a result is whole, if it can be at all: 64 MiB of JSON, or 16 million characters.
+    pub(crate) fn of_result() -> Self {
+        StateLimits {
+            show: ShowLimits { chars_max: 16 << 20, depth_max: 1_000, items_max: usize::MAX },
+            json_bytes_max: 64 << 20,
+            text_bytes_max: 128 << 20,
+            ..StateLimits::default()
+        }
+    }
+}
+
 /// Why a file, or a part of it, is not the state of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 // A path is as hostile as what it leads to.

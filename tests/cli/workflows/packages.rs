@@ -260,6 +260,41 @@ fn instance(call_stack: &[u8]) -> Vec<u8> {
         .concat()
 }
 
+/// A pickle of an instance that has ended with the value that these bytes make.
+fn ended(value: &[u8]) -> Vec<u8> {
+    let key = |key: &str| [&[0x8c, u8::try_from(key.len()).expect("short")], key.as_bytes()].concat();
+    let nested = |value: &[u8]| {
+        let pickle = [b"\x80\x04", value, b"."].concat();
+        [b"B", &u32::try_from(pickle.len()).expect("not too long").to_le_bytes()[..], &pickle].concat()
+    };
+    let parts =
+        [key("calls"), b"]".to_vec(), key("pending_return_values"), nested(b"N"), key("last_result"), nested(value)];
+    instance(&[b"}(", &parts.concat()[..], b"u"].concat())
+}
+
+#[test]
+fn results_of_durable_python_are_whole_or_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("states");
+    std::fs::create_dir(&path).expect("made");
+    let put =
+        |name: &str, value: &[u8]| std::fs::write(path.join(format!("{name}.pkl")), ended(value)).expect("written");
+    let long = "x".repeat(70_000);
+    put("long", &[&b"X"[..], &70_000u32.to_le_bytes(), long.as_bytes()].concat());
+    put("many", &[&b"]("[..], &b"K\x01".repeat(30_000), b"e"].concat());
+    let pairs = (0..150u8).flat_map(|number| [b'K', number, b'K', number]).collect::<Vec<_>>();
+    put("keys", &[&b"}("[..], &pairs, b"u"].concat());
+    put("deep", &[&b"]".repeat(2_000)[..], &b"a".repeat(1_999)].concat());
+    let result = |name: &str| seen(&on(&path, &["result", name]));
+    assert_eq!(result("long"), format!("\"{long}\"\n"));
+    assert_eq!(result("many"), format!("[{}]\n", ["1"; 30_000].join(",")));
+    let keys = (0..150).map(|number| format!("{number}: {number}")).collect::<Vec<_>>();
+    assert_eq!(result("keys"), format!("{{{}}}\n", keys.join(", ")));
+    for output in ["table", "json"] {
+        says(&on(&path, &["result", "deep", "--output", output]), 2, &["the result of deep is too large or too deep"]);
+    }
+}
+
 #[test]
 fn hostile_pickles_of_durable_python() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -81,6 +81,10 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
     if context.global.output() == OutputFormat::Table && exit != DONE {
         return Err(why_none(context, ended, exit).into());
     }
+    if let Some(RunValue::Cut(_)) = run.result {
+        let message = format!("the result of {} is too large or too deep to be printed whole", run.id);
+        return Err(Failure::new("too_large", message).hint("`tc show` prints the beginning of it").into());
+    }
     let items = || {
         let Run { id, workflow, status, result, error, ended_at, .. } = run;
         let item = Item { run: id, workflow, status: *status, result, error, ended_at: *ended_at };
