@@ -218,7 +218,7 @@ fn in_a_file() {
 #[test]
 fn in_a_file_that_is_put_aside_again_and_again() {
     let ground = Ground::folder();
-    let tracker = Tracker::options().rotate_at_bytes(10_000).open(&ground.url).expect("a log");
+    let tracker = Tracker::options().rotate_at_bytes(100_000).open(&ground.url).expect("a log");
     let function = Evolving::new("f", |n: &u64| *n).tracker(&tracker);
     let (over, is_over) = std::sync::mpsc::channel::<()>();
     let put_aside = || ground.files().is_some_and(|files| files.len() > 2);
