@@ -48,7 +48,8 @@ impl SubstantialFiles {
     /// Whether a folder is one that the package made: it has all three folders that the package makes first.
     pub fn detect(path: &Path) -> bool {
         let Ok(root) = Folder::open(path) else { return false };
-        ["runs", "schedules", "leases"].iter().all(|name| matches!(root.child(name), Ok(Some(_))))
+        let is_there = |name| matches!(root.child(name), Ok(Some(_)) | Err(Error::Denied { .. }));
+        ["runs", "schedules", "leases"].into_iter().all(is_there)
     }
 
     /// The store in a folder, written on machines in a zone.
@@ -193,12 +194,18 @@ impl SubstantialFiles {
         }
         self.read_schedules(&root, &mut found, &mut pauses_left)?;
         self.read_links(&root, &mut found)?;
-        let leases = root.child("leases").ok().flatten();
+        let leases = root.child("leases");
         let mut torn: Vec<(usize, StoredRun)> = Vec::new();
         for (at, mut one) in found.into_iter().enumerate() {
             let run = one.run.clone();
             read_run(&root, &run, &mut one, &mut pauses_left);
-            one.lease = leases.as_ref().and_then(|leases| lease(leases, &run));
+            match &leases {
+                Ok(leases) => one.lease = leases.as_ref().and_then(|leases| lease(leases, &run)),
+                Err(error) => {
+                    one.partly_unread = true;
+                    warn(&mut one.warnings, error.to_string());
+                }
+            }
             one.put_in_order();
             if is_torn(&one) {
                 one.reading = None;
@@ -212,13 +219,19 @@ impl SubstantialFiles {
     }
 
     fn read_schedules(&self, root: &Folder, found: &mut [StoredRun], pauses_left: &mut u32) -> Result<(), Error> {
-        let Some(queues) = root.child("schedules")? else { return Ok(()) };
-        let places: HashMap<String, usize> = found.iter().enumerate().map(|(at, one)| (one.run.clone(), at)).collect();
         let mut warnings = Vec::new();
-        each_folder(&queues, &mut warnings, |queue, folder, warnings| {
+        let queues = root.child("schedules").unwrap_or_else(|error| {
+            warn(&mut warnings, error.to_string());
+            None
+        });
+        let places: HashMap<String, usize> = found.iter().enumerate().map(|(at, one)| (one.run.clone(), at)).collect();
+        let mut strange = 0;
+        let mut look = |queue: &str, folder: &Folder, warnings: &mut Vec<String>| {
             each_folder(folder, warnings, |schedule, folder, warnings| {
                 let Some(at) = parse_naive(schedule) else {
+                    let before = warnings.len();
                     warn(warnings, format!("{}: it is not called by a time", folder.path().display()));
+                    strange += warnings.len() - before;
                     return Ok(());
                 };
                 let mut here: Vec<usize> = Vec::new();
@@ -229,8 +242,15 @@ impl SubstantialFiles {
                 here.into_iter().for_each(|place| read_schedule(folder, queue, at, &mut found[place], pauses_left));
                 Ok(())
             })
-        })?;
-        found.iter_mut().for_each(|one| one.warnings.extend(warnings.iter().cloned()));
+        };
+        if let Some(queues) = queues {
+            each_folder(&queues, &mut warnings, &mut look)?;
+        }
+        let partly_unread = warnings.len() > strange;
+        for one in found {
+            one.partly_unread |= partly_unread;
+            one.warnings.extend(warnings.iter().cloned());
+        }
         Ok(())
     }
 

@@ -314,10 +314,12 @@ impl SubstantialRedis {
         }
         for queue in queues {
             let done = self.schedules(run, queue, &mut found, &mut warnings).await;
-            self.warn(&mut warnings, done)?;
+            found.partly_unread |= self.warn(&mut warnings, done)?.is_none();
         }
         found.put_in_order();
-        found.lease = self.warn(&mut warnings, self.lease(run).await)?.flatten();
+        let lease = self.warn(&mut warnings, self.lease(run).await)?;
+        found.partly_unread |= lease.is_none();
+        found.lease = lease.flatten();
         found.warnings = warnings;
         Ok(found)
     }

@@ -117,7 +117,7 @@ impl<'a> Look<'a> {
         }
         match self.history.life() {
             None => self.not_begun(),
-            Some(_) if self.found.schedules_count == 0 => self.led_to_by_nothing(),
+            Some(_) if self.found.schedules_count == 0 && !self.found.partly_unread => self.led_to_by_nothing(),
             Some(life) => self.under_way(life),
         }
     }
@@ -195,6 +195,7 @@ impl<'a> Look<'a> {
                 .waits_for(SubstantialWait::Worker);
         }
         let because = match self.found.schedules_count {
+            0 if self.found.partly_unread => "there is no history, and what leads to one could not be read",
             0 => "there is no history, and nothing that leads to one",
             _ => "there is no history, and no start that leads to one",
         };

@@ -50,6 +50,9 @@ pub struct StoredRun {
     pub replays_count: u64,
     /// A worker's hold on it; it may be over.
     pub lease: Option<SubstantialLease>,
+    /// Whether something of what leads to runs, or of who holds them, could not be read: nothing follows then from what was not
+    /// found there.
+    pub partly_unread: bool,
     /// What could not be read, with its place.
     pub warnings: Vec<String>,
 }

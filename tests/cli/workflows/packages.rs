@@ -7,7 +7,7 @@ use base64::Engine as _;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::{answer, ids, items, on, says};
+use super::{answer, copy_of, ids, items, on, says};
 use crate::{root, seen, tc_of_nobody};
 
 const START: &str = r#"{"at": "2026-11-21T21:49:23.001048Z", "start": {"kwargs": {}}}"#;
@@ -252,6 +252,41 @@ fn what_may_not_be_read_of_substantial_is_told() {
     }
     // So that the folder can be removed.
     std::fs::set_permissions(path.join("runs/w-2"), std::fs::Permissions::from_mode(0o755)).expect("set");
+}
+
+#[cfg(unix)]
+#[test]
+fn runs_are_not_cancelled_because_schedules_or_leases_may_not_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (keep, store) = copy_of("fixtures/substantial-0.1/fs");
+    for lease in std::fs::read_dir(store.join("leases")).expect("leases").flatten() {
+        // No worker holds a run.
+        let file = std::fs::File::open(lease.path()).expect("a lease");
+        file.set_modified(std::time::UNIX_EPOCH).expect("set");
+    }
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+    let of_nobody =
+        |arguments: &[&str]| tc_of_nobody(keep.path(), &[arguments, &["-s", "store"]].concat()).output().expect("tc");
+    let cancelled = || {
+        let output = of_nobody(&["runs", "--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", seen(&output)));
+        let items = answer["items"].as_array().expect("items").clone();
+        let cancelled = items.iter().filter(|item| item["status"] == "cancelled").cloned().collect::<Vec<_>>();
+        (items.len(), ids(&cancelled).len(), answer["complete"] == true)
+    };
+    let (all, really, _) = cancelled();
+    assert!(really > 0 && all > really);
+    for part in ["schedules/default", "leases"] {
+        let mode = std::fs::metadata(store.join(part)).expect("a folder").permissions().mode();
+        set(&store.join(part), 0o000);
+        // That nothing leads to a run is not known now.
+        assert_eq!(cancelled(), (all, 0, false), "{part}");
+        let waiter = std::fs::read_dir(store.join("runs")).expect("runs").flatten();
+        let waiter = waiter.map(|run| run.file_name().into_string().expect("UTF-8"));
+        let waiter = waiter.filter(|run| run.starts_with("waiter-")).min().expect("a run that waits");
+        says(&of_nobody(&["result", &waiter, "--wait", "--timeout", "1s"]), 8, &["has not ended yet"]);
+        set(&store.join(part), mode);
+    }
 }
 
 /// A pickle of an instance whose call stack is what these bytes make.
