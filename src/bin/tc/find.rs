@@ -337,6 +337,11 @@ fn neighbours(path: &Path) -> Vec<String> {
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const NAMES_MAX: usize = 3;
     const LIKENESS_MIN: f64 = 0.75;
+    // Nobody types longer ones, and comparing them takes long.
+    const BYTES_MAX: usize = 1_000;
+    if name.len() > BYTES_MAX {
+        return None;
+    }
     let lower = name.to_lowercase();
     let likeness = |other: &'a str| {
         let other_lower = other.to_lowercase();
@@ -344,7 +349,8 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         let score = strsim::jaro_winkler(&lower, &other_lower);
         (if part { score.max(LIKENESS_MIN) } else { score }, other)
     };
-    let mut near = known.into_iter().map(likeness).filter(|(score, _)| *score >= LIKENESS_MIN).collect::<Vec<_>>();
+    let known = known.into_iter().filter(|other| *other != name && other.len() <= BYTES_MAX);
+    let mut near = known.map(likeness).filter(|(score, _)| *score >= LIKENESS_MIN).collect::<Vec<_>>();
     near.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then(a.1.cmp(b.1)));
     near.truncate(NAMES_MAX);
     let names = near.iter().map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>();
@@ -367,6 +373,14 @@ pub(crate) fn unknown_function<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_typed_is_no_hint() {
+        let long = "greet".repeat(1 << 20);
+        assert_eq!(nearest("greet", ["greet", "greeting", &long]), Some("did you mean `greeting`?".to_owned()));
+        assert_eq!(nearest("greet", ["greet"]), None);
+        assert_eq!(nearest(&long, ["greeting"]), None);
+    }
 
     #[test]
     fn passwords_are_not_shown() {

@@ -36,6 +36,8 @@ fn read(name: &str, from: impl std::io::Read) -> Result<String> {
 }
 
 fn of_content(content: &str, name: &str) -> Result<Json<'static>> {
+    // Editors on Windows put a byte order mark in front.
+    let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     of_text(content.strip_suffix('\n').unwrap_or(content), name)
 }
 
@@ -67,6 +69,7 @@ mod tests {
         assert_eq!(of("Ada"), r#""Ada""#);
         assert_eq!(of(""), r#""""#);
         assert_eq!(of("NaN"), r#""NaN""#);
+        assert_eq!(of_content("\u{feff}{\"by\": 1}\n", "a file").unwrap().to_string(), r#"{"by": 1}"#);
         assert_eq!(value(Some("12"), true).unwrap().to_string(), r#""12""#);
         assert_eq!(value(None, false).unwrap().to_string(), "null");
         assert!(value(Some("{by: 1}"), false).is_err());
