@@ -61,7 +61,7 @@ fn read_shortened(folder: &StateFolder, file: &InstanceFile) -> DurableInstance 
 fn read_whole(folder: &StateFolder, file: &InstanceFile) -> DurableInstance {
     let instance = read_shortened(folder, file);
     match instance.result() {
-        Some(result) if result.json.is_none() => folder.read(file, &StateLimits::of_result()),
+        Some(result) if result.json.is_none() && !result.complete => folder.read(file, &StateLimits::of_result()),
         _ => instance,
     }
 }

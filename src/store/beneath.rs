@@ -56,15 +56,15 @@ pub(crate) fn is_name(name: &str) -> bool {
 impl Folder {
     /// Opens the folder at `path`, which may be a link.
     pub(crate) fn open(path: &Path) -> Result<Folder, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Folder { fd, path: path.to_owned() }),
-            Err(errno) => Err(failed("opening", path, errno)),
-        }
+        Folder::top(path).map_err(|errno| failed("opening", path, errno))
     }
 
     /// The same, for those who know no stores.
     pub(crate) fn at(path: &Path) -> io::Result<Folder> {
+        Ok(Folder::top(path)?)
+    }
+
+    fn top(path: &Path) -> Result<Folder, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Folder { fd: rustix::fs::open(path, flags, Mode::empty())?, path: path.to_owned() })
     }

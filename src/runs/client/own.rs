@@ -122,10 +122,10 @@ async fn insist(store: &dyn Store, batch: &Batch) -> Result<(), (Option<bool>, E
 
 /// The error for what may have been delivered; `landed` says whether it was seen.
 fn unsure(run: &str, id: Option<String>, landed: Option<bool>, source: Error) -> ClientError {
-    match source {
-        // Nothing was tried.
-        Error::Invalid { .. } => source.into(),
-        source => ClientError::Unsure { run: run.to_owned(), id, landed, source },
+    match landed {
+        // It was refused, and nothing of it comes later.
+        Some(false) if !source.retryable() => source.into(),
+        landed => ClientError::Unsure { run: run.to_owned(), id, landed, source },
     }
 }
 

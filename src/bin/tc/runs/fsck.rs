@@ -55,8 +55,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
         confirm::refuse_unasked(context, "repairing", "see what would be repaired without --repair")?;
     }
     let asked = find::asked(&context.global)?;
-    let names = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
-    let requests = Requests::new(context, names, 1, None)?;
+    let requests = Requests::new(context, &asked, 1, None)?;
     let mut stores = Vec::new();
     for text in asked {
         stores.push(requests.ask(open(&find::address(&text)?))??);

@@ -1,5 +1,6 @@
 //! Asking stores: until a deadline where there is one, and with a word about a store that is silent.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use anyhow::Result;
 use tokio::runtime::Runtime;
 
 use crate::error::{Failure, PENDING};
+use crate::find;
 use crate::output::warnings::{self, Warning};
 use crate::surroundings::Context;
 
@@ -17,9 +19,6 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long a last look may take when the time is over.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// The code of what was not answered in time.
-pub(crate) const TIMEOUT: &str = "timeout";
-
 /// Carries out requests.
 pub(crate) struct Requests {
     /// It is never dropped: what still waits for a server when the command is over is not waited for.
@@ -27,12 +26,13 @@ pub(crate) struct Requests {
     /// When the command has to be over, and how long it may take.
     deadline: Option<(Instant, Duration)>,
     tells: bool,
-    name: String,
+    /// What was asked for, for messages.
+    pub(crate) name: String,
 }
 
 impl Requests {
-    /// Requests to `name`, with as many threads as are to read, of a command that may take `limit`.
-    pub(crate) fn new(context: &Context, name: String, threads: usize, limit: Option<Duration>) -> Result<Self> {
+    /// Requests to the stores `asked` for, with as many threads as are to read, of a command that may take `limit`.
+    pub(crate) fn new(context: &Context, asked: &[OsString], threads: usize, limit: Option<Duration>) -> Result<Self> {
         let built = match threads {
             0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
             threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
@@ -40,6 +40,7 @@ impl Requests {
         let runtime = built.map_err(|cause| Failure::new("io", "cannot start").cause(cause))?;
         let deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
         let tells = !context.global.quiet && !context.global.wants_json() && std::io::stderr().is_terminal();
+        let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
         Ok(Requests { runtime: Box::leak(Box::new(runtime)), deadline, tells, name })
     }
 
@@ -51,7 +52,7 @@ impl Requests {
     /// Carries out a request whose answer comes at once where all is well.
     ///
     /// # Errors
-    /// [`TIMEOUT`] if the time of the command is over before.
+    /// `timeout` if the time of the command is over before.
     pub(crate) fn ask<T>(&self, what: impl Future<Output = T>) -> Result<T, Failure> {
         let told = async {
             let mut what = pin!(what);
@@ -80,6 +81,6 @@ impl Requests {
     fn timeout(&self) -> Failure {
         let limit = self.deadline.map_or(Duration::ZERO, |(_, limit)| limit);
         let message = format!("{} did not answer within {limit:?}", self.name);
-        Failure { exit: PENDING, ..Failure::new(TIMEOUT, message) }
+        Failure { exit: PENDING, ..Failure::new("timeout", message) }
     }
 }

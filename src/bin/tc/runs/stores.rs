@@ -31,8 +31,6 @@ const NAMED_MAX: usize = 5;
 pub(crate) struct RunStores {
     pub(crate) requests: Requests,
     pub(crate) all: Vec<Runs>,
-    /// What was asked for, for messages.
-    pub(crate) name: String,
 }
 
 impl RunStores {
@@ -45,7 +43,7 @@ impl RunStores {
     pub(crate) fn open_within(context: &Context, threads: usize, limit: Option<Duration>) -> Result<RunStores> {
         let stores = RunStores::find_all(context, threads, limit)?;
         if stores.all.is_empty() {
-            return Err(no_runs(&stores.name, context.global.format));
+            return Err(no_runs(&stores.requests.name, context.global.format));
         }
         Ok(stores)
     }
@@ -57,13 +55,12 @@ impl RunStores {
 
     fn find_all(context: &Context, threads: usize, limit: Option<Duration>) -> Result<RunStores> {
         let asked = find::asked_for_runs(&context.global)?;
-        let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
-        let requests = Requests::new(context, name.clone(), threads, limit)?;
+        let requests = Requests::new(context, &asked, threads, limit)?;
         let mut all = Vec::new();
         for text in &asked {
             all.extend(requests.ask(at(&find::address(text)?, &context.global))??);
         }
-        Ok(RunStores { requests, all, name })
+        Ok(RunStores { requests, all })
     }
 
     /// What a client says.
@@ -124,7 +121,7 @@ impl RunStores {
             known.extend(page.ids);
         }
         let named = text::shorten(text, NAME_MAX);
-        let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.name));
+        let failure = Failure::new("unknown_run", format!("no run `{named}` in {}", self.requests.name));
         let hint = nearest(text, known.iter().map(String::as_str));
         let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc runs` lists the runs there are".into()));
         Ok(failure.maybe_hint(hint))
