@@ -308,7 +308,7 @@ _tc() {
             return 0
             ;;
         tc__subcmd__events)
-            opts="-s -o -v -q -h --since --until --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            opts="-s -o -v -q -h --since --until --merge --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -416,7 +416,7 @@ _tc() {
             return 0
             ;;
         tc__subcmd__history)
-            opts="-n -f -s -o -v -q -h --limit --event --variant --failed --since --until --follow --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            opts="-n -f -s -o -v -q -h --limit --event --variant --failed --since --until --merge --follow --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,7 +668,7 @@ _tc() {
             return 0
             ;;
         tc__subcmd__report)
-            opts="-s -o -v -q -h --baseline --since --until --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            opts="-s -o -v -q -h --baseline --since --until --merge --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1114,7 +1114,7 @@ _tc() {
             return 0
             ;;
         tc__subcmd__status)
-            opts="-s -o -v -q -h --since --until --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            opts="-s -o -v -q -h --since --until --merge --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1172,7 +1172,7 @@ _tc() {
             return 0
             ;;
         tc__subcmd__summary)
-            opts="-s -o -v -q -h --since --until --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
+            opts="-s -o -v -q -h --since --until --merge --store --format --output --json --color --tz --time --no-pager --strict --verbose --quiet --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

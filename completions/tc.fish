@@ -88,6 +88,7 @@ complete -c tc -n "__fish_tc_using_subcommand status" -l tz -d 'Time zone of wha
 complete -c tc -n "__fish_tc_using_subcommand status" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand status" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand status" -l merge -d 'Take functions of equal name in several stores for the same one'
 complete -c tc -n "__fish_tc_using_subcommand status" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand status" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand status" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
@@ -118,6 +119,7 @@ complete -c tc -n "__fish_tc_using_subcommand history" -l time -d 'How to print 
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand history" -l threads -d 'Threads that read [default: one a core]' -r
 complete -c tc -n "__fish_tc_using_subcommand history" -l failed -d 'Only calls that failed'
+complete -c tc -n "__fish_tc_using_subcommand history" -l merge -d 'Take functions of equal name in several stores for the same one'
 complete -c tc -n "__fish_tc_using_subcommand history" -s f -l follow -d 'Then wait for new events and print each as it comes'
 complete -c tc -n "__fish_tc_using_subcommand history" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand history" -l no-pager -d 'Do not page long output'
@@ -145,6 +147,7 @@ complete -c tc -n "__fish_tc_using_subcommand events" -l tz -d 'Time zone of wha
 complete -c tc -n "__fish_tc_using_subcommand events" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand events" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand events" -l merge -d 'Take functions of equal name in several stores for the same one'
 complete -c tc -n "__fish_tc_using_subcommand events" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand events" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand events" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
@@ -171,6 +174,7 @@ complete -c tc -n "__fish_tc_using_subcommand summary" -l tz -d 'Time zone of wh
 complete -c tc -n "__fish_tc_using_subcommand summary" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand summary" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand summary" -l merge -d 'Take functions of equal name in several stores for the same one'
 complete -c tc -n "__fish_tc_using_subcommand summary" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand summary" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand summary" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'
@@ -198,6 +202,7 @@ complete -c tc -n "__fish_tc_using_subcommand report" -l tz -d 'Time zone of wha
 complete -c tc -n "__fish_tc_using_subcommand report" -l time -d 'How to print times in tables' -r -f -a "relative\t'`3m ago`'
 iso\t'`2026-11-21T21:07:31.507299Z`'"
 complete -c tc -n "__fish_tc_using_subcommand report" -l threads -d 'Threads that read [default: one a core]' -r
+complete -c tc -n "__fish_tc_using_subcommand report" -l merge -d 'Take functions of equal name in several stores for the same one'
 complete -c tc -n "__fish_tc_using_subcommand report" -l json -d 'The same as --output json'
 complete -c tc -n "__fish_tc_using_subcommand report" -l no-pager -d 'Do not page long output'
 complete -c tc -n "__fish_tc_using_subcommand report" -l strict -d 'Fail on the first line that cannot be read, instead of skipping and counting it'

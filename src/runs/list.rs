@@ -50,13 +50,13 @@ pub enum RunOrder {
 }
 
 impl RunOrder {
-    /// Puts runs in this order that are in the order of their ids.
-    pub fn sort(self, runs: &mut [Run]) {
+    /// Puts what has a run in this order, if that is in the order of the runs' ids.
+    pub fn sort<T>(self, all: &mut [T], run: impl Fn(&T) -> &Run) {
         match self {
             RunOrder::Id => {}
-            RunOrder::Started => runs.sort_by_key(|run| std::cmp::Reverse(run.started_at)),
-            RunOrder::Updated => runs.sort_by_key(|run| std::cmp::Reverse(run.updated_at)),
-            RunOrder::Since => runs.sort_by_key(|run| (run.since.is_none(), run.since)),
+            RunOrder::Started => all.sort_by_key(|one| std::cmp::Reverse(run(one).started_at)),
+            RunOrder::Updated => all.sort_by_key(|one| std::cmp::Reverse(run(one).updated_at)),
+            RunOrder::Since => all.sort_by_key(|one| (run(one).since.is_none(), run(one).since)),
         }
     }
 }
@@ -88,6 +88,14 @@ pub struct ListCounts {
     pub tried: u64,
     /// Those of them for which it has no answer.
     pub unanswered: u64,
+}
+
+impl std::ops::AddAssign for ListCounts {
+    fn add_assign(&mut self, more: Self) {
+        self.read += more.read;
+        self.tried += more.tried;
+        self.unanswered += more.unanswered;
+    }
 }
 
 /// All runs of some stores, one store after the other. Within a tokio runtime, batches are read on its threads.

@@ -289,6 +289,7 @@ fn skipped_lines_are_evidence() {
             promotion          1
             rollback           1
             weight_change      1
+            ! read: fixtures/corrupt/glued.jsonl
             ! warning: fixtures/corrupt/glued.jsonl: 19 lines skipped
             !   line 4: not JSON: expected `,` or `}` at column 90; whole events beside it were read
             !   line 5: not JSON: expected `:` at column 5; whole events beside it were read

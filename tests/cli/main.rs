@@ -12,6 +12,7 @@ mod generated;
 mod hostile;
 mod layers;
 mod read;
+mod several;
 mod show;
 mod show_all;
 mod store;

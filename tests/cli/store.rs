@@ -56,10 +56,10 @@ fn the_flag_beats_the_variable_beats_the_folder() {
 fn several_stores_count_each_log_once() {
     let (_keep, path) = folder(&[("a.jsonl", hour(1).as_bytes()), ("b.jsonl", hour(2).as_bytes())]);
     let stores = ["-s", "a.jsonl", "-s", "*.jsonl", "-s", "b.jsonl"];
-    assert_eq!(calls(&json(tc(&["status", "--json"]).current_dir(&path).args(stores))), 2);
+    assert_eq!(calls(&json(tc(&["status", "--json", "--merge"]).current_dir(&path).args(stores))), 2);
     std::os::unix::fs::symlink("a.jsonl", path.join("link.jsonl")).expect("linked");
     let stores = ["-s", "a.jsonl", "-s", "./a.jsonl", "-s", "link.jsonl", "-s", "."];
-    assert_eq!(calls(&json(tc(&["status", "--json"]).current_dir(&path).args(stores))), 2);
+    assert_eq!(calls(&json(tc(&["status", "--json", "--merge"]).current_dir(&path).args(stores))), 2);
 }
 
 #[test]

@@ -34,6 +34,22 @@ enum Root {
     Remote(RemoteLog),
 }
 
+impl Root {
+    fn name(&self) -> String {
+        match self {
+            Root::Path(path) => path.display().to_string(),
+            Root::Remote(log) => log.location().to_string(),
+        }
+    }
+
+    /// Whether a log, by its name, is one of those that are here.
+    fn has(&self, log: &str) -> bool {
+        let Root::Path(path) = self else { return log.starts_with(&self.name()) };
+        let is_like = || glob::Pattern::new(&path.to_string_lossy()).is_ok_and(|pattern| pattern.matches(log));
+        Path::new(log).starts_with(path) || is_like()
+    }
+}
+
 /// Where a decision goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
@@ -98,41 +114,113 @@ impl Store {
         found.filter_map(|source| source.path().map(Path::to_path_buf)).collect()
     }
 
+    /// What was asked for that has this log, by its name.
+    pub(crate) fn root_of(&self, log: &str) -> Option<String> {
+        self.roots.iter().find(|root| root.has(log)).map(Root::name)
+    }
+
     /// Those that are not files.
     pub(crate) fn remotes(&self) -> impl Iterator<Item = &RemoteLog> {
         self.roots.iter().filter_map(|root| if let Root::Remote(log) = root { Some(log) } else { None })
     }
 }
 
-/// The store that `--store` or `TC_STORE` names, else the one that is near.
-pub(crate) fn store(global: &Global) -> Result<Store> {
+/// The stores with evolution logs among those that were asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Stores {
+    /// At least one.
+    pub(crate) all: Vec<Store>,
+    /// The others.
+    pub(crate) without: Vec<Without>,
+    /// Whether what is in one is told apart from what is in another.
+    pub(crate) told_apart: bool,
+}
+
+/// A store that gives nothing to a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Without {
+    pub(crate) store: String,
+    pub(crate) why: String,
+}
+
+impl Stores {
+    /// The logs of all.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &LogSource> {
+        self.all.iter().flat_map(|store| &store.sources)
+    }
+
+    /// What they are called.
+    pub(crate) fn names(&self) -> String {
+        self.all.iter().map(|store| &*store.name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same logs, those of all stores taken for one store's.
+    pub(crate) fn as_one(&self) -> Result<Stores> {
+        Ok(Stores { all: vec![self.merged()?], without: self.without.clone(), told_apart: false })
+    }
+
+    /// All of them as one store.
+    pub(crate) fn merged(&self) -> Result<Store> {
+        let merged = self.all.iter().cloned().reduce(|mut all, store| {
+            all.name = format!("{}, {}", all.name, store.name);
+            all.sources.extend(store.sources);
+            all.roots.extend(store.roots);
+            all
+        });
+        let mut merged = merged.ok_or_else(|| Failure::new("no_log", "no evolution log"))?;
+        logs::in_time_order(&mut merged.sources);
+        Ok(merged)
+    }
+}
+
+/// The stores that `--store` or `TC_STORE` names, else the one that is near.
+pub(crate) fn stores(global: &Global) -> Result<Stores> {
     if !matches!(global.format, StoreFormat::Auto | StoreFormat::TemporalCode) {
         let failure = Failure::new("no_log", "no evolution logs are looked for: --format names workflow runs");
         return Err(failure.hint("`tc runs` lists them").into());
     }
-    let roots = asked(global)?.iter().map(root).collect::<Result<Vec<_>>>()?;
-    let mut sources = Vec::new();
+    let asked = asked(global)?;
+    let mut stores = Stores { all: Vec::new(), without: Vec::new(), told_apart: asked.len() > 1 };
+    let mut refusal = None;
     // The same log under two names would count twice.
     let mut known = HashSet::new();
-    for root in &roots {
-        let found = match root {
-            Root::Path(path) => logs_at(path, global.format)?,
-            Root::Remote(log) => logs_of(log)?,
-        };
-        for source in found {
-            let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
-            if known.insert(path.map_or_else(|| source.clone(), LogSource::File)) {
-                sources.push(source);
+    for text in asked {
+        let found = root(&text).and_then(|root| {
+            let sources = match &root {
+                Root::Path(path) => logs_at(path, global.format)?,
+                Root::Remote(log) => logs_of(log)?,
+            };
+            Ok((root, sources))
+        });
+        let (root, mut sources) = match found {
+            Err(error) if lacks_logs(&error) => {
+                stores.without.push(Without { store: shown(&text), why: error.to_string() });
+                refusal.get_or_insert(error);
+                continue;
             }
+            found => found?,
+        };
+        sources.retain(|source| {
+            let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
+            known.insert(path.map_or_else(|| source.clone(), LogSource::File))
+        });
+        if sources.is_empty() {
+            let why = format!("{}: its logs are those of a store that was named before", root.name());
+            stores.without.push(Without { store: root.name(), why });
+        } else {
+            logs::in_time_order(&mut sources);
+            stores.all.push(Store { name: root.name(), sources, roots: vec![root], format: global.format });
         }
     }
-    logs::in_time_order(&mut sources);
-    let name = |root: &Root| match root {
-        Root::Path(path) => path.display().to_string(),
-        Root::Remote(log) => log.location().to_string(),
-    };
-    let name = roots.iter().map(name).collect::<Vec<_>>().join(", ");
-    Ok(Store { name, sources, roots, format: global.format })
+    match refusal {
+        Some(refusal) if stores.all.is_empty() => Err(refusal),
+        _ => Ok(stores),
+    }
+}
+
+/// Whether it says that a store has no evolution log, and nothing worse.
+pub(crate) fn lacks_logs(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "no_log")
 }
 
 /// What `--store` or `TC_STORE` says, else the store that is near.
@@ -150,8 +238,12 @@ pub(crate) fn asked(global: &Global) -> Result<Vec<OsString>> {
 
 /// The same for workflow runs: of the folders that are near, all may have some.
 pub(crate) fn asked_for_runs(global: &Global) -> Result<Vec<OsString>> {
-    let is_named = !global.store.is_empty() || std::env::var_os("TC_STORE").is_some_and(|value| !value.is_empty());
-    if is_named { asked(global) } else { Ok(near_all()?.into_iter().map(OsString::from).collect()) }
+    if is_named(global) { asked(global) } else { Ok(near_all()?.into_iter().map(OsString::from).collect()) }
+}
+
+/// Whether a store was named, and not looked for.
+pub(crate) fn is_named(global: &Global) -> bool {
+    !global.store.is_empty() || std::env::var_os("TC_STORE").is_some_and(|value| !value.is_empty())
 }
 
 /// What one `--store` is: a path or an address.
@@ -357,14 +449,10 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
 }
 
-/// The error for a function that no event is of.
-pub(crate) fn unknown_function<'a>(
-    name: &str,
-    store: &Store,
-    known: impl IntoIterator<Item = &'a str>,
-) -> anyhow::Error {
+/// The error for a function that no event is of in `store`.
+pub(crate) fn unknown_function<'a>(name: &str, store: &str, known: impl IntoIterator<Item = &'a str>) -> anyhow::Error {
     let known = known.into_iter().collect::<Vec<_>>();
-    let message = format!("no events of a function `{name}` in {}", store.name);
+    let message = format!("no events of a function `{name}` in {store}");
     let hint = nearest(name, known.iter().copied());
     let hint = hint.or_else(|| (!known.is_empty()).then(|| "`tc status` lists the functions there are".into()));
     Failure::new("unknown_function", message).maybe_hint(hint).into()

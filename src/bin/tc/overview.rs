@@ -6,41 +6,41 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::error::{DONE, Failure};
-use crate::find::{self, Store};
+use crate::find;
+use crate::functions::read::{Found, Read};
 use crate::functions::status;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::runs::workflows::{self, Workflows};
 use crate::shell;
 use crate::surroundings::Context;
-use temporal_code::logs::{EventFilter, FunctionSummary, Summary};
+use temporal_code::logs::{EventFilter, FunctionSummary};
 use temporal_code::text;
 
 /// How many functions are listed.
 const FUNCTIONS_MAX: usize = 8;
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
-    let (store, tally) = match workflows::beside(context.store(), workflows::read(context, None, None)) {
+    let filter = EventFilter::default();
+    let both = workflows::beside(context, find::stores(&context.global), workflows::read(context, &filter));
+    let (stores, tally) = match both {
         Ok(both) => both,
         Err(error) if is_newcomer(context, &error) => return welcome(context, &error),
         Err(error) => return Err(error),
     };
-    let (summary, mut warnings) = match &store {
-        Some(store) => status::read(context, store, &EventFilter::default())?,
-        None => (Summary::default(), Vec::new()),
-    };
+    stores.iter().for_each(|stores| context.name_those_without(&stores.without));
+    let read = stores.map(|stores| Read::new(context, &stores, &filter)).transpose()?;
+    let (read, mut warnings) = read.map_or_else(|| (None, Vec::new()), |(read, warnings)| (Some(read), warnings));
     warnings.extend(tally.warnings.iter().cloned());
-    let mut recent = summary.functions.iter().collect::<Vec<_>>();
-    recent.sort_by_key(|function| std::cmp::Reverse(function.span().last()));
+    let mut recent = read.as_ref().map(Read::functions).unwrap_or_default();
+    recent.sort_by_key(|found| std::cmp::Reverse(found.function.span().last()));
     let listed = &recent[..recent.len().min(FUNCTIONS_MAX)];
-    let items = || Ok(items(store.as_ref(), &summary, &tally));
+    let items = || Ok(items(read.as_ref(), &tally));
     let sections = || {
         let mut sections = Vec::new();
-        if let Some(store) = &store {
-            sections.push(Section::text(status::describe(store, &summary)));
-        }
+        sections.extend(read.as_ref().map(|read| Section::text(read.describe())));
         if !listed.is_empty() {
-            let more = match summary.functions.len() - listed.len() {
+            let more = match recent.len() - listed.len() {
                 0 => "\n".into(),
                 more => format!("and {more} more, the last active ones first\n\n"),
             };
@@ -51,7 +51,7 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
             let section = tally.section(context, false);
             sections.push(Section { title: tally.describe() + "\n", notes: section.notes + "\n", ..section });
         }
-        sections.push(Section::text(next(context, &summary, listed, &tally)));
+        sections.push(Section::text(next(context, read.as_ref(), listed, &tally)));
         sections
     };
     let members = if tally.is_empty() { Vec::new() } else { vec![("workflows", tally.json()?)] };
@@ -59,16 +59,16 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
     Ok(DONE)
 }
 
-/// A store of logs, and each store of runs.
-fn items(store: Option<&Store>, summary: &Summary, tally: &Workflows) -> Vec<String> {
-    let logs = store.map(|store| {
+/// Each store of logs, and each store of runs.
+fn items(read: Option<&Read>, tally: &Workflows) -> Vec<String> {
+    let logs = read.into_iter().flat_map(|read| &read.stores).map(|(store, summary)| {
         let events = summary.kinds().values().sum::<u64>();
         let logs = store.sources.iter().map(|source| source.name()).collect::<Vec<_>>();
         let functions = summary.functions.len();
         json!({"store": store.name, "format": "temporal-code", "logs": logs, "events": events, "functions": functions})
     });
     let runs = tally.stores.iter().map(|(store, format)| json!({"store": store, "format": format.as_str()}));
-    logs.into_iter().chain(runs).map(|item| item.to_string()).collect()
+    logs.chain(runs).map(|item| item.to_string()).collect()
 }
 
 /// Whether somebody typed `tc` where there is nothing to see yet.
@@ -93,14 +93,15 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
 }
 
 /// The commands that make sense now.
-fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary], tally: &Workflows) -> String {
+fn next(context: &Context, read: Option<&Read>, listed: &[Found<'_>], tally: &Workflows) -> String {
     let stores = context.global.store.iter().map(|store| format!(" --store {}", shell::word(&find::shown(store))));
     let stores = stores.collect::<String>();
     let mut commands = Vec::new();
-    if !summary.functions.is_empty() || tally.is_empty() {
+    if !listed.is_empty() || tally.is_empty() {
         commands.push(("tc status".to_string(), "every function and variant"));
     }
     let quoted = |function: &FunctionSummary| shell::word(&function.name);
+    let listed = listed.iter().map(|found| found.function).collect::<Vec<_>>();
     if let Some(function) = listed.first() {
         commands.push((format!("tc history {}", quoted(function)), "its last events"));
         commands.push((format!("tc summary {}", quoted(function)), "latencies and errors"));
@@ -113,7 +114,7 @@ fn next(context: &Context, summary: &Summary, listed: &[&FunctionSummary], tally
             commands.push((command, "all traffic to one of them"));
         }
     }
-    if summary.kinds().len() > 1 {
+    if read.into_iter().flat_map(Read::each).any(|(_, summary)| summary.kinds().len() > 1) {
         commands.push(("tc events".into(), "how many of each type"));
     }
     commands.extend(next_of_runs(tally));

@@ -1,10 +1,12 @@
 //! What every command needs to know: the options, the terminal, the time.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use anyhow::Result;
 
 use crate::args::Global;
 use crate::error::Failure;
-use crate::find::{self, Store};
+use crate::find::{Store, Without};
 use crate::output::progress;
 use crate::output::table::Tone;
 use crate::output::warnings::{self, Warning};
@@ -20,6 +22,12 @@ pub(crate) struct Context {
     pub(crate) now: Timestamp,
     pub(crate) colours: bool,
     size: Option<(usize, usize)>,
+    /// What is to be said beside the answer, whatever that is.
+    notices: Mutex<Vec<Warning>>,
+    /// What was read.
+    read: Mutex<Vec<String>>,
+    /// The store that has what the answer is about, where several were asked for.
+    store: Mutex<Option<String>>,
 }
 
 impl Context {
@@ -29,7 +37,16 @@ impl Context {
             None => Zone::local()?,
         };
         let colours = global.colours();
-        Ok(Context { zone, now: Timestamp::now(), colours, size: terminal_size(), global })
+        Ok(Context {
+            zone,
+            now: Timestamp::now(),
+            colours,
+            size: terminal_size(),
+            global,
+            notices: Mutex::default(),
+            read: Mutex::default(),
+            store: Mutex::default(),
+        })
     }
 
     /// Columns of the terminal; `None` off a terminal, where nothing is cut.
@@ -42,9 +59,42 @@ impl Context {
         self.size.map(|(_, height)| height)
     }
 
-    /// The store that was asked for, or the one that is near.
-    pub(crate) fn store(&self) -> Result<Store> {
-        find::store(&self.global)
+    /// Has it said, beside the answer, that these stores gave nothing to it.
+    pub(crate) fn name_those_without(&self, without: &[Without]) {
+        let mut notices = lock(&self.notices);
+        for one in without {
+            if !notices.iter().any(|notice| notice.message == one.why) {
+                notices.push(Warning::new(one.why.clone()));
+            }
+        }
+    }
+
+    /// What is to be said beside the answer; each is said once.
+    pub(crate) fn take_notices(&self) -> Vec<Warning> {
+        std::mem::take(&mut lock(&self.notices))
+    }
+
+    /// Notes that a log, or a store of runs, is read.
+    pub(crate) fn note_read(&self, name: String) {
+        let mut read = lock(&self.read);
+        if !read.contains(&name) {
+            read.push(name);
+        }
+    }
+
+    /// What was read, if that is to be said.
+    pub(crate) fn take_read(&self) -> Vec<String> {
+        if self.global.verbose { std::mem::take(&mut lock(&self.read)) } else { Vec::new() }
+    }
+
+    /// Notes in which store that is what the answer is about.
+    pub(crate) fn note_store(&self, store: Option<String>) {
+        *lock(&self.store) = store;
+    }
+
+    /// In which store that is.
+    pub(crate) fn noted_store(&self) -> Option<String> {
+        lock(&self.store).clone()
     }
 
     /// Threads to read with.
@@ -67,6 +117,7 @@ impl Context {
     ) -> Result<(T, Vec<Warning>)> {
         let sizes = store.sources.iter().map(|source| source.size());
         let total = sizes.sum::<Option<u64>>();
+        store.sources.iter().for_each(|source| self.note_read(source.name()));
         let (result, evidence) = progress::watch(self.global.quiet, total, |progress| {
             scan(&ScanOptions { threads: self.threads(), ..ScanOptions::new(progress) })
         })?;
@@ -75,6 +126,10 @@ impl Context {
         }
         Ok((result, warnings::of_scan(&evidence)))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refuse_any_fault(evidence: &[Evidence]) -> Result<()> {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::confirm;
 use crate::error::{CONFLICT, DONE, Failure};
-use crate::find::Store;
+use crate::find::{self, Store};
 use crate::output::figures::{bytes, count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
@@ -41,9 +41,12 @@ pub(crate) struct CleanArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
-    let store = context.store()?;
+    let stores = find::stores(&context.global)?;
+    let store = stores.merged()?;
     let plans = plan(context, args, &store)?;
+    store.sources.iter().for_each(|source| context.note_read(source.name()));
     let copies = copies(&store, &plans);
+    context.name_those_without(&stores.without);
     let work = plans.iter().any(|plan| plan.counts.fate.deletes());
     if !args.dry_run && !work {
         // One that was stopped may have left something.

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::confirm;
 use crate::error::{CONFLICT, DONE, Failure, USAGE};
-use crate::find::{Store, Target, nearest, unknown_function};
+use crate::find::{self, Target, nearest};
+use crate::functions::read::{Found, Read};
 use crate::functions::status;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
@@ -14,7 +15,7 @@ use crate::output::{Answer, Section};
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::logs::{
-    Change, DecideError, Decider, Decision, EventFilter, Expectation, FunctionSummary, LastEvent, Summary,
+    Change, DecideError, Decider, Decision, EventFilter, Expectation, FunctionSummary, LastEvent,
 };
 use temporal_code::text;
 
@@ -87,14 +88,17 @@ pub(crate) fn run(
     args: &DecideArgs,
     propose: impl FnOnce(&Subject<'_>) -> Result<Proposal>,
 ) -> Result<u8> {
-    let log = context.store()?.log_to_append()?;
+    let stores = find::stores(&context.global)?;
+    context.name_those_without(&stores.without);
+    let log = stores.merged()?.log_to_append()?;
     let refused = |error: DecideError| refusal(error, function);
     let mut decider = decider(context, function, args, &log)?;
-    let (store, summary, warnings) = read(context, &log)?;
-    let found = summary.function(function);
-    if found.is_none() && !args.force {
-        return Err(refusal_of_function(function, &store, summary.functions.iter().map(|function| &*function.name)));
-    }
+    let (read, warnings) = read(context, &log)?;
+    let found = match read.named(context, function) {
+        Err(_) if args.force => None,
+        Err(error) => return Err(refusal_of_function(error)),
+        Ok(found) => found.first().map(|found| found.function),
+    };
     let subject = Subject { name: function, summary: found, force: args.force };
     let proposal = propose(&subject)?;
     let decision = Decision {
@@ -109,17 +113,9 @@ pub(crate) fn run(
     if args.dry_run || !args.yes {
         decider.check().map_err(refused)?;
     }
-    if !args.dry_run && !args.yes {
-        let hint =
-            format!("see the record that would be written with --dry-run; it would say that {}", proposal.effect);
-        confirm::refuse_unasked(context, "a decision", &hint)?;
-        if let Some(found) = found {
-            crate::output::write(&status::table(context, &[found]).render(context.width(), context.colours))?;
-        }
-        if !confirm::ask(&text::harmless(&format!("{function}: {}. Decide so?", proposal.effect)))? {
-            crate::output::write("Nothing was decided.\n")?;
-            return Ok(DONE);
-        }
+    if !args.dry_run && !args.yes && !is_confirmed(context, &subject, &proposal.effect)? {
+        crate::output::write("Nothing was decided.\n")?;
+        return Ok(DONE);
     }
     let line = decision.to_line();
     if !args.dry_run {
@@ -146,17 +142,29 @@ pub(crate) fn run(
     Ok(DONE)
 }
 
+/// Shows the function as it stands, and asks.
+fn is_confirmed(context: &Context, subject: &Subject<'_>, effect: &str) -> Result<bool> {
+    let hint = format!("see the record that would be written with --dry-run; it would say that {effect}");
+    confirm::refuse_unasked(context, "a decision", &hint)?;
+    if let Some(function) = subject.summary {
+        let found = Found { store: None, function };
+        crate::output::write(&status::table(context, &[found]).render(context.width(), context.colours))?;
+    }
+    confirm::ask(&text::harmless(&format!("{}: {effect}. Decide so?", subject.name)))
+}
+
 /// Reads all that there is of the store now: what whoever decides has seen before, and perhaps more.
-fn read(context: &Context, log: &Target) -> Result<(Store, Summary, Vec<Warning>)> {
-    let mut store = context.store()?;
+fn read(context: &Context, log: &Target) -> Result<(Read, Vec<Warning>)> {
+    let one = || find::stores(&context.global).and_then(|stores| stores.as_one());
+    let mut stores = one()?;
     loop {
-        let (summary, warnings) = status::read(context, &store, &EventFilter::default())?;
-        let again = if matches!(log, Target::File(_)) { context.store()? } else { store.clone() };
+        let (read, warnings) = Read::new(context, &stores, &EventFilter::default())?;
+        let again = if matches!(log, Target::File(_)) { one()? } else { stores.clone() };
         // A file that was put aside after it was listed, and before it was opened, was not read.
-        if again.sources == store.sources {
-            return Ok((store, summary, warnings));
+        if again.sources().eq(stores.sources()) {
+            return Ok((read, warnings));
         }
-        store = again;
+        stores = again;
     }
 }
 
@@ -202,8 +210,7 @@ fn refusal(error: DecideError, function: &str) -> anyhow::Error {
     }
 }
 
-fn refusal_of_function<'a>(name: &str, store: &Store, known: impl IntoIterator<Item = &'a str>) -> anyhow::Error {
-    let error = unknown_function(name, store, known);
+fn refusal_of_function(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(failure) => {
             let hint = failure.hint.as_ref().map(|hint| format!("{hint}; ")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `tc events`: how many events of each kind there are.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use clap::Args;
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::error::{DONE, Failure};
 use crate::find::nearest;
-use crate::functions::status::{self, RangeArgs};
+use crate::functions::read::{RangeArgs, Read};
 use crate::output::figures::count;
 use crate::output::table::{Cell, Column, Table};
-use crate::output::{Answer, Section};
+use crate::output::{Answer, Section, of_store};
 use crate::surroundings::Context;
 use temporal_code::logs::{FunctionSummary, Summary};
 use temporal_code::text;
@@ -30,42 +30,56 @@ pub(crate) struct EventsArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
-    let store = context.store()?;
     let filter = args.range.filter(context)?;
-    let (summary, warnings) = status::read(context, &store, &filter)?;
-    let (name, mut counts) = match &args.kind {
-        None => ("event", summary.kinds().into_iter().collect::<Vec<_>>()),
-        Some(kind) => ("function", of_kind(&summary, kind)?),
-    };
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let (read, warnings) = Read::of_asked(context, &args.range, &filter)?;
+    args.kind.iter().try_for_each(|kind| refuse_unknown(&read, kind))?;
+    let name = if args.kind.is_some() { "function" } else { "event" };
+    let mut counts = Vec::new();
+    for (store, summary) in read.each() {
+        let mut own =
+            args.kind.as_ref().map_or_else(|| summary.kinds().into_iter().collect(), |kind| of_kind(summary, kind));
+        own.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts.extend(own.into_iter().map(|(key, count)| (store, key, count)));
+    }
     let empty = match (&args.kind, counts.is_empty()) {
         (Some(kind), _) => format!("No events of type {}.\n", text::harmless(kind)),
-        (None, true) => status::no_events(context, &store, filter.since, filter.until)?,
+        (None, true) => read.no_events(context)?,
         (None, false) => String::new(),
     };
-    let items = || Ok(counts.iter().map(|(key, count)| json!({name: key, "count": count}).to_string()).collect());
+    let item = |(store, key, count): &(Option<&str>, String, u64)| {
+        of_store(json!({name: key, "count": count}).to_string(), *store)
+    };
+    let items = || Ok(counts.iter().map(item).collect());
     let sections = || {
         if counts.is_empty() {
             return vec![Section::text(empty.clone())];
         }
-        let mut table = Table::new([Column::text(name).cut_to(16), Column::number("count")]);
-        counts.iter().for_each(|(key, n)| table.row([Cell::name(key), Cell::new(count(*n))]));
+        let several = counts.iter().any(|(store, ..)| store.is_some());
+        let mut table = Table::of_stores(several, [Column::text(name).cut_to(16), Column::number("count")]);
+        for (store, key, n) in &counts {
+            table.row_of(*store, vec![Cell::name(key), Cell::new(count(*n))]);
+        }
         vec![Section::table(table)]
     };
     Answer { schema: "tc.events/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }
 
-/// Each function's events of one kind.
-fn of_kind(summary: &Summary, kind: &str) -> Result<Vec<(String, u64)>> {
-    let kinds: BTreeMap<String, u64> = summary.kinds();
-    if !KINDS.contains(&kind) && !kinds.contains_key(kind) {
-        let failure = Failure::new("unknown_type", format!("no events of type `{kind}`"));
-        let known = KINDS.into_iter().chain(kinds.keys().map(String::as_str).filter(|kind| !KINDS.contains(kind)));
-        let known = known.collect::<Vec<_>>();
-        let hint = nearest(kind, known.iter().copied()).unwrap_or_else(|| format!("there are {}", known.join(", ")));
-        return Err(failure.hint(hint).into());
+/// Refuses a kind that is none of the package's own, and of which no store has an event.
+fn refuse_unknown(read: &Read, kind: &str) -> Result<()> {
+    let kinds = read.each().flat_map(|(_, summary)| summary.kinds().into_keys()).collect::<BTreeSet<_>>();
+    if KINDS.contains(&kind) || kinds.contains(kind) {
+        return Ok(());
     }
+    let failure = Failure::new("unknown_type", format!("no events of type `{kind}`"));
+    let known = KINDS.into_iter().chain(kinds.iter().map(String::as_str).filter(|kind| !KINDS.contains(kind)));
+    let known = known.collect::<Vec<_>>();
+    let hint = nearest(kind, known.iter().copied()).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+    Err(failure.hint(hint).into())
+}
+
+/// Each function's events of one kind.
+fn of_kind(summary: &Summary, kind: &str) -> Vec<(String, u64)> {
     let of = |function: &FunctionSummary| match kind {
         "call" => function.calls(),
         "promotion" => function.promotions,
@@ -75,5 +89,5 @@ fn of_kind(summary: &Summary, kind: &str) -> Result<Vec<(String, u64)>> {
     };
     let counted = summary.functions.iter().map(|function| (function.name.to_string(), of(function)));
     let nameless = summary.nameless.get(kind).map(|count| ("(no function)".to_string(), *count));
-    Ok(counted.chain(nameless).filter(|(_, count)| *count > 0).collect())
+    counted.chain(nameless).filter(|(_, count)| *count > 0).collect()
 }

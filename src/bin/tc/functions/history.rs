@@ -9,12 +9,12 @@ use clap::Args;
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure};
-use crate::find::{Store, unknown_function};
-use crate::functions::status::{self, RangeArgs};
+use crate::find::{Store, Stores, unknown_function};
+use crate::functions::read::{RangeArgs, Read};
 use crate::output::figures::{duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section};
+use crate::output::{Answer, Section, of_store, tell};
 use crate::surroundings::Context;
 use temporal_code::logs::{
     self, EventFilter, EventKind, EventQuery, Fit, Follower, FoundEvent, LogEvent, LogSource, LoggedName, Notice, Spot,
@@ -62,7 +62,9 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         Some(text) => parse_count(text)?,
         None => COUNT,
     };
-    let store = context.store()?;
+    let stores = args.range.stores(context)?;
+    context.name_those_without(&stores.without);
+    let store = stores.merged()?;
     let EventFilter { since, until, .. } = args.range.filter(context)?;
     let query = EventQuery {
         function: args.function.clone().filter(|name| !name.is_empty()),
@@ -73,18 +75,21 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         until,
     };
     if args.follow {
-        return follow(context, &store, &query, count);
+        return follow(context, &store, stores.told_apart, &query, count);
     }
     let (tail, warnings) = read(context, &store, &query, count)?;
-    if tail.events.is_empty() && count > 0 {
-        refuse_unknown_function(context, &store, &query)?;
-    }
-    let items = || Ok(tail.events.iter().map(|found| item(&store.sources[found.log].name(), found)).collect());
-    let empty = match tail.events.is_empty() {
-        true => status::no_events(context, &store, query.since, query.until)?,
-        false => String::new(),
+    let label = |found: &FoundEvent| {
+        let root = store.root_of(&store.sources[found.log].name());
+        root.filter(|_| stores.told_apart)
     };
-    let sections = || sections(context, &query, &tail, &empty);
+    let event = |found: &FoundEvent| item(&store.sources[found.log].name(), found, label(found).as_deref());
+    let items = || Ok(tail.events.iter().map(event).collect());
+    let empty = match (tail.events.is_empty(), count) {
+        (false, _) => String::new(),
+        (true, 0) => "No events.\n".into(),
+        (true, _) => nothing(context, &stores, &query)?,
+    };
+    let sections = || sections(context, &query, &tail, stores.told_apart, &label, &empty);
     Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
     Ok(DONE)
 }
@@ -111,29 +116,38 @@ fn read(context: &Context, store: &Store, query: &EventQuery, count: usize) -> R
     Ok((tail, warnings))
 }
 
-/// Tells a function without such events from one that does not exist.
-fn refuse_unknown_function(context: &Context, store: &Store, query: &EventQuery) -> Result<()> {
-    let Some(name) = &query.function else { return Ok(()) };
-    if name.parse::<u64>().is_ok() {
+/// What is said where no event fits; an error if there is no such function.
+fn nothing(context: &Context, stores: &Stores, query: &EventQuery) -> Result<String> {
+    let name = query.function.as_deref();
+    if let Some(name) = name.filter(|name| name.parse::<u64>().is_ok()) {
         let hint = format!("for the last {name} events of all functions: tc history --limit {name}");
         return Err(Failure::new("unknown_function", format!("no events of a function `{name}`")).hint(hint).into());
     }
     // What can be read once only was read already.
-    if store.sources.iter().any(LogSource::is_stream) {
-        return Err(unknown_function(name, store, []));
+    if stores.sources().any(LogSource::is_stream) {
+        let refused = |name| Err(unknown_function(name, &stores.names(), []));
+        return name.map_or_else(|| Ok("No events.\n".into()), refused);
     }
-    let (summary, _) = status::read(context, store, &EventFilter::default())?;
-    let known = || summary.functions.iter().map(|function| &*function.name);
-    if known().any(|known| known.contains(name)) { Ok(()) } else { Err(unknown_function(name, store, known())) }
+    let (all, _) = Read::new(context, stores, &EventFilter::default())?;
+    let functions = all.functions();
+    let known = || functions.iter().map(|found| &*found.function.name);
+    match name {
+        Some(name) if !known().any(|known| known.contains(name)) => {
+            Err(unknown_function(name, &stores.names(), known()))
+        }
+        _ if query.since.or(query.until).is_some() => Ok(all.none_in_span(context)),
+        _ => Ok("No events.\n".into()),
+    }
 }
 
-/// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`.
-fn item(file: &str, found: &FoundEvent) -> String {
+/// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`, and where
+/// stores are told apart `store` becomes `_store`.
+fn item(file: &str, found: &FoundEvent, store: Option<&str>) -> String {
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     let mut index = HashMap::new();
     // It was read as an object when it was found.
     let _ = json::object(&found.text, 0, |key, value| {
-        let taken = key == "source" || key.starts_with("source.");
+        let taken = key == "source" || key.starts_with("source.") || (key == "store" && store.is_some());
         let key = if taken { Cow::Owned(format!("_{key}")) } else { key };
         // Of two with one name the last counts.
         let at = *index.entry(key.clone()).or_insert(members.len());
@@ -146,14 +160,23 @@ fn item(file: &str, found: &FoundEvent) -> String {
     let file = found.part.as_deref().unwrap_or(file);
     let source = serde_json::json!({"file": file, "line": found.line, "offset": found.offset});
     let members = members.iter().map(|(key, value)| format!("{}:{value}", serde_json::Value::from(&**key)));
-    format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","))
+    let item = format!("{{{}}}", members.chain([format!("\"source\":{source}")]).collect::<Vec<_>>().join(","));
+    of_store(item, store)
 }
 
 /// `empty` is said if there are none.
-fn sections(context: &Context, query: &EventQuery, tail: &Tail, empty: &str) -> Vec<Section> {
-    let mut table = Table::new(columns());
+fn sections(
+    context: &Context,
+    query: &EventQuery,
+    tail: &Tail,
+    told_apart: bool,
+    label: &dyn Fn(&FoundEvent) -> Option<String>,
+    empty: &str,
+) -> Vec<Section> {
+    let mut table = Table::of_stores(told_apart, columns());
     for found in &tail.events {
-        let _ = logs::read_line(found.text.as_bytes(), &mut |event| table.row(cells(context, &found.text, &event)));
+        let mut row = |event: LogEvent<'_>| table.row_of(label(found).as_deref(), cells(context, &found.text, &event));
+        let _ = logs::read_line(found.text.as_bytes(), &mut row);
     }
     if table.is_empty() {
         return vec![Section::text(empty.to_owned())];
@@ -231,7 +254,7 @@ fn detail(text: &str, event: &LogEvent<'_>) -> String {
 }
 
 /// Prints the last events, then each new one as it comes, until interrupted.
-fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) -> Result<u8> {
+fn follow(context: &Context, store: &Store, told_apart: bool, query: &EventQuery, count: usize) -> Result<u8> {
     match context.global.output() {
         OutputFormat::Csv => return Err(only_jsonl("csv")),
         OutputFormat::Markdown => return Err(only_jsonl("markdown")),
@@ -241,20 +264,26 @@ fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) ->
     let mut follower =
         Follower::at_end::<anyhow::Error>(&store.sources, &remotes, context.threads(), Timestamp::now())?;
     // What comes out of a pipe is printed as it comes.
-    let mut store = store.clone();
-    store.sources.retain(|source| !source.is_stream());
-    let (mut tail, warnings) = read(context, &store, query, count)?;
+    let mut lasting = store.clone();
+    lasting.sources.retain(|source| !source.is_stream());
+    let (mut tail, warnings) = read(context, &lasting, query, count)?;
     // What is not complete yet, or came since, is for the follower.
-    tail.events.retain(|found| !follower.gives_out(&store.sources[found.log], found));
-    let mut printer =
-        Printer { context, query, exact: !tail.partial && !tail.events.is_empty(), widths: [0, 0, 0, 6, 7] };
+    tail.events.retain(|found| !follower.gives_out(&lasting.sources[found.log], found));
+    let root = |file: &str| store.root_of(file).filter(|_| told_apart);
+    let mut printer = Printer {
+        context,
+        query,
+        root: &root,
+        exact: !tail.partial && !tail.events.is_empty(),
+        widths: [0, 0, 0, 6, 7],
+    };
     for found in &tail.events {
-        let file = store.sources[found.log].name();
+        let file = lasting.sources[found.log].name();
         let mut result = Ok(());
         let _ = logs::read_line(found.text.as_bytes(), &mut |event| result = printer.print(&file, found, &event));
         result?;
     }
-    crate::output::warnings::print(&warnings, context.global.verbose);
+    tell(context, &warnings);
     loop {
         follower.poll(&store.look_again(), Timestamp::now(), &mut |spot, update| printer.update(spot, update))?;
         if follower.is_over() {
@@ -268,6 +297,8 @@ fn follow(context: &Context, store: &Store, query: &EventQuery, count: usize) ->
 struct Printer<'a> {
     context: &'a Context,
     query: &'a EventQuery,
+    /// The store that a log is of, where stores are told apart.
+    root: &'a dyn Fn(&str) -> Option<String>,
     /// A function has the very name that was asked for: those with the name in theirs are not meant.
     exact: bool,
     /// Of all columns but the last.
@@ -315,18 +346,21 @@ impl Printer<'_> {
 
     fn print(&mut self, file: &str, found: &FoundEvent, event: &LogEvent<'_>) -> Result<()> {
         let line = match self.context.global.output() {
-            OutputFormat::Table => self.row(&found.text, event),
-            _ => text::json(&item(file, found)).into_owned() + "\n",
+            OutputFormat::Table => self.row(file, &found.text, event),
+            _ => text::json(&item(file, found, (self.root)(file).as_deref())).into_owned() + "\n",
         };
         crate::output::write(&line)
     }
 
     /// A row whose columns grow with what comes: how wide they will have to be is not known.
-    fn row(&mut self, text: &str, event: &LogEvent<'_>) -> String {
+    fn row(&mut self, file: &str, text: &str, event: &LogEvent<'_>) -> String {
         const WIDTH_MAX: usize = 24;
         const GAP: usize = 2;
         let mut cells = cells(self.context, text, event);
-        let detail = cells.pop().unwrap_or_default();
+        let mut detail = cells.pop().unwrap_or_default();
+        if let Some(root) = (self.root)(file) {
+            detail = detail.of(&root);
+        }
         let colours = self.context.colours;
         let mut line = String::new();
         let mut used = 0;

@@ -5,6 +5,7 @@ pub(crate) mod decide;
 pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod promote;
+pub(crate) mod read;
 pub(crate) mod report;
 pub(crate) mod rollback;
 pub(crate) mod shape;

@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::find::nearest;
+use crate::functions::read::{Found, RangeArgs, Read};
 use crate::functions::shape;
-use crate::functions::status::{self, RangeArgs, latency, success};
+use crate::functions::status::{latency, success};
 use crate::functions::summary::fallbacks;
 use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
-use crate::output::{Answer, Section};
+use crate::output::{Answer, Section, of_store};
 use crate::surroundings::Context;
 use temporal_code::logs::{self, FunctionSummary, Recommendation, Report, Tally, VariantComparison, VariantSummary};
 use temporal_code::text;
@@ -38,20 +39,25 @@ const HONESTY: &str = "pp: percentage points. The intervals are good for one loo
                        the first clear one, is misled more often.";
 
 pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
-    let store = context.store()?;
     let filter = args.range.filter(context)?;
-    let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(context, &summary, &args.function, &store, &filter)?;
-    let report = Report::new(function, args.baseline.as_deref())
-        .ok_or_else(|| unknown_variant(function, args.baseline.as_deref().unwrap_or_default()))?;
-    let items = || Ok(vec![item(&report).to_string()]);
-    let sections = || sections(context, &report);
+    let (read, warnings) = Read::of_asked(context, &args.range, &filter)?;
+    let found = read.named(context, &args.function)?;
+    let baseline = args.baseline.as_deref();
+    let reports = found.into_iter().map(|Found { store, function }| {
+        let report = Report::new(function, baseline);
+        Ok((store, report.ok_or_else(|| unknown_variant(function, baseline.unwrap_or_default()))?))
+    });
+    let reports = reports.collect::<Result<Vec<_>>>()?;
+    let items = || Ok(reports.iter().map(|(store, report)| of_store(item(report).to_string(), *store)).collect());
+    let sections = || Section::apart(reports.iter().map(|(store, report)| sections(context, *store, report)));
     Answer { schema: "tc.report/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
-    Ok(match report.verdict.decision {
+    let verdicts = reports.iter().map(|(_, report)| match report.verdict.decision {
         Recommendation::Promote => DONE,
         Recommendation::Rollback | Recommendation::Invalid => NEGATIVE,
         Recommendation::Inconclusive => PENDING,
-    })
+    });
+    // Of several the one that stands most against it.
+    Ok(verdicts.min_by_key(|exit| (*exit != NEGATIVE, *exit != PENDING)).unwrap_or(PENDING))
 }
 
 fn unknown_variant(function: &FunctionSummary, name: &str) -> anyhow::Error {
@@ -117,9 +123,9 @@ fn comparison(report: &Report<'_>, other: &VariantComparison<'_>) -> Value {
     })
 }
 
-fn sections(context: &Context, report: &Report<'_>) -> Vec<Section> {
+fn sections(context: &Context, store: Option<&str>, report: &Report<'_>) -> Vec<Section> {
     let function = report.function;
-    let name = Tone::Strong.paint(&text::harmless(&function.name), context.colours);
+    let name = shape::title(context, &function.name, store);
     let baseline = report.baseline.map(|variant| format!(", baseline `{}`", text::harmless(&variant.name)));
     let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
     let title = format!("{name}{}{times}\n\n", baseline.unwrap_or_default());

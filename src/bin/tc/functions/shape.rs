@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::functions::read::Found;
 use crate::output::figures::percent;
-use temporal_code::Timestamp;
+use crate::output::of_store;
+use crate::output::table::Tone;
+use crate::surroundings::Context;
 use temporal_code::logs::{self, Change, FunctionSummary, Interval, Tally, VariantSummary};
+use temporal_code::{Timestamp, text};
 
 /// Latencies in milliseconds; members are null where no call has one.
 pub(crate) fn latency_ms(tally: &Tally) -> Value {
@@ -64,10 +68,17 @@ pub(crate) fn errors_of(variant: &VariantSummary) -> Vec<(Option<String>, u64)> 
     errors
 }
 
+/// What stands above a function's tables: its name, and that of its store where stores are told apart.
+pub(crate) fn title(context: &Context, function: &str, store: Option<&str>) -> String {
+    let name = Tone::Strong.paint(&text::harmless(function), context.colours);
+    name + &store.map(|store| format!(" in {}", text::harmless(store))).unwrap_or_default()
+}
+
 /// One function, with the errors of its variants or without.
-pub(crate) fn function(function: &FunctionSummary, errors: bool) -> Value {
+pub(crate) fn function(found: &Found<'_>, errors: bool) -> String {
+    let function = found.function;
     let (calls, span) = (function.calls(), function.span());
-    json!({
+    let item = json!({
         "function": *function.name,
         "calls": calls,
         "promotions": function.promotions,
@@ -79,7 +90,8 @@ pub(crate) fn function(function: &FunctionSummary, errors: bool) -> Value {
         "first_event": span.first(),
         "last_event": span.last(),
         "variants": function.variants.iter().map(|one| variant(one, calls, errors)).collect::<Value>(),
-    })
+    });
+    of_store(item.to_string(), found.store)
 }
 
 /// What somebody forced on a function last, and which shares of traffic stand.

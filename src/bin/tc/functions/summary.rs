@@ -4,8 +4,9 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::error::DONE;
+use crate::functions::read::{Found, RangeArgs, Read};
 use crate::functions::shape::{self, errors_of};
-use crate::functions::status::{self, RangeArgs, latency, success};
+use crate::functions::status::{latency, success};
 use crate::output::figures::{count, counted, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
@@ -23,19 +24,18 @@ pub(crate) struct SummaryArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
-    let store = context.store()?;
     let filter = EventFilter { errors: true, ..args.range.filter(context)? };
-    let (summary, warnings) = status::read(context, &store, &filter)?;
-    let function = status::function(context, &summary, &args.function, &store, &filter)?;
-    let items = || Ok(vec![shape::function(function, true).to_string()]);
-    let sections = || sections(context, function);
+    let (read, warnings) = Read::of_asked(context, &args.range, &filter)?;
+    let found = read.named(context, &args.function)?;
+    let items = || Ok(found.iter().map(|found| shape::function(found, true)).collect());
+    let sections = || Section::apart(found.iter().map(|found| sections(context, found)));
     Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
     Ok(DONE)
 }
 
-fn sections(context: &Context, function: &FunctionSummary) -> Vec<Section> {
+fn sections(context: &Context, Found { store, function }: &Found<'_>) -> Vec<Section> {
     let times = context.span(function.span()).map(|span| format!(", {span}")).unwrap_or_default();
-    let name = Tone::Strong.paint(&text::harmless(&function.name), context.colours);
+    let name = shape::title(context, &function.name, *store);
     let decisions = [
         counted(function.promotions, "promotion", "promotions"),
         counted(function.rollbacks, "rollback", "rollbacks"),

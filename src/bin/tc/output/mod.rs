@@ -32,6 +32,18 @@ impl Section {
         Section { title: String::new(), table: Some(table), notes: String::new() }
     }
 
+    /// What is said of several things, with a blank line before each but the first.
+    pub(crate) fn apart(each: impl IntoIterator<Item = Vec<Section>>) -> Vec<Section> {
+        let mut sections = Vec::new();
+        for mut more in each {
+            if let Some(first) = more.first_mut().filter(|_| !sections.is_empty()) {
+                first.title.insert(0, '\n');
+            }
+            sections.append(&mut more);
+        }
+        sections
+    }
+
     pub(crate) fn text(title: String) -> Self {
         Section { title, table: None, notes: String::new() }
     }
@@ -62,18 +74,30 @@ where
     }
 
     /// The same, with more members, which are JSON already, beside the items of the JSON form.
-    pub(crate) fn print_with(self, context: &Context, members: &[(&str, String)]) -> anyhow::Result<()> {
+    pub(crate) fn print_with(mut self, context: &Context, members: &[(&str, String)]) -> anyhow::Result<()> {
         let format = context.global.output();
         let mut text = String::new();
+        let items = || -> anyhow::Result<Vec<String>> {
+            let store = context.noted_store();
+            Ok((self.items)()?.into_iter().map(|item| of_store(item, store.as_deref())).collect())
+        };
         match format {
-            OutputFormat::Json => text = envelope(self.schema, &self.warnings, members, &(self.items)()?)?,
+            OutputFormat::Json => {
+                let items = items()?;
+                self.warnings.extend(context.take_notices());
+                let read = context.take_read();
+                let read =
+                    (!read.is_empty()).then(|| Ok::<_, serde_json::Error>(("read", serde_json::to_string(&read)?)));
+                let members = members.iter().cloned().chain(read.transpose()?).collect::<Vec<_>>();
+                text = envelope(self.schema, &self.warnings, &members, &items)?;
+            }
             OutputFormat::Jsonl => {
-                for item in (self.items)()? {
+                for item in items()? {
                     text.push_str(&item);
                     text.push('\n');
                 }
             }
-            OutputFormat::Csv => text = csv(&(self.items)()?, self.rows_of, values_of(self.schema))?,
+            OutputFormat::Csv => text = csv(&items()?, self.rows_of, values_of(self.schema))?,
             OutputFormat::Markdown => {
                 for section in (self.sections)() {
                     let table = section.table.map(|table| table.markdown() + "\n").unwrap_or_default();
@@ -101,11 +125,30 @@ where
         } else {
             write(&text)?
         }
-        if format != OutputFormat::Json && !context.global.quiet {
-            warnings::print(&self.warnings, context.global.verbose);
+        if format != OutputFormat::Json {
+            tell(context, &self.warnings);
         }
         Ok(())
     }
+}
+
+/// An item, a JSON object, with the store that it is of, where stores are told apart.
+pub(crate) fn of_store(item: String, store: Option<&str>) -> String {
+    match (store, item.strip_prefix('{')) {
+        (Some(store), Some(members)) => format!("{{\"store\":{},{members}", Value::from(store)),
+        _ => item,
+    }
+}
+
+/// Says on standard error what there is to say beside an answer that is printed: what was read, if asked, and warnings.
+pub(crate) fn tell(context: &Context, warnings: &[Warning]) {
+    if context.global.quiet {
+        return;
+    }
+    let read = context.take_read().iter().map(|name| format!("read: {}\n", text::harmless(name))).collect::<String>();
+    let _ = io::stderr().write_all(read.as_bytes());
+    warnings::print(warnings, context.global.verbose);
+    warnings::print(&context.take_notices(), context.global.verbose);
 }
 
 /// Writes to standard output, and says so when that cannot be done.

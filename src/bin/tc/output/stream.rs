@@ -52,7 +52,12 @@ impl<'c> Stream<'c> {
 
     /// Adds a row to the table.
     pub(crate) fn row(&mut self, cells: Vec<Cell>) -> anyhow::Result<()> {
-        self.table.row(cells);
+        self.row_of(None, cells)
+    }
+
+    /// Adds a row of a store.
+    pub(crate) fn row_of(&mut self, store: Option<&str>, cells: Vec<Cell>) -> anyhow::Result<()> {
+        self.table.row_of(store, cells);
         if self.layout.is_some() || self.table.len() >= FIRST_MAX { self.lay_out() } else { Ok(()) }
     }
 

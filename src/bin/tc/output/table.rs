@@ -77,6 +77,12 @@ impl Cell {
         self.text.width()
     }
 
+    /// What is said of something in a store, where there is no column for that.
+    pub(crate) fn of(self, store: &str) -> Self {
+        let gap = if self.text.is_empty() { "" } else { "  " };
+        Cell { text: format!("{}{gap}[{}]", self.text, text::harmless(store)), ..self }
+    }
+
     /// Text that is shown indented, except in Markdown, where white space in front is lost anyway.
     pub(crate) fn indented(self) -> Self {
         Cell { text: format!("  {}", self.text), ..self }
@@ -121,6 +127,9 @@ pub(crate) struct Table {
 
 const GAP: usize = 2;
 
+/// Most characters of a store's name in a row.
+const STORE_MAX: usize = 24;
+
 /// Columns of a terminal by which the first column of a table that goes on, if it holds texts, may be wider than its first rows
 /// need.
 const SPARE: usize = 4;
@@ -140,6 +149,21 @@ const LAID_OUT_MAX: usize = 2_000;
 impl Table {
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Table { columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// With a column for the store that each row is of, if stores are told apart.
+    pub(crate) fn of_stores(told_apart: bool, columns: impl IntoIterator<Item = Column>) -> Self {
+        Table::new(columns.into_iter().chain(told_apart.then(|| Column::text("store"))))
+    }
+
+    /// A row of a store. Of a long name the end says most.
+    pub(crate) fn row_of(&mut self, store: Option<&str>, cells: Vec<Cell>) {
+        let store = store.map(|store| {
+            let front = store.chars().count().saturating_sub(STORE_MAX);
+            let end = store.chars().skip(front).collect::<String>();
+            Cell::new(if front > 0 { format!("…{end}") } else { end }).tone(Tone::Dim)
+        });
+        self.row(cells.into_iter().chain(store));
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {

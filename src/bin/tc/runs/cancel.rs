@@ -40,7 +40,7 @@ pub(crate) struct CancelArgs {
 
 pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
-    let (runs, run) = stores.resolve(&args.run)?;
+    let (runs, run) = stores.resolve(context, &args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let now = stores.ask(client.look(&run))?;
     let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();

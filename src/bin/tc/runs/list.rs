@@ -14,7 +14,7 @@ use crate::output::figures::{count, counted};
 use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
-use crate::output::{Answer, Section, progress};
+use crate::output::{Answer, Section, of_store, progress, tell};
 use crate::runs::describe;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
@@ -102,6 +102,18 @@ impl Evidence {
         warnings::add_lost(&mut self.warnings, message);
     }
 
+    /// What is no run.
+    fn note(&mut self, item: ListItem) {
+        match item {
+            ListItem::Warning(warning) => self.warn(warning),
+            ListItem::Unreadable(id, error) => self.could_not_read(&id, error),
+            ListItem::Unanswered(id, error) => {
+                self.unanswered.get_or_insert_with(|| format!("{id}: {error}"));
+            }
+            ListItem::Run(_) | ListItem::BatchEnd(_) => {}
+        }
+    }
+
     fn could_not_read(&mut self, id: &str, error: temporal_code::stores::Error) {
         self.unread += 1;
         if self.unread == 1 {
@@ -186,18 +198,18 @@ fn print_all(
         found.extend(run.filter(|_| found.len() < cap));
         Ok(found.len() < cap)
     })?;
-    order.sort(&mut found);
+    order.sort(&mut found, |(_, run)| run);
     let mut shown = Shown { is_cut: found.len() >= limit, ..Shown::default() };
     found.truncate(limit);
-    found.iter().for_each(|run| shown.add(run));
+    found.iter().for_each(|(_, run)| shown.add(run));
     refuse_without_answer(&evidence)?;
     evidence.finish();
     refuse_losses(context, &evidence)?;
     let warnings = std::mem::take(&mut evidence.warnings);
-    let items = || found.iter().map(|run| Ok(serde_json::to_string(run)?)).collect();
+    let items = || found.iter().map(|(runs, run)| item(stores, runs, run)).collect();
     let sections = || {
-        let mut table = table(&stores.all);
-        found.iter().for_each(|run| table.row(row(context, &stores.all, run)));
+        let mut table = table(stores);
+        found.iter().for_each(|(runs, run)| table.row_of(stores.label(runs).as_deref(), row(context, stores, run)));
         let table = Some(table).filter(|table| !table.is_empty());
         vec![Section { title: String::new(), table, notes: summary(&shown, evidence.counts) }]
     };
@@ -213,17 +225,17 @@ fn print_each(
     limit: usize,
     mut evidence: Evidence,
 ) -> Result<u8> {
-    let mut out = Stream::new(context, table(&stores.all));
+    let mut out = Stream::new(context, table(stores));
     let json = context.global.output() == OutputFormat::Jsonl;
     let mut shown = Shown::default();
     if limit > 0 {
         each(context, stores, query, &mut evidence, &mut |run| {
             match &run {
                 None => out.flush()?,
-                Some(run) if json => out.line(&text::json(&serde_json::to_string(run)?))?,
-                Some(run) => out.row(row(context, &stores.all, run))?,
+                Some((runs, run)) if json => out.line(&text::json(&item(stores, runs, run)?))?,
+                Some((runs, run)) => out.row_of(stores.label(runs).as_deref(), row(context, stores, run))?,
             }
-            run.iter().for_each(|run| shown.add(run));
+            run.iter().for_each(|(_, run)| shown.add(run));
             Ok((shown.count() as usize) < limit && !out.is_over())
         })?;
     }
@@ -234,47 +246,57 @@ fn print_each(
     evidence.finish();
     refuse_losses(context, &evidence)?;
     out.end(&if json { String::new() } else { summary(&shown, evidence.counts) })?;
-    if !context.global.quiet {
-        warnings::print(&evidence.warnings, context.global.verbose);
-    }
+    tell(context, &evidence.warnings);
     Ok(DONE)
 }
 
-/// Hands each run that is wanted to `take`, in order, until that returns false; none where those behind it are still to be read.
-pub(super) fn each(
+/// A run as JSON, with its store where stores are told apart.
+fn item(stores: &RunStores, runs: &Runs, run: &Run) -> Result<String> {
+    Ok(of_store(serde_json::to_string(run)?, stores.label(runs).as_deref()))
+}
+
+/// Hands each run that is wanted to `take`, with its store, in order, until that returns false; none where those behind it are
+/// still to be read.
+pub(super) fn each<'a>(
     context: &Context,
-    stores: &RunStores,
+    stores: &'a RunStores,
     query: &RunQuery,
     evidence: &mut Evidence,
-    take: &mut dyn FnMut(Option<Run>) -> Result<bool>,
+    take: &mut dyn FnMut(Option<(&'a Runs, Run)>) -> Result<bool>,
 ) -> Result<()> {
     // Progress on standard error would come between the rows.
     let rows_are_seen = std::io::stdout().is_terminal() && context.global.output() == OutputFormat::Table;
     let quiet = context.global.quiet || rows_are_seen;
     progress::count(quiet, "runs", |looked_at| {
-        let list = RunList::new(&stores.all, context.now, context.threads() * 2);
-        let mut take = |item| {
-            match item {
-                ListItem::Run(run) => return take(Some(run)),
-                ListItem::BatchEnd(count) => {
-                    looked_at.fetch_add(count, Ordering::Relaxed);
-                    return take(None);
-                }
-                ListItem::Warning(warning) => evidence.warn(warning),
-                ListItem::Unreadable(id, error) => evidence.could_not_read(&id, error),
-                ListItem::Unanswered(id, error) => {
-                    evidence.unanswered.get_or_insert_with(|| format!("{id}: {error}"));
-                }
+        let mut goes_on = true;
+        for runs in &stores.all {
+            let list = RunList::new(std::slice::from_ref(runs), context.now, context.threads() * 2);
+            let mut take = |item| {
+                let asked = match item {
+                    ListItem::Run(run) => take(Some((runs, run))),
+                    ListItem::BatchEnd(count) => {
+                        looked_at.fetch_add(count, Ordering::Relaxed);
+                        take(None)
+                    }
+                    other => {
+                        evidence.note(other);
+                        Ok(true)
+                    }
+                };
+                goes_on = *asked.as_ref().unwrap_or(&false);
+                asked
+            };
+            let counts = stores.requests.work(list.each::<anyhow::Error>(query, &mut take))?;
+            evidence.counts += counts;
+            if !goes_on {
+                break;
             }
-            Ok(true)
-        };
-        let counts = stores.requests.work(list.each::<anyhow::Error>(query, &mut take))?;
-        evidence.counts = counts;
+        }
         Ok(())
     })
 }
 
-fn table(stores: &[Runs]) -> Table {
+fn table(stores: &RunStores) -> Table {
     let mut columns = vec![
         Column::text("run").cut_to(24),
         Column::text("workflow").cut_to(10).expendable(1),
@@ -284,13 +306,13 @@ fn table(stores: &[Runs]) -> Table {
         Column::text("started").expendable(2),
         Column::number("events").expendable(3),
     ];
-    if stores.len() > 1 {
+    if stores.all.len() > 1 {
         columns.push(Column::text("format").expendable(1));
     }
-    Table::new(columns)
+    Table::of_stores(stores.told_apart, columns)
 }
 
-fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
+fn row(context: &Context, stores: &RunStores, run: &Run) -> Vec<Cell> {
     let dim = |text: String| Cell::new(text).tone(Tone::Dim);
     let mut cells = vec![
         Cell::name(&run.id).tone(Tone::Strong),
@@ -301,7 +323,7 @@ fn row(context: &Context, stores: &[Runs], run: &Run) -> Vec<Cell> {
         dim(context.recency(run.started_at)),
         dim(run.events.map_or_else(|| "-".into(), count)),
     ];
-    if stores.len() > 1 {
+    if stores.all.len() > 1 {
         cells.push(dim(run.format.to_string()));
     }
     cells

@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
         return all::run(context);
     }
     let stores = RunStores::open(context, 1)?;
-    let (runs, run) = stores.resolve(args.run.as_deref().unwrap_or_default())?;
+    let (runs, run) = stores.resolve(context, args.run.as_deref().unwrap_or_default())?;
     match (&args.diff, &args.at) {
         (Some(other), _) => diff::run(context, &stores, (&runs, &run), other),
         (None, Some(at)) => at_point(context, &stores, &runs, &run, at),

@@ -51,7 +51,7 @@ struct Item<'a> {
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
-    let (runs, run) = stores.resolve(&args.run)?;
+    let (runs, run) = stores.resolve(context, &args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let ended = Ended::of(&args.waiting, &stores, &client, &run)?;
     print(context, &ended, args.raw, Vec::new())

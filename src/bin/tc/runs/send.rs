@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     }
     let value = input::value(args.value.as_deref(), args.text)?;
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
-    let (runs, run) = stores.resolve(&args.run)?;
+    let (runs, run) = stores.resolve(context, &args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =

@@ -54,7 +54,7 @@ fn limit(text: &str) -> Result<usize, String> {
 
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let stores = RunStores::open(context, 1)?;
-    let (runs, id) = stores.resolve(&args.name)?;
+    let (runs, id) = stores.resolve(context, &args.name)?;
     let for_people = matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown);
     let asked = args.limit.unwrap_or(if for_people { EVENTS_SHOWN } else { usize::MAX });
     let mut events = EventLog::new(asked, !for_people);

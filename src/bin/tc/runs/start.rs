@@ -50,6 +50,7 @@ pub(crate) struct StartArgs {
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let runs = the_one(&stores)?;
+    context.note_store(stores.label(runs));
     let input = match (&args.input, runs.format()) {
         // Its workflows take arguments by name.
         (None, RunFormat::Substantial) => Json::parse("{}")?,

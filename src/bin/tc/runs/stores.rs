@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
-use crate::find::{self, nearest};
+use crate::find::{self, Without, nearest};
 use crate::runs::requests::Requests;
 use crate::shell;
 use crate::surroundings::Context;
@@ -31,6 +31,10 @@ const NAMED_MAX: usize = 5;
 pub(crate) struct RunStores {
     pub(crate) requests: Requests,
     pub(crate) all: Vec<Runs>,
+    /// Those that were asked for and have no runs.
+    pub(crate) without: Vec<Without>,
+    /// Whether runs are told to be of one store or another: several were named.
+    pub(crate) told_apart: bool,
 }
 
 impl RunStores {
@@ -45,6 +49,7 @@ impl RunStores {
         if stores.all.is_empty() {
             return Err(no_runs(&stores.requests.name, context.global.format));
         }
+        context.name_those_without(&stores.without);
         Ok(stores)
     }
 
@@ -56,11 +61,24 @@ impl RunStores {
     fn find_all(context: &Context, threads: usize, limit: Option<Duration>) -> Result<RunStores> {
         let asked = find::asked_for_runs(&context.global)?;
         let requests = Requests::new(context, &asked, threads, limit)?;
-        let mut all = Vec::new();
+        let told_apart = asked.len() > 1 && find::is_named(&context.global);
+        let mut stores = RunStores { requests, all: Vec::new(), without: Vec::new(), told_apart };
         for text in &asked {
-            all.extend(requests.ask(at(&find::address(text)?, &context.global))??);
+            let found = stores.requests.ask(at(&find::address(text)?, &context.global))??;
+            if found.is_empty() && told_apart {
+                let store = find::shown(text);
+                let why = no_runs(&store, context.global.format).to_string();
+                stores.without.push(Without { store, why });
+            }
+            found.iter().for_each(|runs| context.note_read(format!("{}, of {}", runs.location(), runs.format())));
+            stores.all.extend(found);
         }
-        Ok(RunStores { requests, all })
+        Ok(stores)
+    }
+
+    /// What a store is called beside its runs, where stores are told apart.
+    pub(crate) fn label(&self, runs: &Runs) -> Option<String> {
+        self.told_apart.then(|| runs.location())
     }
 
     /// What a client says.
@@ -88,8 +106,10 @@ impl RunStores {
     }
 
     /// The run that `text` names: its whole id, or a part of the front that no other has.
-    pub(crate) fn resolve(&self, text: &str) -> Result<(Runs, String)> {
-        self.requests.ask(self.find(text))?
+    pub(crate) fn resolve(&self, context: &Context, text: &str) -> Result<(Runs, String)> {
+        let (runs, run) = self.requests.ask(self.find(text))??;
+        context.note_store(self.label(&runs));
+        Ok((runs, run))
     }
 
     /// Follows a run, which was there a moment ago.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::{Serialize, Serializer};
 
-use crate::error::Failure;
+use crate::find::{Stores, Without, lacks_logs};
 use crate::output::Section;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -14,6 +14,7 @@ use crate::runs::describe;
 use crate::runs::list::{Evidence, each};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
+use temporal_code::logs::EventFilter;
 use temporal_code::workflows::{Run, RunFormat, RunQuery, Status};
 use temporal_code::{Timestamp, text};
 
@@ -27,6 +28,8 @@ pub(crate) struct Workflows {
     pub(crate) runs: u64,
     /// Where they are, and who writes them.
     pub(crate) stores: Vec<(String, RunFormat)>,
+    /// The stores that were asked for and have no runs.
+    without: Vec<Without>,
     pub(crate) warnings: Vec<Warning>,
     /// A run that waits, with the event if that is known, and one that has failed.
     pub(crate) waiting: Option<(String, Option<String>)>,
@@ -36,6 +39,8 @@ pub(crate) struct Workflows {
 /// One workflow; an item of `workflows` in `tc.status/1`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Workflow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
     #[serde(rename = "workflow")]
     pub(crate) name: Option<String>,
     format: RunFormat,
@@ -55,25 +60,28 @@ fn in_order_of_names<S: Serializer>(statuses: &BTreeMap<Status, u64>, serializer
 
 /// Looks at all runs of the stores that were asked for, and counts those to which something happened last within this span of
 /// time. Nothing if there are none.
-pub(crate) fn read(context: &Context, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Workflows> {
+pub(crate) fn read(context: &Context, filter: &EventFilter) -> Result<Workflows> {
+    let (since, until) = (filter.since, filter.until);
     let stores = RunStores::look(context, context.threads())?;
-    let mut tally = Workflows::default();
+    let mut tally = Workflows { without: stores.without.clone(), ..Workflows::default() };
     if stores.all.is_empty() {
         return Ok(tally);
     }
     tally.stores = stores.all.iter().map(|runs| (runs.location(), runs.format())).collect();
-    let mut by_name: BTreeMap<(Option<String>, RunFormat), Workflow> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Option<String>, Option<String>, RunFormat), Workflow> = BTreeMap::new();
     let mut evidence = Evidence::default();
     let is_meant = |at: Option<Timestamp>| match at {
         Some(at) => at.is_within(since, until),
         None => since.is_none() && until.is_none(),
     };
     each(context, &stores, &RunQuery::default(), &mut evidence, &mut |run| {
-        let Some(run) = run.filter(|run| is_meant(run.updated_at)) else { return Ok(true) };
+        let Some((runs, run)) = run.filter(|(_, run)| is_meant(run.updated_at)) else { return Ok(true) };
+        let store = stores.label(runs);
         tally.runs += 1;
         tally.note(&run);
-        let key = (run.workflow.clone(), run.format);
+        let key = (run.workflow.clone(), store.clone(), run.format);
         let workflow = by_name.entry(key).or_insert_with(|| Workflow {
+            store,
             name: run.workflow.clone(),
             format: run.format,
             runs: 0,
@@ -169,7 +177,7 @@ pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
         Column::number(status.as_str()).expendable(rank)
     }));
     columns.push(Column::number("last event").expendable(2));
-    let mut table = Table::new(columns);
+    let mut table = Table::of_stores(workflows.iter().any(|workflow| workflow.store.is_some()), columns);
     for workflow in workflows {
         let mut cells = vec![
             Cell::name(workflow.name.as_deref().unwrap_or("-")).tone(Tone::Strong),
@@ -180,22 +188,32 @@ pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
             Some(n) => Cell::new(count(*n)).tone(describe::tone(*status)),
         }));
         cells.push(Cell::new(context.recency(workflow.last_event)).tone(Tone::Dim));
-        table.row(cells);
+        table.row_of(workflow.store.as_deref(), cells);
     }
     table
 }
 
-/// Both halves of a store: the functions if it has any, and the workflows. The error if it has neither.
-pub(crate) fn beside<T>(functions: Result<T>, workflows: Result<Workflows>) -> Result<(Option<T>, Workflows)> {
-    let lacks = |error: &anyhow::Error| error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "no_log");
-    match (functions, workflows) {
-        (Ok(functions), Ok(tally)) => Ok((Some(functions), tally)),
-        (Ok(functions), Err(error)) => {
-            let message = format!("workflow runs could not be read: {error:#}");
-            Ok((Some(functions), Workflows { warnings: vec![Warning::lost(message)], ..Workflows::default() }))
+/// Both halves of the stores: the logs if there are any, and the workflows. The error if there are neither.
+pub(crate) fn beside(
+    context: &Context,
+    stores: Result<Stores>,
+    workflows: Result<Workflows>,
+) -> Result<(Option<Stores>, Workflows)> {
+    match (stores, workflows) {
+        (Ok(mut stores), Ok(tally)) => {
+            // Those that give runs give something.
+            stores.without.retain(|one| tally.without.iter().any(|other| other.store == one.store));
+            Ok((Some(stores), tally))
         }
-        (Err(error), Ok(tally)) if lacks(&error) && !tally.is_empty() => Ok((None, tally)),
-        (Err(error), Err(cause)) if lacks(&error) => Err(cause),
+        (Ok(stores), Err(error)) => {
+            let message = format!("workflow runs could not be read: {error:#}");
+            Ok((Some(stores), Workflows { warnings: vec![Warning::lost(message)], ..Workflows::default() }))
+        }
+        (Err(error), Ok(tally)) if lacks_logs(&error) && !tally.is_empty() => {
+            context.name_those_without(&tally.without);
+            Ok((None, tally))
+        }
+        (Err(error), Err(cause)) if lacks_logs(&error) => Err(cause),
         (Err(error), _) => Err(error),
     }
 }

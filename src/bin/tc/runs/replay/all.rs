@@ -9,7 +9,7 @@ use crate::error::{DONE, NEGATIVE, USAGE};
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
-use crate::output::{Answer, Section, progress};
+use crate::output::{Answer, Section, of_store, progress};
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
 use temporal_code::stores::Error;
@@ -30,7 +30,7 @@ struct Found {
     /// Those that no worker can go on with, and those beside that are not as they should be.
     corrupt: u64,
     unsound: u64,
-    told: Vec<(Run, Vec<RunProblem>)>,
+    told: Vec<(Option<String>, Run, Vec<RunProblem>)>,
     /// Sound runs, for output that lists all.
     sound: Vec<String>,
     warnings: Vec<Warning>,
@@ -43,18 +43,21 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     let lists_all = context.global.wants_json();
     let mut found = Found::default();
     progress::count(context.global.quiet, "runs", |seen| {
-        let mut take = |item| {
-            match item {
-                ListItem::Run((run, problems)) => found.take(run, problems, lists_all),
-                ListItem::Unreadable(id, error) => found.could_not_read(&id, error),
-                ListItem::Warning(warning) => warnings::add_lost(&mut found.warnings, warning),
-                ListItem::BatchEnd(count) => _ = seen.fetch_add(count, Ordering::Relaxed),
-                ListItem::Unanswered(..) => {}
-            }
-            Ok(true)
-        };
-        let list = RunList::new(&stores.all, context.now, context.threads() * 2);
-        stores.requests.work(list.verify::<anyhow::Error>(&mut take))
+        stores.all.iter().try_for_each(|runs| {
+            let store = stores.label(runs);
+            let mut take = |item| {
+                match item {
+                    ListItem::Run((run, problems)) => found.take(store.as_deref(), run, problems, lists_all),
+                    ListItem::Unreadable(id, error) => found.could_not_read(&id, error),
+                    ListItem::Warning(warning) => warnings::add_lost(&mut found.warnings, warning),
+                    ListItem::BatchEnd(count) => _ = seen.fetch_add(count, Ordering::Relaxed),
+                    ListItem::Unanswered(..) => {}
+                }
+                Ok(true)
+            };
+            let list = RunList::new(std::slice::from_ref(runs), context.now, context.threads() * 2);
+            stores.requests.work(list.verify::<anyhow::Error>(&mut take))
+        })
     })?;
     let mut warnings = std::mem::take(&mut found.warnings);
     if found.unread > UNREAD_MAX {
@@ -63,7 +66,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
         warnings.push(Warning { count: Some(more), ..Warning::lost(message) });
     }
     let items = || {
-        let corrupt = found.told.iter().map(|(run, problems)| item(run, problems));
+        let corrupt = found.told.iter().map(|(store, run, problems)| item(store.as_deref(), run, problems));
         Ok(corrupt.chain(found.sound.iter().cloned()).collect())
     };
     let sections = || vec![section(&found)];
@@ -79,7 +82,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
 }
 
 impl Found {
-    fn take(&mut self, run: Run, problems: Vec<RunProblem>, lists_all: bool) {
+    fn take(&mut self, store: Option<&str>, run: Run, problems: Vec<RunProblem>, lists_all: bool) {
         self.runs += 1;
         self.events += run.events.unwrap_or(0);
         self.ended += u64::from(run.status.is_ended());
@@ -87,10 +90,10 @@ impl Found {
             self.corrupt += u64::from(run.status == Status::Corrupt);
             self.unsound += 1;
             if self.told.len() < TOLD_MAX {
-                self.told.push((run, problems));
+                self.told.push((store.map(str::to_owned), run, problems));
             }
         } else if lists_all {
-            self.sound.push(item(&run, &problems));
+            self.sound.push(item(store, &run, &problems));
         }
     }
 
@@ -104,29 +107,38 @@ impl Found {
 }
 
 /// A run as JSON, without its steps.
-fn item(run: &Run, problems: &[RunProblem]) -> String {
-    json!({"run": run.id, "format": run.format, "sound": run.is_sound(), "events": run.events,
-           "problems": problems, "steps": [], "state": {"status": run.status}})
-    .to_string()
+fn item(store: Option<&str>, run: &Run, problems: &[RunProblem]) -> String {
+    let item = json!({"run": run.id, "format": run.format, "sound": run.is_sound(), "events": run.events,
+           "problems": problems, "steps": [], "state": {"status": run.status}});
+    of_store(item.to_string(), store)
 }
 
 fn section(found: &Found) -> Section {
-    let mut table = Table::new([
-        Column::text("run").cut_to(24),
-        Column::text("state").expendable(2),
-        Column::number("event"),
-        Column::text("problem").cut_to(30),
-        Column::text("format").expendable(1),
-    ]);
-    for (run, problems) in &found.told {
+    let told_apart = found.told.iter().any(|(store, ..)| store.is_some());
+    let mut table = Table::of_stores(
+        told_apart,
+        [
+            Column::text("run").cut_to(24),
+            Column::text("state").expendable(2),
+            Column::number("event"),
+            Column::text("problem").cut_to(30),
+            Column::text("format").expendable(1),
+        ],
+    );
+    for (store, run, problems) in &found.told {
         let first = problems.first();
-        table.row([
-            Cell::name(&run.id).tone(Tone::Strong),
-            Cell::new(if run.status == Status::Corrupt { "corrupt" } else { "not sound" }),
-            Cell::new(first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |p| p.seq.to_string())),
-            Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
-            Cell::new(run.format.as_str()).tone(Tone::Dim),
-        ]);
+        table.row_of(
+            store.as_deref(),
+            vec![
+                Cell::name(&run.id).tone(Tone::Strong),
+                Cell::new(if run.status == Status::Corrupt { "corrupt" } else { "not sound" }),
+                Cell::new(
+                    first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |p| p.seq.to_string()),
+                ),
+                Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
+                Cell::new(run.format.as_str()).tone(Tone::Dim),
+            ],
+        );
     }
     let surplus = found.unsound - found.told.len() as u64;
     let more = if surplus > 0 { format!("and {} more\n", count(surplus)) } else { String::new() };

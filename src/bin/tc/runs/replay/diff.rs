@@ -14,7 +14,9 @@ use temporal_code::text;
 use temporal_code::workflows::{EventSummary, RunDifference, RunFormat, Runs, compare_runs};
 
 pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
-    let (runs, other) = stores.resolve(other)?;
+    let (runs, other) = stores.resolve(context, other)?;
+    // The answer is about two runs.
+    context.note_store(None);
     if [one.0, &runs].iter().any(|runs| runs.format() == RunFormat::DurablePython) {
         let failure = Failure::new("unsupported", "programs of durable-python keep no history that could be compared");
         return Err(failure.hint("`tc show` shows the call stack of each").into());
