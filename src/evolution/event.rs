@@ -176,6 +176,9 @@ pub enum Fault {
     Incomplete(&'static str),
     /// Two or more whole events on one line. All were read.
     Glued,
+    /// Text that no event can be missing from, alone or around whole events, which were read: another program's, or an object
+    /// without an `event`.
+    Foreign,
     /// Broken text beside whole events, which were read: two writers that met, or one that died.
     Torn(Box<Fault>),
     /// More than 64 MiB.
@@ -185,9 +188,9 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether something on the line was not read.
+    /// Whether an event may be missing.
     pub fn loses(&self) -> bool {
-        !matches!(self, Fault::Glued)
+        !matches!(self, Fault::Glued | Fault::Foreign)
     }
 }
 
@@ -198,6 +201,7 @@ impl fmt::Display for Fault {
             Fault::Syntax(error) => write!(f, "not JSON: {error}"),
             Fault::Incomplete(what) => f.write_str(what),
             Fault::Glued => f.write_str("several events on one line, all read"),
+            Fault::Foreign => f.write_str("text that is no part of an event"),
             Fault::Torn(fault) => write!(f, "{fault}; whole events beside it were read"),
             Fault::Overlong => write!(f, "longer than {} MiB", crate::jsonl::LINE_BYTES_MAX >> 20),
             Fault::Lost(problem) => write!(f, "the rest cannot be read: {problem}"),
@@ -231,8 +235,8 @@ pub fn read_line(line: &[u8], sink: &mut impl FnMut(Event<'_>)) -> Result<(), Fa
 pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Result<(), Fault> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let mut reader = LineReader { line, at: 0, text: "", base: 0 };
-    let (mut records, mut incomplete, mut broken) = (0, None, None);
-    for _ in 0..RECOVERY_TRIES {
+    let (mut records, mut incomplete, mut broken, mut foreign) = (0, None, None, false);
+    for tried in 1..=RECOVERY_TRIES {
         let fault = loop {
             match reader.next() {
                 Ok(Some((record, members))) => match event(members) {
@@ -240,6 +244,7 @@ pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Resu
                         records += 1;
                         sink(record, event);
                     }
+                    Err(_) if members[0].is_none() => foreign = true,
                     Err(what) => incomplete = Some(what),
                 },
                 Ok(None) => break None,
@@ -247,18 +252,32 @@ pub fn read_records(line: &[u8], sink: &mut impl FnMut(&str, Event<'_>)) -> Resu
             }
         };
         let Some(fault) = fault else { break };
-        broken.get_or_insert(fault);
-        if !reader.skip_to_next() {
-            break;
+        let skipped = reader.skip_to_next();
+        if tried < RECOVERY_TRIES && is_foreign(skipped) {
+            foreign = true;
+        } else {
+            broken.get_or_insert(fault);
         }
     }
     match (incomplete, broken) {
         (Some(what), _) => Err(Fault::Incomplete(what)),
         (None, Some(fault)) if records > 0 => Err(Fault::Torn(Box::new(fault))),
         (None, Some(fault)) => Err(fault),
+        (None, None) if foreign => Err(Fault::Foreign),
         (None, None) if records > 1 => Err(Fault::Glued),
         (None, None) => Ok(()),
     }
+}
+
+/// What every event begins with, if what stands in front of it is broken.
+const BEGINNING: &[u8] = b"{\"event\"";
+
+/// Whether no part of an event can be in a text: it is one, and has no brace. (A part of an event without any would stand between
+/// two that have one.) Zeros are what a file system puts where it lost something, and of the other control characters a text has
+/// blanks and colours.
+fn is_foreign(text: &[u8]) -> bool {
+    let is_text = |byte: &u8| !matches!(byte, b'{' | b'}' | ..=0x08 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f);
+    text.iter().all(is_text) && std::str::from_utf8(text).is_ok()
 }
 
 /// The objects of a line, one after the other.
@@ -285,12 +304,8 @@ impl<'a> LineReader<'a> {
         }
         let start = self.at - self.base;
         let (members, end) = json::pick(self.text, start, KEYS).map_err(|error| self.fault(error))?;
-        match self.line.get(self.base + end) {
-            None | Some(b'{') => {}
-            Some(_) => {
-                let error = SyntaxError { at: end, what: "expected the line's end" };
-                return Err(self.fault(error));
-            }
+        if !self.may_end_at(self.base + end) {
+            return Err(self.fault(SyntaxError { at: end, what: "expected the line's end" }));
         }
         self.at = self.base + end;
         Ok(Some((self.text[start..end].trim_ascii(), members)))
@@ -305,17 +320,28 @@ impl<'a> LineReader<'a> {
         Fault::Syntax(SyntaxError { at: self.base + error.at, ..error })
     }
 
-    /// Goes on where the next event may begin. A quote inside a string is escaped, so `{"event"` cannot stand in one: where
-    /// it stands, and an object ends with the line or in front of another, an event was written. (Or an object inside of one
-    /// that is broken; the Python package writes none.)
-    fn skip_to_next(&mut self) -> bool {
-        let found = memchr::memmem::find(&self.line[self.at + 1..], b"{\"event\"");
-        if let Some(found) = found {
-            self.at += 1 + found;
-            self.base = self.at;
-            self.text = "";
+    /// Whether an object that ends there is no part of one that is broken: it ends with the line, in front of another, or in front
+    /// of text in which nothing of one goes on.
+    fn may_end_at(&self, at: usize) -> bool {
+        match self.line.get(at) {
+            None | Some(b'{') => true,
+            Some(b',' | b':' | b']' | b'}') => false,
+            Some(_) => {
+                let rest = &self.line[at..];
+                is_foreign(memchr::memmem::find(rest, BEGINNING).map_or(rest, |next| &rest[..next]))
+            }
         }
-        found.is_some()
+    }
+
+    /// Goes on where the next event may begin, and returns what is passed over. A quote inside a string is escaped, so
+    /// `{"event"` cannot stand in one: where it stands, and an object ends there, an event was written. (Or an object inside of one
+    /// that is broken; the Python package writes none.)
+    fn skip_to_next(&mut self) -> &'a [u8] {
+        let from = self.at;
+        let next = self.line.get(from + 1..).and_then(|rest| memchr::memmem::find(rest, BEGINNING));
+        self.at = next.map_or(self.line.len(), |next| from + 1 + next);
+        (self.base, self.text) = (self.at, "");
+        &self.line[from..self.at]
     }
 }
 
@@ -413,11 +439,13 @@ mod tests {
     #[test]
     fn says_what_is_missing() {
         let missing = [
-            (r#"{"a": 1}"#, "an object without an `event` that is text"),
+            (r#"{"a": 1}"#, "text that is no part of an event"),
+            (r#"{"event": 1}"#, "an object without an `event` that is text"),
             (r#"{"event": "call", "variant": "v"}"#, "an event without a `function` that is text"),
             (r#"{"event": "rollback", "function": "f"}"#, "an event without a `variant` that is text"),
             (r#"{"event": "call", "function": "f", "variant": "v", "success": 1}"#, "a call without a `success`"),
-            ("[1]", "not JSON: expected an object at column 1"),
+            ("[1]", "text that is no part of an event"),
+            ("[{}", "not JSON: expected an object at column 1"),
             ("\u{feff}{}", "not JSON: expected an object at column 1"),
             (r#"{"event": "call", "fun"#, "not JSON: the line ends too early at column 23"),
         ];
@@ -453,9 +481,32 @@ mod tests {
         // Inside a string the quotes are escaped, so nothing is mistaken for an event.
         let (seen, _) = read(r#"{"event": "call", "value": "{\"event\": \"call\"}", oops"#);
         assert!(seen.is_empty());
-        let (seen, fault) = read(&format!("{event} rest"));
+        let (seen, fault) = read(&format!("{event} rest}}"));
         assert!(seen.is_empty());
         assert_eq!(fault.as_deref(), Some("not JSON: expected the line's end at column 57"));
+    }
+
+    #[test]
+    fn other_text_hides_no_event_and_is_no_loss() {
+        let event = r#"{"event": "promotion", "function": "p", "variant": "v"}"#;
+        for (line, whole) in [
+            (format!("2026-06-01 INFO [main] {event}"), 1),
+            (format!("{event} # said ada, at last"), 1),
+            (format!("\u{feff}{event}, "), 0),
+            (format!("before {event} between {event}behind"), 2),
+            ("Traceback (most recent call last):".into(), 0),
+            (format!(r#"{{"level": "info"}}{event}"#), 1),
+        ] {
+            let (seen, fault) = read(&line);
+            assert_eq!(seen.len(), whole, "{line}");
+            let is_mild = fault.as_deref() == Some("text that is no part of an event");
+            assert_eq!(is_mild, !line.ends_with(", "), "{line}: {fault:?}");
+        }
+        // What goes on behind an object is what that is a part of; zeros and bytes that are no text stand where something was lost.
+        for line in [&b"{\"event\": \"x\"}, \"success\": tr"[..], b"\0\0\0", b"\xff\xfe", b"rest of one}"] {
+            let fault = read_line(line, &mut |_| {}).expect_err("something is missing");
+            assert!(fault.loses(), "{line:?}: {fault}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::decision::{Decision, Lasting};
-use super::event;
+use super::event::{self, Fault};
 use super::fast::CALL;
 use super::file::own_like;
 use super::packed::decompressed;
@@ -131,7 +131,8 @@ pub(super) fn each_line(
         });
         let length = text.len() - body.len() + length;
         let line = match read {
-            Err(fault) if fault.loses() => Line::Unreadable,
+            // What is somebody else's is not ours to delete.
+            Err(fault) if fault != Fault::Glued => Line::Unreadable,
             _ if events == 0 => Line::Blank,
             _ if all_old => Line::Old(events),
             _ => Line::Young(events),

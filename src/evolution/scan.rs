@@ -118,7 +118,9 @@ pub struct Evidence {
     pub skipped: u64,
     /// Lines that held more than one event, all of them read.
     pub glued: u64,
-    /// The first ten such lines, in the order of the log.
+    /// Lines with other text, from which no event can be missing.
+    pub foreign: u64,
+    /// The first ten lines of which something was skipped, and the first ten others, in the order of the log.
     pub places: Vec<Place>,
     /// The log became shorter while it was read.
     pub shrunk: bool,
@@ -135,8 +137,19 @@ impl Evidence {
     }
 }
 
-/// How many places of a log are remembered, and of a block.
+/// How many places of a log are remembered, and of a block: where something was skipped, and as many others.
 pub const PLACES_MAX: usize = 10;
+
+/// Keeps the first places of each kind.
+fn keep_first<T>(places: &mut Vec<T>, fault: impl Fn(&T) -> &Fault) {
+    let mut room = [PLACES_MAX; 2];
+    places.retain(|place| {
+        let room = &mut room[usize::from(fault(place).loses())];
+        let fits = *room > 0;
+        *room = room.saturating_sub(1);
+        fits
+    });
+}
 
 /// Why a scan failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -274,6 +287,7 @@ struct Findings {
     lines: u64,
     skipped: u64,
     glued: u64,
+    foreign: u64,
     shrunk: bool,
     /// (line in the block from 0, offset in the log, fault)
     places: Vec<(u64, u64, Fault)>,
@@ -493,12 +507,13 @@ pub(super) fn is_damage(error: &io::Error) -> bool {
 impl Findings {
     #[cold]
     fn note(&mut self, offset: u64, fault: Fault) {
-        if fault.loses() {
-            self.skipped += 1;
-        } else {
-            self.glued += 1;
+        match fault {
+            Fault::Glued => self.glued += 1,
+            Fault::Foreign => self.foreign += 1,
+            _ => self.skipped += 1,
         }
-        if self.places.len() < PLACES_MAX {
+        let alike = self.places.iter().filter(|(_, _, other)| other.loses() == fault.loses());
+        if alike.count() < PLACES_MAX {
             self.places.push((self.lines, offset, fault));
         }
     }
@@ -568,13 +583,13 @@ impl Evidence {
         if backwards {
             self.places.splice(0..0, places);
         } else {
-            let room = PLACES_MAX - self.places.len();
-            self.places.extend(places.take(room));
+            self.places.extend(places);
         }
-        self.places.truncate(PLACES_MAX);
+        keep_first(&mut self.places, |place| &place.fault);
         self.lines += found.lines;
         self.skipped += found.skipped;
         self.glued += found.glued;
+        self.foreign += found.foreign;
         self.shrunk |= found.shrunk;
         self.lost_parts += u64::from(found.lost);
         self.damaged = self.damaged.take().or(found.damaged);

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, folder, json, run, seen, tc, tc_of_nobody};
+use super::{call, check, folder, json, run, seen, tc, tc_of_nobody};
 
 const DEMO: &str = "fixtures/demo";
 
@@ -91,10 +91,10 @@ fn what_is_no_log_is_told() {
     check(
         &["status", "-s", "LICENSE-MIT"],
         expect![[r#"
-        ! error: nothing in LICENSE-MIT can be read as an event
-        ! caused by: line 1: not JSON: expected an object at column 1
-        [exit 2]
-    "#]],
+            ! error: nothing in LICENSE-MIT can be read as an event
+            ! caused by: line 1: text that is no part of an event
+            [exit 2]
+        "#]],
     );
     let answer = json(&mut tc(&["clean", "--yes", "--json", "-s", "LICENSE-MIT"]));
     assert_eq!(answer["items"][0]["action"], "keep");
@@ -298,12 +298,22 @@ fn skipped_lines_are_evidence() {
             !   line 19: not JSON: expected `,` or `}` at column 87; whole events beside it were read
             !   line 21: not JSON: expected `,` or `}` at column 63; whole events beside it were read
             !   line 45: not JSON: expected `:` at column 173; whole events beside it were read
-            !   and 12 lines more
+            !   line 48: not JSON: expected `:` at column 104; whole events beside it were read
+            !   line 49: not JSON: expected `:` at column 122; whole events beside it were read
+            !   line 52: not JSON: expected `:` at column 50; whole events beside it were read
+            !   and 9 lines more
             ! warning: fixtures/corrupt/glued.jsonl: 14 lines with several events, all read
             !   line 24: several events on one line, all read
             !   line 26: several events on one line, all read
             !   line 38: several events on one line, all read
-            !   and 11 lines more
+            !   line 56: several events on one line, all read
+            !   line 61: several events on one line, all read
+            !   line 73: several events on one line, all read
+            !   line 80: several events on one line, all read
+            !   line 83: several events on one line, all read
+            !   line 84: several events on one line, all read
+            !   line 85: several events on one line, all read
+            !   and 4 lines more
         "#]],
     );
     check(
@@ -390,4 +400,28 @@ fn an_unreadable_log() {
         [exit 2]
     "#]]
     .assert_eq(&seen(&run(&mut command)));
+}
+
+#[test]
+fn only_what_may_be_an_event_is_a_loss() {
+    let event = |hour: u32| call("f", "v1", &format!("2026-06-01T{hour:02}:00:00"), 1.0, None);
+    let foreign = format!("INFO begun\n12:00 | {}{{\"level\": \"info\"}}\n{}", event(1), event(2));
+    let torn = format!("{foreign}{}", &event(3)[..40]);
+    let (_keep, path) = folder(&[("foreign.jsonl", foreign.as_bytes()), ("torn.jsonl", torn.as_bytes())]);
+    let status = |log: &str| run(tc(&["status", "--strict", "--json", "-s", log]).current_dir(&path));
+    let output = status("foreign.jsonl");
+    assert_eq!(output.status.code(), Some(0), "{}", seen(&output));
+    let answer = json(tc(&["status", "--json", "-s", "foreign.jsonl"]).current_dir(&path));
+    assert_eq!((&answer["complete"], &answer["items"][0]["calls"]), (&true.into(), &2.into()), "{answer}");
+    let warning = &answer["warnings"][0];
+    assert_eq!(warning["message"], "3 lines with other text, from which no event is missing");
+    assert_eq!(warning["places"][1]["problem"], "text that is no part of an event");
+    let output = status("torn.jsonl");
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    assert!(seen(&output).contains("torn.jsonl:5: not JSON"), "{}", seen(&output));
+    // What nothing can be missing from hides no loss behind it.
+    let long = format!("{}{}", "INFO\n".repeat(100), &event(3)[..40]);
+    std::fs::write(path.join("torn.jsonl"), format!("{}{long}", event(1))).expect("written");
+    let output = status("torn.jsonl");
+    assert!(seen(&output).contains("torn.jsonl:102: not JSON"), "{}", seen(&output));
 }

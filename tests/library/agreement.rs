@@ -235,7 +235,7 @@ fn on_marks_of_byte_order_and_ends() {
     ];
     logs.iter().for_each(|parts| agree(&parts.concat()));
     let (summary, evidence) = summary_of(&[bom, &line, b"\n", bom, &line].concat());
-    assert_eq!((summary.functions[0].calls(), evidence.lines, evidence.skipped), (2, 2, 1), "only in front");
+    assert_eq!((summary.functions[0].calls(), evidence.lines, evidence.foreign), (2, 2, 1), "only in front");
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn on_lines_across_a_border_at_every_offset() {
             assert_eq!(summary_text(&summary), summary_text(&exact), "{back}");
             assert_eq!(evidence_text(&found[0]), evidence_text(&exact_found[0]), "{back}");
             assert_eq!(summary.kinds(), expected.kinds(), "{back}");
-            let counts = |evidence: &Evidence| (evidence.lines, evidence.skipped, evidence.glued);
+            let counts = |evidence: &Evidence| (evidence.lines, evidence.skipped, evidence.glued, evidence.foreign);
             assert_eq!(counts(&found[0]), counts(&evidence), "{back}");
             let place = found[0].places.get(1).map(|place| (place.line, place.offset));
             assert!(place.is_none_or(|place| place == (Some(2), BLOCK_BYTES - back as u64)), "{back}: {place:?}");

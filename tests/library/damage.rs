@@ -269,10 +269,10 @@ fn thirty_thousand_variants_are_counted_and_sorted_by_number() {
 
 #[test]
 fn a_line_that_is_too_long_is_left_out_and_told() {
-    let (first, longest) = (calls(2), "x".repeat(LINE_BYTES_MAX));
+    let (first, longest) = (calls(2), format!("{{{}", "x".repeat(LINE_BYTES_MAX - 1)));
     // Longer than what a stream holds at a time.
     let longer = "y".repeat(LINE_BYTES_MAX + 2 * BLOCK_BYTES as usize + 5);
-    let parts: [&[u8]; 8] = [&first, longest.as_bytes(), b"\n", &first, longer.as_bytes(), b"\n", &first, b"[]\n"];
+    let parts: [&[u8]; 8] = [&first, longest.as_bytes(), b"\n", &first, longer.as_bytes(), b"\n", &first, b"{]\n"];
     let starts =
         parts.iter().scan(0, |at, part| Some(std::mem::replace(at, *at + part.len() as u64))).collect::<Vec<_>>();
     let log = parts.concat();

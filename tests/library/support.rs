@@ -112,7 +112,8 @@ fn span_text(span: TimeSpan) -> String {
 
 /// All that the library says of what it could not read of a log, but for the log's name.
 pub(crate) fn evidence_text(evidence: &Evidence) -> String {
-    let counts = (evidence.lines, evidence.skipped, evidence.glued, evidence.shrunk, evidence.complete());
+    let counts =
+        (evidence.lines, evidence.skipped, evidence.glued, evidence.foreign, evidence.shrunk, evidence.complete());
     let mut out = format!("evidence {counts:?} damaged {:?}\n", evidence.damaged);
     for place in &evidence.places {
         line(&mut out, format!("  line {:?} at {}: {:?}: {}", place.line, place.offset, place.fault, place.fault));

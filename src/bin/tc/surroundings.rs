@@ -122,7 +122,7 @@ impl Context {
             scan(&ScanOptions { threads: self.threads(), ..ScanOptions::new(progress) })
         })?;
         if self.global.strict {
-            refuse_any_fault(&evidence)?;
+            refuse_any_loss(&evidence)?;
         }
         Ok((result, warnings::of_scan(&evidence)))
     }
@@ -132,10 +132,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn refuse_any_fault(evidence: &[Evidence]) -> Result<()> {
+fn refuse_any_loss(evidence: &[Evidence]) -> Result<()> {
     for log in evidence {
         let name = text::harmless(&log.name);
-        if let Some(place) = log.places.first() {
+        if let Some(place) = log.places.iter().find(|place| place.fault.loses()) {
             let name = place.part.as_ref().map_or(name, |part| text::harmless(part));
             let at = place.line.map_or_else(|| format!("@{}", place.offset), |line| line.to_string());
             let message = format!("{name}:{at}: {}", place.fault);

@@ -323,7 +323,8 @@ impl Printer<'_> {
             Update::Notice(notice) => notice,
         };
         let message = match notice {
-            Notice::Fault(fault) if self.context.global.strict => {
+            Notice::Fault(fault) if !fault.loses() && !self.context.global.verbose => return Ok(()),
+            Notice::Fault(fault) if fault.loses() && self.context.global.strict => {
                 return Err(Failure::new("bad_data", format!("{file}:{}: {fault}", line.unwrap_or(0))).into());
             }
             Notice::Fault(fault) => format!("line {}: {fault}", line.unwrap_or(0)),

@@ -73,7 +73,8 @@ impl Read {
             read.stores.push((store.clone(), summary));
         }
         let is_nothing = filter.lets_all_through() && read.stores.iter().all(|(_, summary)| summary.kinds().is_empty());
-        match warnings.iter().find(|warning| warning.loses) {
+        let is_of_others = |warning: &&Warning| warning.loses || warning.file.is_some();
+        match warnings.iter().find(is_of_others) {
             Some(first) if is_nothing => Err(no_event(&stores.names(), first)),
             _ => Ok((read, warnings)),
         }

@@ -75,7 +75,14 @@ pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
         }
         if log.glued > 0 {
             let message = format!("{} with several events, all read", counted(log.glued, "line", "lines"));
-            add(Warning { count: Some(log.glued), places: spots(|fault| !fault.loses()), ..Warning::new(message) });
+            let places = spots(|fault| *fault == LineFault::Glued);
+            add(Warning { count: Some(log.glued), places, ..Warning::new(message) });
+        }
+        if log.foreign > 0 {
+            let message =
+                format!("{} with other text, from which no event is missing", counted(log.foreign, "line", "lines"));
+            let places = spots(|fault| *fault == LineFault::Foreign);
+            add(Warning { count: Some(log.foreign), places, ..Warning::new(message) });
         }
         if log.lost_parts > 0 {
             let message = format!("{} could not be read to the end", counted(log.lost_parts, "object", "objects"));
