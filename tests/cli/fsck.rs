@@ -82,12 +82,12 @@ fn a_table_where_it_fits() {
         | --- | --- | --- |
         | ./runs/torn.jsonl | its last 13 bytes are a torn append, never acknowledged | cut them off, as the next writer would |
         | runs/corrupt | line 2: claim 7 stands where claim 1 should | for a person to decide |
-        | runs/dead | claim 1 by `w\\u{1b}[31m` was over at 2020-01-01T00:01:00Z, and nobody took the run | for a person to decide |
+        | runs/dead | claim 1 by \`w\\u{1b}\[31m\` was over at 2020-01-01T00:01:00Z, and nobody took the run | for a person to decide |
         | runs/pending | it is pending, has to be looked at by 2020-01-01T00:00:00.000001Z, and nothing leads to it | put an entry at 2020-01-01T00:00:00.000001Z in queue default |
         | inbox/=1B=5B31m | it is an inbox of 1 line, and there is no such run | for a person to decide |
 
-        5 runs looked at, 1 ended: 5 findings.
-        --repair would repair 2 without losing anything.
+        5 runs looked at, 1 ended: 5 findings.\
+        \--repair would repair 2 without losing anything.
         [exit 1]
     "#]].assert_eq(&seen(&run(&mut fsck(&path, &["-o", "markdown"]))));
 }

@@ -25,15 +25,13 @@ pub(super) fn steers(text: &str) -> Option<char> {
 fn nothing_steers_the_terminal() {
     let names = names();
     assert!(names.iter().any(|name| name.contains('\u{1b}')), "the log is hostile");
-    for format in ["table", "json", "jsonl", "csv", "markdown"] {
+    for format in ["table", "json", "jsonl", "markdown"] {
         let mut commands = vec![vec!["status"], vec!["history", "--limit", "all"], vec!["events", "call"], vec![]];
         for name in &names {
             commands.push(vec!["status", "--", name]);
             commands.push(vec!["history", "--", name]);
-            if format != "csv" {
-                commands.push(vec!["summary", "--", name]);
-                commands.push(vec!["report", "--", name]);
-            }
+            commands.push(vec!["summary", "--", name]);
+            commands.push(vec!["report", "--", name]);
         }
         for command in commands.into_iter().filter(|command| !command.iter().any(|word| word.contains('\0'))) {
             let output = run(tc(&["-s", LOG, "-o", format]).args(&command));
@@ -41,6 +39,21 @@ fn nothing_steers_the_terminal() {
             assert_eq!(steers(&text), None, "{format} {command:?}");
             assert_ne!(output.status.code(), None, "{command:?}");
         }
+    }
+}
+
+/// CSV is for programs, and carries the text of the log: but not to a terminal.
+#[test]
+fn csv_steers_no_terminal() {
+    for arguments in ["status", "history --limit all", "events call"] {
+        let typed = format!("{} {arguments} -s {LOG} -o csv", env!("CARGO_BIN_EXE_tc"));
+        let mut command = std::process::Command::new("script");
+        let on_terminal = run(command.args(["-qec", &typed, "/dev/null"]).current_dir(super::root()));
+        let text = seen(&on_terminal).replace('\r', "");
+        assert!(text.contains("\\u{1b}[31mred"), "{text}");
+        assert_eq!(steers(&text), None, "{arguments}: {text}");
+        let piped = run(tc(&["-s", LOG, "-o", "csv"]).args(arguments.split(' ')));
+        assert!(seen(&piped).contains("\u{1b}[31mred"), "{}", seen(&piped));
     }
 }
 

@@ -7,6 +7,7 @@ mod clean;
 mod decide;
 mod errors;
 mod follow;
+mod forms;
 mod fsck;
 mod generated;
 mod hostile;

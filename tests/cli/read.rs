@@ -71,19 +71,19 @@ fn status_of_one_function() {
     check(
         &["status", "greeting", "-s", DEMO, "-o", "markdown", "--time", "iso"],
         expect![[r#"
-        | function | calls | share | success | mean | p50 | p95 | p99 | promoted | rollbacks | weights | last event |
-        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-        | greeting | 456 |  | 94.52% | 0.72ms | 0.57ms | 1.07ms | 4.05ms | 1 | - | - | 2026-11-21T23:39:13.657431Z |
-        | v1 | 228 | 50.00% | 91.67% | 0.75ms | 0.57ms | 1.58ms | 4.95ms |  |  |  | 2026-11-21T23:39:13.653367Z |
-        | casual | 228 | 50.00% | 97.37% | 0.68ms | 0.57ms | 0.98ms | 3.95ms |  |  |  | 2026-11-21T23:39:13.656779Z |
-    "#]],
+            | function | calls | share | success | mean | p50 | p95 | p99 | promoted | rollbacks | weights | last event |
+            | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+            | greeting | 456 |  | 94.52% | 0.72ms | 0.57ms | 1.07ms | 4.05ms | 1 | - | - | 2026-11-21T23:39:13.657431Z |
+            | &emsp;v1 | 228 | 50.00% | 91.67% | 0.75ms | 0.57ms | 1.58ms | 4.95ms |  |  |  | 2026-11-21T23:39:13.653367Z |
+            | &emsp;casual | 228 | 50.00% | 97.37% | 0.68ms | 0.57ms | 0.98ms | 3.95ms |  |  |  | 2026-11-21T23:39:13.656779Z |
+        "#]],
     );
     check(
         &["status", "greeting", "-s", DEMO, "-o", "csv"],
         expect![[r#"
-            function,calls,promotions,rollbacks,weight_changes,other_events,dropped_calls,forced,first_event,last_event,variant,variant.calls,successes,failures,success_rate,share,fallback_calls,latency_ms.mean,latency_ms.p50,latency_ms.p90,latency_ms.p95,latency_ms.p99,latency_ms.max,first_seen,last_seen
-            greeting,456,1,0,0,0,0,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,v1,228,209,19,0.9166666666666666,0.5,6,0.754518,0.569344,0.913408,1.581056,4.947968,8.26,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.653367Z
-            greeting,456,1,0,0,0,0,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,casual,228,222,6,0.9736842105263158,0.5,0,0.677325,0.569344,0.888832,0.978944,3.948544,4.66,2026-11-21T23:39:11.519839Z,2026-11-21T23:39:13.656779Z
+            function,calls,promotions,rollbacks,weight_changes,other_events,dropped_calls,forced.decision,forced.variant,forced.to,forced.since,forced.by,forced.reason,first_event,last_event,variant,variant.calls,successes,failures,success_rate,share,fallback_calls,latency_ms.mean,latency_ms.p50,latency_ms.p90,latency_ms.p95,latency_ms.p99,latency_ms.max,first_seen,last_seen
+            greeting,456,1,0,0,0,0,,,,,,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,v1,228,209,19,0.9166666666666666,0.5,6,0.754518,0.569344,0.913408,1.581056,4.947968,8.26,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.653367Z
+            greeting,456,1,0,0,0,0,,,,,,,2026-11-21T23:39:11.503931Z,2026-11-21T23:39:13.657431Z,casual,228,222,6,0.9736842105263158,0.5,0,0.677325,0.569344,0.888832,0.978944,3.948544,4.66,2026-11-21T23:39:11.519839Z,2026-11-21T23:39:13.656779Z
         "#]],
     );
     check(
@@ -327,23 +327,23 @@ fn report() {
     check(
         &["report", "greeting", "-s", DEMO, "-o", "markdown"],
         expect![[r#"
-            greeting, baseline `v1`, 2026-11-21 23:39:11 to 23:39:13
+            Verdict: promote casual: \`casual\` succeeds 5.93 points more often than \`v1\`, 95% interval for one look +1.68 to +10.57.\
+            Original rule: Recommend 'casual': 97.4% success, 1ms avg
+
+            greeting, baseline \`v1\`, 2026-11-21 23:39:11 to 23:39:13
 
             | variant | calls | failed | success | 95% interval | mean | p50 | p95 | p99 |
             | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
             | v1 | 222 | 19 | 91.44% | 87.02% to 94.45% | 0.76ms | 0.57ms | 1.58ms | 4.95ms |
             | casual | 228 | 6 | 97.37% | 94.38% to 98.79% | 0.68ms | 0.57ms | 0.98ms | 3.95ms |
 
-            6 calls of `v1` answered a request that another variant had failed, 6 with success.
+            6 calls of \`v1\` answered a request that another variant had failed, 6 with success.
 
             | compared | success | 95% interval | mean | p50 | p95 |
             | --- | ---: | --- | ---: | ---: | ---: |
             | casual to v1 | +5.93 pp | +1.68 to +10.57 pp | ×0.89 | ×1.00 | ×0.62 |
 
             pp: percentage points. The intervals are good for one look: who looks again and again, and acts on the first clear one, is misled more often.
-
-            Verdict: promote casual: `casual` succeeds 5.93 points more often than `v1`, 95% interval for one look +1.68 to +10.57.
-            Original rule: Recommend 'casual': 97.4% success, 1ms avg
         "#]],
     );
 }

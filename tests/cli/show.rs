@@ -564,11 +564,11 @@ fn markdown_and_csv() {
     "###]].assert_eq(&text);
     let text = seen(&run(&mut show("fixtures/runs", "greet-1", &["-o", "csv"])));
     expect![[r#"
-        run,seq,token,at,type,v,history.run,workflow,queue,id,input,claim,worker,until,more,step,n,value,took_us,for
-        greet-1,1,5f78ce8d12ce2181,2026-11-22T02:30:00.228159Z,start,1,greet-1,greet,default,request of greet-1,Ada,,,,,,,,,
-        greet-1,2,ae546899df78ab25,2026-11-22T02:30:00.287039Z,claim,,,,,,,1,shop-1/4711,2026-11-22T02:30:30.228159Z,,,,,,
-        greet-1,3,6f6afe5baf7a69e1,2026-11-22T02:30:00.385503Z,save,,,,,,,1,,,true,compose,1,"Hello, Ada",3137,
-        greet-1,4,6f6afe5baf7a69e1,2026-11-22T02:30:00.385503Z,wait,,,,,,,1,,,true,permission,1,,,"[""allow""]"
-        greet-1,5,6f6afe5baf7a69e1,2026-11-22T02:30:00.385503Z,release,,,,,,,1,,,,,,,,
+        run,seq,at,type,step,n,event,value,error,other
+        greet-1,1,2026-11-22T02:30:00.228159Z,start,,,,,,"{""token"":""5f78ce8d12ce2181"",""v"":1,""workflow"":""greet"",""queue"":""default"",""id"":""request of greet-1"",""input"":""Ada""}"
+        greet-1,2,2026-11-22T02:30:00.287039Z,claim,,,,,,"{""token"":""ae546899df78ab25"",""claim"":1,""worker"":""shop-1/4711"",""until"":""2026-11-22T02:30:30.228159Z""}"
+        greet-1,3,2026-11-22T02:30:00.385503Z,save,compose,1,,"""Hello, Ada""",,"{""token"":""6f6afe5baf7a69e1"",""more"":true,""claim"":1,""took_us"":3137}"
+        greet-1,4,2026-11-22T02:30:00.385503Z,wait,permission,1,,,,"{""token"":""6f6afe5baf7a69e1"",""more"":true,""claim"":1,""for"":[""allow""]}"
+        greet-1,5,2026-11-22T02:30:00.385503Z,release,,,,,,"{""token"":""6f6afe5baf7a69e1"",""claim"":1}"
     "#]].assert_eq(&text);
 }

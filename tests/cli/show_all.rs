@@ -125,7 +125,8 @@ fn every_run_is_shown() {
             for form in ["json", "jsonl", "csv", "markdown"] {
                 let output = run(&mut show(store, &name, &["-o", form]));
                 assert!(output.status.success(), "{store} {name:?} {form}\n{}", seen(&output));
-                assert_eq!(steers(&seen(&output)), None, "{store} {name:?} {form}");
+                // CSV that goes to a program carries texts as they are.
+                assert!(form == "csv" || steers(&seen(&output)).is_none(), "{store} {name:?} {form}");
                 if form.starts_with("json") {
                     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
                     let item = if form == "json" { &answer["items"][0] } else { &answer };

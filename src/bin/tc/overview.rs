@@ -9,6 +9,7 @@ use crate::error::{DONE, Failure};
 use crate::find;
 use crate::functions::read::{Found, Read};
 use crate::functions::status;
+use crate::output::csv::Sheet;
 use crate::output::table::Tone;
 use crate::output::{Answer, Section};
 use crate::runs::workflows::{self, Workflows};
@@ -19,6 +20,9 @@ use temporal_code::text;
 
 /// How many functions are listed.
 const FUNCTIONS_MAX: usize = 8;
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet { of: None, columns: &["store", "format", "logs", "events", "functions"], json: &[] };
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
     let filter = EventFilter::default();
@@ -55,7 +59,7 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
         sections
     };
     let members = if tally.is_empty() { Vec::new() } else { vec![("workflows", tally.json()?)] };
-    Answer { schema: "tc.overview/1", warnings, items, rows_of: None, sections }.print_with(context, &members)?;
+    Answer { schema: "tc.overview/1", warnings, items, sheet: &SHEET, sections }.print_with(context, &members)?;
     Ok(DONE)
 }
 

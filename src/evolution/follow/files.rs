@@ -281,7 +281,8 @@ impl Log {
         loop {
             let at = known.lines.position();
             let count = read_at(file, &mut buffer, at).map_err(|cause| read_error(path, cause))?;
-            if count == 0 {
+            // Of one that was overwritten since it was looked at, this is no continuation: the next look sees that.
+            if count == 0 || !known.is_in(file).map_err(|cause| read_error(path, cause))? {
                 return Ok(());
             }
             known.mark(&buffer[..count]);

@@ -162,7 +162,8 @@ fn is_harmless(store: &Path, arguments: &[&str], format: &str, width: usize) {
     command.arg("-s").arg(store).env("COLUMNS", width.to_string()).args(arguments);
     let output = run(&mut command);
     let text = seen(&output);
-    assert_eq!(steers(&text), None, "{format} {width} {arguments:?}: {text:?}");
+    // CSV that goes to a program carries texts as they are.
+    assert!(format == "csv" || steers(&text).is_none(), "{format} {width} {arguments:?}: {text:?}");
     assert!(matches!(output.status.code(), Some(0 | 1 | 2 | 5 | 8)), "{text}");
     let out = std::str::from_utf8(&output.stdout).expect("UTF-8");
     let is_json = |text: &str| {

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::confirm;
 use crate::error::{CONFLICT, DONE, Failure};
 use crate::find::{self, Store};
+use crate::output::csv::Sheet;
 use crate::output::figures::{bytes, count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
@@ -39,6 +40,23 @@ pub(crate) struct CleanArgs {
     #[arg(short, long)]
     yes: bool,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: None,
+    columns: &[
+        "file",
+        "bytes",
+        "action",
+        "events_deleted",
+        "events_kept",
+        "standing_decisions",
+        "unreadable_lines",
+        "archive",
+        "dry_run",
+    ],
+    json: &[],
+};
 
 pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {
     let stores = find::stores(&context.global)?;
@@ -155,7 +173,7 @@ fn show(
         vec![Section { title: String::new(), table: Some(table(plans)), notes: notes + &outlook(plans, args, did) }]
     };
     let warnings = plans.iter().flat_map(warnings).chain(copies.iter().cloned());
-    Answer { schema: "tc.clean/1", warnings: warnings.collect(), items, rows_of: None, sections }.print(context)
+    Answer { schema: "tc.clean/1", warnings: warnings.collect(), items, sheet: &SHEET, sections }.print(context)
 }
 
 /// What of a log was not read, or cannot be done.

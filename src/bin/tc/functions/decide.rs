@@ -9,6 +9,7 @@ use crate::error::{CONFLICT, DONE, Failure, USAGE};
 use crate::find::{self, Target, nearest};
 use crate::functions::read::{Found, Read};
 use crate::functions::status;
+use crate::output::csv::Sheet;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
@@ -81,6 +82,26 @@ impl Subject<'_> {
     }
 }
 
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: None,
+    columns: &[
+        "event",
+        "function",
+        "variant",
+        "to",
+        "old_weight",
+        "new_weight",
+        "timestamp",
+        "forced",
+        "by",
+        "reason",
+        "log",
+        "dry_run",
+    ],
+    json: &[],
+};
+
 pub(crate) fn run(
     context: &Context,
     schema: &'static str,
@@ -138,7 +159,7 @@ pub(crate) fn run(
         let outlook = text::harmless(&format!("Written to {place}. {outlook}")).into_owned();
         vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, &outlook))]
     };
-    Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema, warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::error::{DONE, Failure};
 use crate::find::nearest;
 use crate::functions::read::{RangeArgs, Read};
+use crate::output::csv::Sheet;
 use crate::output::figures::count;
 use crate::output::table::{Cell, Column, Table};
 use crate::output::{Answer, Section, of_store};
@@ -28,6 +29,12 @@ pub(crate) struct EventsArgs {
     #[command(flatten)]
     range: RangeArgs,
 }
+
+/// Its columns in CSV; with a type the second.
+const SHEETS: [Sheet; 2] = [
+    Sheet { of: None, columns: &["event", "count"], json: &[] },
+    Sheet { of: None, columns: &["function", "count"], json: &[] },
+];
 
 pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
@@ -61,7 +68,8 @@ pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
         }
         vec![Section::table(table)]
     };
-    Answer { schema: "tc.events/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.events/1", warnings, items, sheet: &SHEETS[usize::from(args.kind.is_some())], sections }
+        .print(context)?;
     Ok(DONE)
 }
 

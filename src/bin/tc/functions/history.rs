@@ -11,7 +11,8 @@ use crate::args::OutputFormat;
 use crate::error::{DONE, Failure};
 use crate::find::{Store, Stores, unknown_function};
 use crate::functions::read::{RangeArgs, Read};
-use crate::output::figures::{duration_ns, percent};
+use crate::output::csv::Sheet;
+use crate::output::figures::{counted, duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section, of_store, tell};
@@ -57,9 +58,39 @@ const COUNT: usize = 20;
 /// How often a followed log is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: None,
+    columns: &[
+        "event",
+        "function",
+        "timestamp",
+        "variant",
+        "value",
+        "error",
+        "latency_ms",
+        "success",
+        "old_weight",
+        "new_weight",
+        "reason",
+        "forced",
+        "by",
+        "to",
+        "unit",
+        "fallback",
+        "other",
+        "source.file",
+        "source.line",
+        "source.offset",
+    ],
+    json: &[],
+};
+
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
     let count = match args.count.as_ref().or(args.limit.as_ref()) {
         Some(text) => parse_count(text)?,
+        // What goes to a program is whole unless less is asked for.
+        None if context.global.output() == OutputFormat::Csv => usize::MAX,
         None => COUNT,
     };
     let stores = args.range.stores(context)?;
@@ -77,7 +108,13 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
     if args.follow {
         return follow(context, &store, stores.told_apart, &query, count);
     }
-    let (tail, warnings) = read(context, &store, &query, count)?;
+    let (tail, mut warnings) = read(context, &store, &query, count)?;
+    if matches!(context.global.output(), OutputFormat::Csv | OutputFormat::Markdown) && tail.events.len() == count {
+        warnings.push(Warning::new(format!(
+            "only the last {} asked for; there may be more",
+            counted(count as u64, "event was", "events were")
+        )));
+    }
     let label = |found: &FoundEvent| {
         let root = store.root_of(&store.sources[found.log].name());
         root.filter(|_| stores.told_apart)
@@ -90,7 +127,7 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
         (true, _) => nothing(context, &stores, &query)?,
     };
     let sections = || sections(context, &query, &tail, stores.told_apart, &label, &empty);
-    Answer { schema: "tc.history/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.history/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

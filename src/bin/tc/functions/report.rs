@@ -4,12 +4,14 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
 use crate::find::nearest;
 use crate::functions::read::{Found, RangeArgs, Read};
 use crate::functions::shape;
 use crate::functions::status::{latency, success};
 use crate::functions::summary::fallbacks;
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section, of_store};
@@ -38,6 +40,42 @@ pub(crate) struct ReportArgs {
 const HONESTY: &str = "pp: percentage points. The intervals are good for one look: who looks again and again, and acts on \
                        the first clear one, is misled more often.";
 
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: Some("variants"),
+    columns: &[
+        "function",
+        "variant",
+        "calls",
+        "successes",
+        "failures",
+        "success_rate",
+        "success_interval.low",
+        "success_interval.high",
+        "share",
+        "latency_ms.mean",
+        "latency_ms.p50",
+        "latency_ms.p90",
+        "latency_ms.p95",
+        "latency_ms.p99",
+        "latency_ms.max",
+        "fallback.calls",
+        "fallback.successes",
+        "baseline",
+        "compared.success.difference",
+        "compared.success.low",
+        "compared.success.high",
+        "compared.latency.mean_ratio",
+        "compared.latency.p50_ratio",
+        "compared.latency.p95_ratio",
+        "verdict.decision",
+        "verdict.variant",
+        "verdict.reason",
+        "recommendation",
+    ],
+    json: &[],
+};
+
 pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
     let (read, warnings) = Read::of_asked(context, &args.range, &filter)?;
@@ -48,9 +86,11 @@ pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {
         Ok((store, report.ok_or_else(|| unknown_variant(function, baseline.unwrap_or_default()))?))
     });
     let reports = reports.collect::<Result<Vec<_>>>()?;
+    let is_csv = context.global.output() == OutputFormat::Csv;
+    let item = |report: &Report<'_>| if is_csv { row(report) } else { item(report) };
     let items = || Ok(reports.iter().map(|(store, report)| of_store(item(report).to_string(), *store)).collect());
     let sections = || Section::apart(reports.iter().map(|(store, report)| sections(context, *store, report)));
-    Answer { schema: "tc.report/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    Answer { schema: "tc.report/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     let verdicts = reports.iter().map(|(_, report)| match report.verdict.decision {
         Recommendation::Promote => DONE,
         Recommendation::Rollback | Recommendation::Invalid => NEGATIVE,
@@ -83,6 +123,19 @@ fn item(report: &Report<'_>) -> Value {
         "recommendation": &*report.recommendation,
         "verdict": report.verdict,
     })
+}
+
+/// For CSV, where a variant is a row: each with what it is compared by.
+fn row(report: &Report<'_>) -> Value {
+    let mut item = item(report);
+    let mut compared = item["comparisons"].as_array().cloned().unwrap_or_default().into_iter().peekable();
+    for variant in item["variants"].as_array_mut().into_iter().flatten() {
+        // Both stand in the order of the variants.
+        if let Some(comparison) = compared.next_if(|comparison| comparison["variant"] == variant["variant"]) {
+            variant["compared"] = comparison;
+        }
+    }
+    item
 }
 
 /// A variant's own calls; those made as a fallback stand apart.
@@ -134,7 +187,10 @@ fn sections(context: &Context, store: Option<&str>, report: &Report<'_>) -> Vec<
         let honesty = context.prose(Tone::Dim, HONESTY);
         sections.push(Section { title: "\n".into(), table: Some(comparisons(report)), notes: honesty });
     }
-    sections.push(Section::text(conclusion(context, report)));
+    let conclusion = Section::text(conclusion(context, report));
+    // Whoever reads a comment may read no further than what follows.
+    let place = if context.global.output() == OutputFormat::Markdown { 0 } else { sections.len() };
+    sections.insert(place, conclusion);
     sections
 }
 

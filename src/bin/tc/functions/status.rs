@@ -6,6 +6,7 @@ use clap::Args;
 use crate::error::{DONE, Failure};
 use crate::functions::read::{Found, RangeArgs, Read};
 use crate::functions::shape::{self, ForcedShape};
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, duration_ns, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
@@ -26,6 +27,44 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     range: RangeArgs,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: Some("variants"),
+    columns: &[
+        "function",
+        "calls",
+        "promotions",
+        "rollbacks",
+        "weight_changes",
+        "other_events",
+        "dropped_calls",
+        "forced.decision",
+        "forced.variant",
+        "forced.to",
+        "forced.since",
+        "forced.by",
+        "forced.reason",
+        "first_event",
+        "last_event",
+        "variant",
+        "variant.calls",
+        "successes",
+        "failures",
+        "success_rate",
+        "share",
+        "fallback_calls",
+        "latency_ms.mean",
+        "latency_ms.p50",
+        "latency_ms.p90",
+        "latency_ms.p95",
+        "latency_ms.p99",
+        "latency_ms.max",
+        "first_seen",
+        "last_seen",
+    ],
+    json: &[],
+};
 
 pub(crate) fn run(context: &Context, args: &StatusArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;
@@ -78,7 +117,7 @@ fn show(context: &Context, args: &StatusArgs, read: &Read, warnings: Vec<Warning
         sections
     };
     let members = if shows_workflows { vec![("workflows", tally.json()?)] } else { Vec::new() };
-    let answer = Answer { schema: "tc.status/1", warnings, items, rows_of: Some("variants"), sections };
+    let answer = Answer { schema: "tc.status/1", warnings, items, sheet: &SHEET, sections };
     answer.print_with(context, &members)?;
     Ok(DONE)
 }
@@ -98,7 +137,7 @@ fn workflows_alone(context: &Context, args: &StatusArgs, mut tally: Workflows) -
         vec![Section { title: described, ..tally.section(context, true) }]
     };
     let members = [("workflows", tally.json()?)];
-    let answer = Answer { schema: "tc.status/1", warnings, items: || Ok(Vec::new()), rows_of: None, sections };
+    let answer = Answer { schema: "tc.status/1", warnings, items: || Ok(Vec::new()), sheet: &SHEET, sections };
     answer.print_with(context, &members)?;
     Ok(DONE)
 }

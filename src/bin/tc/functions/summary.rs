@@ -7,6 +7,7 @@ use crate::error::DONE;
 use crate::functions::read::{Found, RangeArgs, Read};
 use crate::functions::shape::{self, errors_of};
 use crate::functions::status::{latency, success};
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted, percent};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
@@ -23,13 +24,52 @@ pub(crate) struct SummaryArgs {
     range: RangeArgs,
 }
 
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: Some("variants"),
+    columns: &[
+        "function",
+        "calls",
+        "promotions",
+        "rollbacks",
+        "weight_changes",
+        "other_events",
+        "dropped_calls",
+        "forced.decision",
+        "forced.variant",
+        "forced.to",
+        "forced.since",
+        "forced.by",
+        "forced.reason",
+        "first_event",
+        "last_event",
+        "variant",
+        "variant.calls",
+        "successes",
+        "failures",
+        "success_rate",
+        "share",
+        "fallback_calls",
+        "latency_ms.mean",
+        "latency_ms.p50",
+        "latency_ms.p90",
+        "latency_ms.p95",
+        "latency_ms.p99",
+        "latency_ms.max",
+        "errors",
+        "first_seen",
+        "last_seen",
+    ],
+    json: &[],
+};
+
 pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {
     let filter = EventFilter { errors: true, ..args.range.filter(context)? };
     let (read, warnings) = Read::of_asked(context, &args.range, &filter)?;
     let found = read.named(context, &args.function)?;
     let items = || Ok(found.iter().map(|found| shape::function(found, true)).collect());
     let sections = || Section::apart(found.iter().map(|found| sections(context, found)));
-    Answer { schema: "tc.summary/1", warnings, items, rows_of: Some("variants"), sections }.print(context)?;
+    Answer { schema: "tc.summary/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

@@ -1,6 +1,8 @@
 //! From answers to text: tables for people, JSON and CSV for programs, warnings for both.
 
+pub(crate) mod csv;
 pub(crate) mod figures;
+pub(crate) mod markdown;
 pub(crate) mod pager;
 pub(crate) mod progress;
 pub(crate) mod stream;
@@ -10,9 +12,10 @@ pub(crate) mod warnings;
 use std::io::{self, Write};
 
 use anyhow::Context as _;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::args::OutputFormat;
+use crate::output::csv::Sheet;
 use crate::surroundings::Context;
 use table::Table;
 use temporal_code::text;
@@ -57,8 +60,8 @@ pub(crate) struct Answer<I, S> {
     pub(crate) warnings: Vec<Warning>,
     /// The items, each a JSON object.
     pub(crate) items: I,
-    /// In CSV each element of this member is a row of its own.
-    pub(crate) rows_of: Option<&'static str>,
+    /// What they become in CSV.
+    pub(crate) sheet: &'static Sheet,
     /// The same for people.
     pub(crate) sections: S,
 }
@@ -97,11 +100,15 @@ where
                     text.push('\n');
                 }
             }
-            OutputFormat::Csv => text = csv(&items()?, self.rows_of, values_of(self.schema))?,
+            OutputFormat::Csv => text = csv::csv(&items()?, self.sheet, context.global.store.len() > 1)?,
             OutputFormat::Markdown => {
                 for section in (self.sections)() {
                     let table = section.table.map(|table| table.markdown() + "\n").unwrap_or_default();
-                    let parts = [section.title, table, section.notes].map(|part| part.trim().to_string());
+                    // A run is shown with headings and more.
+                    let is_markdown = self.schema == "tc.show/1";
+                    let prose = |text: String| if is_markdown { text } else { markdown::lines(&text) };
+                    let parts = [prose(section.title), table, prose(section.notes)];
+                    let parts = parts.map(|part| part.trim().to_string());
                     let parts = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
                     text += &(parts.join("\n\n") + "\n\n");
                 }
@@ -174,66 +181,4 @@ fn envelope(
     );
     let lines = if items.is_empty() { String::new() } else { format!("\n{}\n", items.join(",\n")) };
     Ok(head + &lines + "]}\n")
-}
-
-/// The members of items of a schema that are values of a user's own, which can have any members themselves.
-fn values_of(schema: &str) -> &'static [&'static str] {
-    let is_of_runs = ["tc.runs/", "tc.result/", "tc.replay/", "tc.show/"].iter().any(|name| schema.starts_with(name));
-    if is_of_runs { &["result", "error", "input", "value", "ok", "err", "kwargs"] } else { &[] }
-}
-
-/// Items as CSV: nested members as `latency_ms.p50`, but `whole_members` as JSON, and one row for each element of `rows_of`.
-fn csv(items: &[String], rows_of: Option<&str>, whole_members: &[&str]) -> anyhow::Result<String> {
-    let mut rows = Vec::new();
-    let element_name = rows_of.map_or("", |rows| rows.strip_suffix('s').unwrap_or(rows));
-    for item in items {
-        let Value::Object(mut whole) = serde_json::from_str(item)? else { continue };
-        let inner = rows_of.and_then(|key| whole.remove(key));
-        match inner {
-            Some(Value::Array(elements)) if !elements.is_empty() => {
-                for element in elements {
-                    let mut row = flat(&whole, whole_members);
-                    if let Value::Object(element) = element {
-                        for (key, value) in flat(&element, whole_members) {
-                            let taken = row.iter().any(|(name, _)| *name == key);
-                            let key = if taken { format!("{element_name}.{key}") } else { key };
-                            row.push((key, value));
-                        }
-                    }
-                    rows.push(row);
-                }
-            }
-            _ => rows.push(flat(&whole, whole_members)),
-        }
-    }
-    let mut header: Vec<String> = Vec::new();
-    for (key, _) in rows.iter().flatten() {
-        if !header.contains(key) {
-            header.push(key.clone());
-        }
-    }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header.iter().map(|name| text::harmless(name).into_owned()))?;
-    for row in &rows {
-        let cell = |name| row.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
-        writer.write_record(header.iter().map(cell))?;
-    }
-    let bytes = if header.is_empty() { Vec::new() } else { writer.into_inner()? };
-    Ok(String::from_utf8(bytes)?)
-}
-
-/// The members of an object, those of objects in it too if they are not among the `whole` ones, as text.
-fn flat(object: &Map<String, Value>, whole: &[&str]) -> Vec<(String, String)> {
-    let mut cells = Vec::new();
-    for (key, value) in object {
-        match value {
-            Value::Object(inner) if !whole.contains(&key.as_str()) => {
-                cells.extend(flat(inner, whole).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
-            }
-            Value::Null => cells.push((key.clone(), String::new())),
-            Value::String(text) => cells.push((key.clone(), text::harmless(text).into_owned())),
-            other => cells.push((key.clone(), text::harmless(&other.to_string()).into_owned())),
-        }
-    }
-    cells
 }

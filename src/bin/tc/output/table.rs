@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, presets};
 use owo_colors::OwoColorize as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::output::markdown;
 use temporal_code::text;
 
 /// What a cell means, which decides its colour.
@@ -44,12 +45,13 @@ const TEXT_MAX: usize = 200;
 pub(crate) struct Cell {
     text: String,
     tone: Tone,
+    is_indented: bool,
 }
 
 impl Cell {
     pub(crate) fn new(text: impl AsRef<str>) -> Self {
         let text = text::shorten(text.as_ref(), TEXT_MAX);
-        Cell { text: text::harmless(&text).into_owned(), tone: Tone::Plain }
+        Cell { text: text::harmless(&text).into_owned(), ..Cell::default() }
     }
 
     /// The name of a function or variant; one that would not be seen is put in quotes.
@@ -83,9 +85,14 @@ impl Cell {
         Cell { text: format!("{}{gap}[{}]", self.text, text::harmless(store)), ..self }
     }
 
-    /// Text that is shown indented, except in Markdown, where white space in front is lost anyway.
+    /// What belongs to a row above.
     pub(crate) fn indented(self) -> Self {
-        Cell { text: format!("  {}", self.text), ..self }
+        Cell { text: format!("  {}", self.text), is_indented: true, ..self }
+    }
+
+    fn markdown(&self) -> String {
+        let indent = if self.is_indented { "&emsp;" } else { "" };
+        indent.to_owned() + &markdown::escaped(self.text.trim())
     }
 }
 
@@ -318,11 +325,10 @@ impl Table {
     /// The table for Markdown, with all columns.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let plain = |text: &str| text.trim().replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;");
         let mut text = line(self.columns.iter().map(|column| column.name.to_string()).collect());
         text += &line(self.columns.iter().map(|c| if c.right { "---:" } else { "---" }.to_string()).collect());
         for row in &self.rows {
-            text += &line(row.iter().map(|cell| plain(&cell.text)).collect());
+            text += &line(row.iter().map(Cell::markdown).collect());
         }
         text
     }
@@ -414,6 +420,6 @@ mod tests {
     fn markdown_cells_cannot_break_out() {
         let mut table = Table::new([Column::text("a")]);
         table.row([Cell::new("x|y\n<b>")]);
-        assert_eq!(table.markdown(), "| a |\n| --- |\n| x\\|y\\\\n&lt;b> |\n");
+        assert_eq!(table.markdown(), "| a |\n| --- |\n| x\\|y\\\\n&lt;b&gt; |\n");
     }
 }

@@ -12,6 +12,7 @@ use crate::args::OutputFormat;
 use crate::confirm;
 use crate::error::{DONE, Failure, NEGATIVE};
 use crate::find;
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
@@ -49,6 +50,9 @@ struct Found {
     /// How many findings are not kept.
     surplus: u64,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet { of: None, columns: &["store", "place", "problem", "remedy", "repaired"], json: &[] };
 
 pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     if args.repair && !args.yes {
@@ -221,7 +225,7 @@ fn show(context: &Context, args: &FsckArgs, found: &Found) -> Result<()> {
         let table = table.filter(|_| title.is_empty());
         vec![Section { title, table, notes: found.outcome() + &found.outlook(args) }]
     };
-    Answer { schema: "tc.fsck/1", warnings: found.warnings(), items, rows_of: None, sections }.print(context)
+    Answer { schema: "tc.fsck/1", warnings: found.warnings(), items, sheet: &SHEET, sections }.print(context)
 }
 
 fn table(findings: &[(String, Finding)]) -> Table {

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure};
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted};
 use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -51,6 +52,29 @@ pub(crate) struct RunsArgs {
 }
 
 /// Statuses as they are typed.
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: None,
+    columns: &[
+        "run",
+        "workflow",
+        "status",
+        "since",
+        "started_at",
+        "updated_at",
+        "ended_at",
+        "waiting_for.event",
+        "waiting_for.until",
+        "waiting_for",
+        "events",
+        "format",
+        "result",
+        "error",
+        "because",
+    ],
+    json: &["waiting_for", "result", "error"],
+};
+
 fn status_parser() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|name| {
         Status::ALL.into_iter().find(|status| status.as_str() == name).ok_or("it is none of the statuses")
@@ -213,7 +237,7 @@ fn print_all(
         let table = Some(table).filter(|table| !table.is_empty());
         vec![Section { title: String::new(), table, notes: summary(&shown, evidence.counts) }]
     };
-    Answer { schema: "tc.runs/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.runs/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE};
+use crate::output::csv::Sheet;
 use crate::output::figures::counted;
 use crate::output::stream::Stream;
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -52,6 +53,20 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     all: bool,
 }
+
+/// Its columns in CSV; with a point to look at the second.
+const SHEETS: [Sheet; 2] = [
+    Sheet {
+        of: Some("steps"),
+        columns: &["run", "format", "sound", "state.status", "seq", "at", "type", "effect", "status"],
+        json: &[],
+    },
+    Sheet {
+        of: Some("steps"),
+        columns: &["run", "format", "sound", "problems", "seq", "at", "type", "effect", "status", "state"],
+        json: &[],
+    },
+];
 
 pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {
     if args.all {
@@ -98,7 +113,7 @@ fn from_first_to_last(context: &Context, stores: &RunStores, runs: &Runs, run: &
         vec![Section { title: String::new(), table: Some(table), notes: verdict(context, &details) }]
     };
     let exit = exit(&details);
-    Answer { schema: "tc.replay/1", warnings, items, rows_of: Some("steps"), sections }.print(context)?;
+    Answer { schema: "tc.replay/1", warnings, items, sheet: &SHEETS[0], sections }.print(context)?;
     Ok(exit)
 }
 
@@ -310,7 +325,7 @@ fn at_point(context: &Context, stores: &RunStores, runs: &Runs, run: &str, text:
     let items = || Ok(vec![item(&details, &steps)?]);
     let sections = || state_sections(context, &details, steps.first());
     let exit = exit(&details);
-    Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.replay/1", warnings, items, sheet: &SHEETS[1], sections }.print(context)?;
     Ok(exit)
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::OutputFormat;
 use crate::error::{DONE, Failure, NEGATIVE, PENDING};
+use crate::output::csv::Sheet;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::describe;
@@ -48,6 +49,13 @@ struct Item<'a> {
     error: &'a Option<RunValue>,
     ended_at: Option<Timestamp>,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: None,
+    columns: &["run", "workflow", "status", "result", "error", "ended_at"],
+    json: &["result", "error"],
+};
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
@@ -98,7 +106,7 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
         };
         vec![Section::text(text + "\n")]
     };
-    Answer { schema: "tc.result/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.result/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(exit)
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::error::{DONE, Failure, NEGATIVE};
+use crate::output::csv::Sheet;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
@@ -41,6 +42,9 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     waiting: WaitArgs,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet { of: None, columns: &["run", "event", "id", "deduplicated", "taken"], json: &[] };
 
 pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     if args.event.is_empty() {
@@ -133,7 +137,7 @@ impl Outcome {
                 [text::harmless(&said).into_owned()].into_iter().chain(waited.iter().map(|waited| waited.said.clone()));
             vec![Section::text(lines.map(|line| context.prose(Tone::Plain, &line)).collect())]
         };
-        Answer { schema, warnings, items, rows_of: None, sections }.print(context)?;
+        Answer { schema, warnings, items, sheet: &SHEET, sections }.print(context)?;
         Ok(waited.map_or(DONE, |waited| waited.exit))
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::error::DONE;
+use crate::output::csv::Sheet;
 use crate::output::figures::counted;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
@@ -45,6 +46,13 @@ pub(crate) struct ShowArgs {
 }
 
 /// A number of events, or all.
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet {
+    of: Some("history"),
+    columns: &["run", "seq", "at", "type", "step", "n", "event", "value", "error", "other"],
+    json: &["value", "error"],
+};
+
 fn limit(text: &str) -> Result<usize, String> {
     match text {
         "all" => Ok(usize::MAX),
@@ -66,10 +74,9 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     events.finish();
     let warnings = warnings(&details, &events, asked, for_people);
     let csv = context.global.output() == OutputFormat::Csv;
-    let rows_of = Some("history").filter(|_| !events.is_empty());
     let items = || Ok(vec![if csv { row(&details, &events)? } else { item(&details, &events)? }]);
     let sections = || sections(context, &runs, &details, &events);
-    Answer { schema: "tc.show/1", warnings, items, rows_of, sections }.print(context)?;
+    Answer { schema: "tc.show/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::error::{DONE, Failure};
+use crate::output::csv::Sheet;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
@@ -47,6 +48,9 @@ pub(crate) struct StartArgs {
     raw: bool,
 }
 
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet { of: None, columns: &["run", "workflow", "queue", "id", "deduplicated"], json: &[] };
+
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
     let runs = the_one(&stores)?;
@@ -88,7 +92,7 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         Ok(vec![item.to_string()])
     };
     let sections = || vec![Section::text(text::harmless(&started.run).into_owned() + "\n")];
-    Answer { schema: "tc.start/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.start/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(DONE)
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::error::{DONE, NEGATIVE, USAGE};
+use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::{self, Warning};
@@ -37,6 +38,10 @@ struct Found {
     /// Runs that could not be read.
     unread: u64,
 }
+
+/// Its columns in CSV.
+const SHEET: Sheet =
+    Sheet { of: None, columns: &["run", "format", "sound", "events", "problems", "state.status"], json: &[] };
 
 pub(super) fn run(context: &Context) -> Result<u8> {
     let stores = RunStores::open(context, context.threads())?;
@@ -77,7 +82,7 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     } else {
         DONE
     };
-    Answer { schema: "tc.replay/1", warnings, items, rows_of: None, sections }.print(context)?;
+    Answer { schema: "tc.replay/1", warnings, items, sheet: &SHEET, sections }.print(context)?;
     Ok(exit)
 }
 

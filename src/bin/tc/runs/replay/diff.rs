@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::error::{DONE, Failure, NEGATIVE};
+use crate::output::csv::Sheet;
 use crate::output::figures::counted;
 use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::{Answer, Section};
@@ -12,6 +13,9 @@ use crate::runs::stores::gone;
 use crate::surroundings::Context;
 use temporal_code::text;
 use temporal_code::workflows::{EventSummary, RunDifference, RunFormat, Runs, compare_runs};
+
+/// Its columns in CSV.
+const SHEET: Sheet = Sheet { of: None, columns: &["run", "other", "differs", "same_events", "sides"], json: &[] };
 
 pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = stores.resolve(context, other)?;
@@ -28,7 +32,7 @@ pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), oth
     let items = || Ok(vec![item(names, &difference, differs).to_string()]);
     let sections = || vec![section(context, names, &difference, differs)];
     let schema = "tc.replay.diff/1";
-    Answer { schema, warnings: Vec::new(), items, rows_of: None, sections }.print(context)?;
+    Answer { schema, warnings: Vec::new(), items, sheet: &SHEET, sections }.print(context)?;
     Ok(if differs { NEGATIVE } else { DONE })
 }
 
