@@ -1,7 +1,6 @@
 //! From what was asked for to the logs: paths, globs, addresses, and the store that is near.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
+use crate::glob;
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
 use temporal_code::stores::{Address, FileStore, Settings};
 
@@ -112,20 +112,13 @@ pub(crate) fn store(global: &Global) -> Result<Store> {
     }
     let roots = asked(global)?.iter().map(root).collect::<Result<Vec<_>>>()?;
     let mut sources = Vec::new();
-    // The same log under two names would count twice.
-    let mut known = HashSet::new();
     for root in &roots {
-        let found = match root {
+        sources.extend(match root {
             Root::Path(path) => logs_at(path, global.format)?,
             Root::Remote(log) => logs_of(log)?,
-        };
-        for source in found {
-            let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
-            if known.insert(path.map_or_else(|| source.clone(), LogSource::File)) {
-                sources.push(source);
-            }
-        }
+        });
     }
+    logs::each_once(&mut sources);
     logs::in_time_order(&mut sources);
     let name = |root: &Root| match root {
         Root::Path(path) => path.display().to_string(),
@@ -304,27 +297,18 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
 /// The files that fit a glob; an error that helps, if it is none or nothing fits.
 fn logs_like(pattern: &Path) -> Result<Vec<LogSource>> {
     let text = pattern.to_string_lossy();
-    if !text.contains(['*', '?', '[']) {
+    if !glob::is_glob(&text) {
         let failure = Failure::new("not_found", format!("no such file or folder: {text}"));
         let near = neighbours(pattern);
         let hint =
             pattern.file_name().and_then(|name| nearest(&name.to_string_lossy(), near.iter().map(String::as_str)));
         return Err(failure.maybe_hint(hint).into());
     }
-    let wrong = |error: glob::PatternError| Failure::new("usage", format!("{text} is not a glob: {error}"));
-    let found = glob::glob(&text).map_err(wrong)?;
-    let mut logs = Vec::new();
-    for path in found {
-        let path = path
-            .map_err(|error| Failure::unreadable(error.path().to_path_buf().display(), std::io::Error::from(error)))?;
-        if path.is_file() {
-            logs.push(LogSource::File(path));
-        }
-    }
+    let logs = glob::files(pattern)?;
     if logs.is_empty() {
         return Err(Failure::new("not_found", format!("no file fits the glob {text}")).into());
     }
-    Ok(logs)
+    Ok(logs.into_iter().map(LogSource::File).collect())
 }
 
 fn neighbours(path: &Path) -> Vec<String> {
