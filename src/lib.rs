@@ -74,7 +74,7 @@ pub mod logs {
     // Reading.
     pub use crate::evolution::event::{Event as LogEvent, Fault as LineFault, Kind as EventKind, Name as LoggedName};
     pub use crate::evolution::event::{Outcome as CallOutcome, read_line, read_records};
-    pub use crate::evolution::folder::{LOG_NAME, in_time_order, is_compressed, logs_in};
+    pub use crate::evolution::folder::{LOG_NAME, each_once, in_time_order, is_compressed, logs_in};
     pub use crate::evolution::remote::{RemoteLog, RemoteSource, store_error};
     pub use crate::evolution::scan::{Evidence, Options as ScanOptions, Place as LinePlace, ScanError};
     pub use crate::evolution::source::{Progress as ReadProgress, ReadError, Source as LogSource};

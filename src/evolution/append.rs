@@ -139,7 +139,7 @@ impl Appender {
     pub(crate) fn look(&mut self, news: &mut dyn News) -> io::Result<()> {
         for _ in 0..OPEN_TRIES {
             if self.open.is_none() {
-                if !self.path.exists() {
+                if !self.path.try_exists()? {
                     return Ok(());
                 }
                 self.open = Some(open(&self.path, self.follow)?);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::packed;
+use super::packed::{self, UNPACKED_RATIO};
 use crate::jsonl::BlockStream;
 use crate::store::Error;
 use crate::time::Timestamp;
@@ -175,11 +175,8 @@ impl Content {
     }
 }
 
-/// An object may always hold so many bytes when it is decompressed.
+/// An object may always hold so many bytes when it is decompressed, and [`UNPACKED_RATIO`] for each byte that it has.
 const UNPACKED_BYTES: u64 = 1 << 30;
-
-/// And so many for each byte that it has: no log of calls comes near it.
-const UNPACKED_RATIO: u64 = 1_000;
 
 /// What is decompressed, as long as it is not more than a log can be: others write to a bucket, too, and a few kilobytes can
 /// hold what takes hours to read.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::event;
 use super::packed::{decompressed, is_compressed_file};
 use super::piece::{Pieces, Readable, Reading, RemoteSource, each_block_of, io_error};
-use crate::jsonl::{BlockReader, BlockStream};
+use crate::jsonl::{BlockReader, BlockStream, read_at};
 use crate::time::Timestamp;
 
 /// One log to read.
@@ -124,7 +124,11 @@ impl Source {
                 return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
             }
             if metadata.is_file() && !is_compressed_file(&file)? {
-                return Ok(Opened::Plain { file, size: metadata.len() });
+                let (size, mut first) = (file.metadata()?.len(), [0]);
+                // Some file systems make a file's content when it is read, and know no size before.
+                if size > 0 || read_at(&file, &mut first, 0)? == 0 {
+                    return Ok(Opened::Plain { file, size });
+                }
             }
             return Ok(Opened::Stream(BlockStream::new(decompressed(Counted { inner: file, progress })?)));
         }

@@ -114,6 +114,10 @@ fn timed(events: VecDeque<Found>, log: usize) -> impl Iterator<Item = (Timestamp
 /// Whether no event of this log can be among the last: it ended before the first of those found.
 fn ends_before(sources: &[Source], log: usize, found: &[(Timestamp, Found)], count: usize) -> bool {
     let Some((earliest, _)) = found.get(found.len().saturating_sub(count)) else { return false };
+    // One that tells nothing of its times may be one that cannot be read, which is to be told.
+    if sources[log].first_time().is_none() {
+        return false;
+    }
     let end = sources[log].last_time().or_else(|| {
         // A compressed log does not tell its end cheaply; rotation made it end where its successor begins.
         let next = sources.get(log + 1).filter(|next| same_rotation(&sources[log], next))?;

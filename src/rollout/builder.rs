@@ -90,9 +90,10 @@ macro_rules! shared_methods {
             self.core.age()
         }
 
-        /// Why its log could not be read when it was given its tracker. Calls are not written then.
+        /// Why its log could not be read when it was given its tracker, as long as that is so: it is looked at again and again.
+        /// Until then its strategy learns nothing, and calls wait to be written, as many as fit.
         pub fn trouble(&self) -> Option<&$crate::tracker::OpenError> {
-            self.core.trouble.as_ref()
+            self.core.trouble()
         }
 
         /// What is logged of a value.

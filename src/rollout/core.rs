@@ -41,8 +41,8 @@ pub(super) struct Core {
     may_learn: bool,
     /// Whether calls wait until they are safe.
     waits: bool,
-    /// Why the log could not be read when the function was given its tracker.
-    pub(super) trouble: Option<OpenError>,
+    /// Why the log could not be read when the function was given its tracker. It is looked at again.
+    trouble: Option<OpenError>,
 }
 
 /// A strategy that can be printed.
@@ -64,8 +64,9 @@ pub(super) struct Choice {
     unit: Option<u64>,
     /// Ticks of the clock when the call began, if it is timed.
     started: Option<u64>,
-    /// Whether the strategy is to hear what came of it.
+    /// Whether the strategy is to hear what came of it, and whether it is to hear that later.
     free: bool,
+    unheard: bool,
 }
 
 impl Core {
@@ -137,22 +138,30 @@ impl Core {
         let (strategy, clock) = (self.strategy.clone(), self.clock.clone());
         let listener = Ear { function, variants, strategy, clock };
         match tracker.seat(&self.name, self.variants.clone(), Arc::new(listener)) {
-            Ok(seat) => (self.seat, self.trouble) = (Some(seat), None),
+            Ok((seat, looked)) => {
+                self.seat = Some(seat);
+                self.trouble = looked.err().map(|cause| OpenError::new(tracker.location(), cause));
+            }
             Err(cause) => self.trouble = Some(OpenError::new(tracker.location(), cause)),
         }
+    }
+
+    /// Why the log could not be read, as long as it was not.
+    pub(super) fn trouble(&self) -> Option<&OpenError> {
+        self.trouble.as_ref().filter(|_| self.seat.as_ref().is_none_or(|seat| !seat.is_told()))
     }
 
     /// Chooses the variant of a call.
     #[inline]
     pub(super) fn choose(&self, unit: Option<u64>) -> Choice {
         let force = self.seat.as_ref().map_or(Force::None, |seat| seat.force());
-        let free = matches!(force, Force::None);
+        let (free, unheard) = (matches!(force, Force::None), matches!(force, Force::Unknown));
         let (variant, weight) = match &force {
             Force::Only(only) => (*only, 1.0),
             _ if self.variants.len() <= INLINE => self.pick(&mut [0.0; INLINE][..self.variants.len()], &force, unit),
             _ => self.pick(&mut vec![0.0; self.variants.len()], &force, unit),
         };
-        Choice { variant, weight: Some(weight), unit, started: self.start(variant), free }
+        Choice { variant, weight: Some(weight), unit, started: self.start(variant), free, unheard }
     }
 
     /// The choice to call the first variant since another one failed.
@@ -215,8 +224,9 @@ impl Core {
         let (Some(tracker), Some(seat)) = (&self.tracker, &self.seat) else { return };
         let texts = Some(texts()).filter(|texts| texts.error.is_some() || texts.value.is_some()).map(Box::new);
         let chosen = choice.weight.map_or(Chosen::FALLBACK, Chosen::with_weight);
-        let (variant, unit) = (choice.variant as u32, choice.unit);
-        tracker.record(seat, Record { at, latency_ns, unit, texts, seat: seat.id, variant, success, chosen });
+        let (variant, unit, unheard) = (choice.variant as u32, choice.unit, choice.unheard);
+        let record = Record { at, latency_ns, unit, texts, seat: seat.id, variant, success, unheard, chosen };
+        tracker.record(seat, record);
     }
 
     /// Writes down what follows from a call, and waits for both to be safe if that is asked for.
@@ -226,8 +236,8 @@ impl Core {
         if let Some(decision) = verdict.and_then(|verdict| verdict.decision(&self.name, &self.variants, at)) {
             tracker.decide(decision);
         }
-        if done && self.waits && self.seat.is_some() {
-            tracker.await_safety();
+        if let (true, true, Some(seat)) = (done, self.waits, &self.seat) {
+            tracker.await_safety(seat);
         }
     }
 
@@ -246,8 +256,8 @@ impl Core {
 
     /// Waits, without holding a thread, until what was recorded is safe, if calls are to wait for that.
     pub(super) async fn safe(&self) {
-        if let (true, Some(tracker), Some(_)) = (self.waits, &self.tracker, &self.seat) {
-            tracker.safe().await;
+        if let (true, Some(tracker), Some(seat)) = (self.waits, &self.tracker, &self.seat) {
+            tracker.safe(seat).await;
         }
     }
 
@@ -255,7 +265,7 @@ impl Core {
         let mut weights = vec![0.0; self.variants.len()];
         self.ask(&mut weights);
         match self.seat.as_ref().map_or(Force::None, |seat| seat.force()) {
-            Force::None => {}
+            Force::None | Force::Unknown => {}
             Force::Only(only) => {
                 weights.iter_mut().enumerate().for_each(|(at, weight)| *weight = f64::from(u8::from(at == only)))
             }

@@ -30,6 +30,8 @@ pub(super) struct Gate {
 struct State {
     asked: u64,
     done: u64,
+    /// Up to where all is written but the calls of functions that wait to be told what the log has of them.
+    written: u64,
     closed: bool,
     /// What keeps the writer from writing.
     trouble: Option<String>,
@@ -37,6 +39,10 @@ struct State {
 }
 
 impl State {
+    fn is_done(&self, round: u64, all: bool) -> bool {
+        round <= if all { self.done } else { self.written }
+    }
+
     fn failure(&self, in_time: bool) -> Option<FlushError> {
         match (self.closed, in_time) {
             (true, _) => Some(FlushError::Closed(self.trouble.clone())),
@@ -64,11 +70,12 @@ impl Gate {
         (state.asked > state.done).then_some(state.asked)
     }
 
-    pub(super) fn wait(&self, round: u64, at_most: Duration) -> Result<(), FlushError> {
+    /// Waits for a round: for `all` of it, or without calls that wait for their functions.
+    pub(super) fn wait(&self, round: u64, all: bool, at_most: Duration) -> Result<(), FlushError> {
         let start = Instant::now();
         let mut state = self.state();
         loop {
-            if state.done >= round {
+            if state.is_done(round, all) {
                 return Ok(());
             }
             let left = at_most.saturating_sub(start.elapsed());
@@ -79,10 +86,11 @@ impl Gate {
         }
     }
 
-    /// All rounds up to this one are done.
-    pub(super) fn open(&self, round: u64) {
+    /// All rounds up to this one are done, or but for the calls that wait for their functions.
+    pub(super) fn open(&self, round: u64, all: bool) {
         let mut state = self.state();
-        state.done = state.done.max(round);
+        state.written = state.written.max(round);
+        state.done = if all { state.written } else { state.done };
         self.wake(state, |asked| asked <= round);
     }
 
@@ -125,6 +133,7 @@ impl Gate {
 pub(super) struct Round {
     pub(super) shared: Arc<super::Shared>,
     pub(super) round: u64,
+    pub(super) all: bool,
     pub(super) deadline: Option<Instant>,
 }
 
@@ -133,7 +142,7 @@ impl Future for Round {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.gate.state();
-        if state.done >= self.round {
+        if state.is_done(self.round, self.all) {
             return Poll::Ready(Ok(()));
         }
         if let Some(failure) = state.failure(self.deadline.is_none_or(|deadline| Instant::now() < deadline)) {

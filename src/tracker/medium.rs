@@ -1,11 +1,18 @@
 //! What a tracker needs of a log, whatever that is kept in.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::seat::Listener;
 use super::{Pending, Shared};
+use crate::chance::ThreadRandom;
 use crate::evolution::decision::Decision;
 use crate::evolution::source::Source;
+use crate::retry::{Backoff, RetryPolicy};
+
+/// How long nothing is tried after the first failure, and at most.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A log that a tracker writes and follows.
 pub(super) trait Medium: Send {
@@ -50,4 +57,40 @@ pub(super) struct Work<'a> {
     pub(super) is_last: bool,
     /// What did not succeed, though the rest did.
     pub(super) trouble: &'a mut Option<String>,
+}
+
+/// What is wrong, and when to try again.
+pub(super) struct Trouble {
+    until: Option<Instant>,
+    backoff: Backoff,
+    message: String,
+}
+
+impl Trouble {
+    pub(super) fn none() -> Self {
+        let backoff = RetryPolicy::endless(PAUSE_FIRST, PAUSE_MAX).backoff();
+        Trouble { until: None, backoff, message: String::new() }
+    }
+
+    /// The trouble as it was, if it is too early to try again.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.until {
+            Some(until) if Instant::now() < until => {
+                Err(io::Error::new(io::ErrorKind::WouldBlock, self.message.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in how a try ended.
+    pub(super) fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        match &result {
+            Ok(_) => *self = Trouble::none(),
+            Err(error) => {
+                self.until = self.backoff.next(&ThreadRandom).map(|pause| Instant::now() + pause);
+                self.message = error.to_string();
+            }
+        }
+        result
+    }
 }

@@ -315,6 +315,13 @@ impl Shared {
         news::obey(&self.seats, &self.decided, &changed);
     }
 
+    /// Tells a function all that the log has of it, as far as it was read. Returns what follows from that.
+    fn tell(&self, log: &mut dyn Medium, seat: &Seat) -> io::Result<Vec<Pending>> {
+        let undecided = log.tell(self, &seat.function, &*seat.listener)?;
+        seat.know(&self.decided.read().standing(&seat.function));
+        Ok(self.pending(&mut undecided.into_iter().collect()))
+    }
+
     /// Decisions with what was known when they were made.
     fn pending(&self, decisions: &mut Vec<Decision>) -> Vec<Pending> {
         decisions.drain(..).map(|decision| Pending { heard: self.heard(&decision.function), decision }).collect()
@@ -419,7 +426,7 @@ impl Tracker {
         let shared = &self.inner.shared;
         let round = shared.gate.ask();
         shared.unpark();
-        Round { shared: shared.clone(), round, deadline: None }.await
+        Round { shared: shared.clone(), round, all: true, deadline: None }.await
     }
 
     /// What the logs have of a function, all that was recorded so far included; `None` if nothing.
@@ -469,29 +476,34 @@ impl Tracker {
         self.inner.shared.place.durability == Durability::EachEvent
     }
 
-    /// Gives a function its place. `listener` hears at once what the log has of it so far, if it wants that.
+    /// Gives a function its place. `listener` hears at once what the log has of it so far, if it wants that. Where the log
+    /// cannot be read, that is told with the place, and the log is looked at again until it can be.
     ///
     /// # Errors
-    /// The logs cannot be read.
+    /// There are too many functions.
     pub(crate) fn seat(
         &self,
         function: &Arc<str>,
         variants: Vec<Arc<str>>,
         listener: Arc<dyn Listener>,
-    ) -> io::Result<Arc<Seat>> {
+    ) -> io::Result<(Arc<Seat>, io::Result<()>)> {
         let shared = &self.inner.shared;
         let mut log = shared.log.lock();
-        // From here on nothing is missed, and nothing heard twice.
-        let mut follows = log.look(shared)?;
-        let undecided = log.tell(shared, function, &*listener)?;
-        follows.extend(shared.pending(&mut undecided.into_iter().collect()));
-        shared.decisions.lock().extend(follows);
-        let mut seats = shared.seats.write();
-        let id = u32::try_from(seats.len()).map_err(io::Error::other)?;
+        let id = u32::try_from(shared.seats.read().len()).map_err(io::Error::other)?;
         let seat = Arc::new(Seat::new(id, function.clone(), variants, listener));
-        seat.obey(&shared.decided.read().standing(function));
-        seats.push(Some(seat.clone()));
-        Ok(seat)
+        let told = log.look(shared).and_then(|mut follows| {
+            follows.append(&mut shared.tell(&mut **log, &seat)?);
+            shared.decisions.lock().extend(follows);
+            Ok(())
+        });
+        if let Err(error) = &told {
+            // What was decided before may be known.
+            seat.obey(&shared.decided.read().standing(function));
+            shared.gate.set_trouble(Some(error.to_string()));
+        }
+        // From here on nothing is missed, and nothing heard twice.
+        shared.seats.write().push(Some(seat.clone()));
+        Ok((seat, told))
     }
 
     /// Closes a function's place, with what its strategy decided and was not written yet.
@@ -517,21 +529,24 @@ impl Tracker {
     }
 
     /// As [`Tracker::await_safety`], without holding a thread.
-    pub(crate) async fn safe(&self) {
+    pub(crate) async fn safe(&self, seat: &Seat) {
         let shared = &self.inner.shared;
         let deadline = std::time::Instant::now().checked_add(shared.options.wait_max);
         let round = shared.gate.ask();
         shared.unpark();
-        if (Round { shared: shared.clone(), round, deadline }).await.is_err() {
+        let written = Round { shared: shared.clone(), round, all: false, deadline };
+        if !seat.is_told() || written.await.is_err() {
             shared.late.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Waits for what was recorded to be safe, as long as calls may.
+    /// Waits for what was recorded to be safe, as long as calls may: not where the log of the function is still to be read.
     #[cold]
-    pub(crate) fn await_safety(&self) {
+    pub(crate) fn await_safety(&self, seat: &Seat) {
         let shared = &self.inner.shared;
-        if shared.flush(shared.options.wait_max).is_err() {
+        let round = shared.gate.ask();
+        shared.unpark();
+        if !seat.is_told() || shared.gate.wait(round, false, shared.options.wait_max).is_err() {
             shared.late.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -560,7 +575,7 @@ impl Shared {
     fn flush(&self, at_most: Duration) -> Result<(), FlushError> {
         let round = self.gate.ask();
         self.unpark();
-        self.gate.wait(round, at_most)
+        self.gate.wait(round, true, at_most)
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Record {
     pub(crate) seat: u32,
     pub(crate) variant: u32,
     pub(crate) success: bool,
+    /// The strategy did not hear of it: what the log has of the function was not known yet.
+    pub(crate) unheard: bool,
     pub(crate) chosen: Chosen,
 }
 
@@ -183,7 +185,7 @@ mod tests {
     fn record(seat: u32, text: Option<&str>) -> Record {
         let texts = text.map(|text| Box::new(Texts { error: Some(text.into()), value: None }));
         let (at, chosen) = (Timestamp::from_micros(0), Chosen::FALLBACK);
-        Record { at, latency_ns: 0, unit: None, texts, seat, variant: 0, success: true, chosen }
+        Record { at, latency_ns: 0, unit: None, texts, seat, variant: 0, success: true, unheard: false, chosen }
     }
 
     #[test]

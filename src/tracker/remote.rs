@@ -4,24 +4,18 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::history::History;
-use super::medium::{Medium, Work};
+use super::medium::{Medium, Trouble, Work};
 use super::news::{self, Decided, Memory};
 use super::seat::Listener;
 use super::{Durability, Pending, Shared};
-use crate::chance::ThreadRandom;
 use crate::evolution::decision::{Change, Decision, each_decision};
 use crate::evolution::piece::io_error;
 use crate::evolution::remote::RemoteLog;
 use crate::evolution::remote::site::{Decide, Heard, Known, NotAll, Writer};
 use crate::evolution::source::Source;
 use crate::evolution::walk::Walker;
-use crate::retry::{Backoff, RetryPolicy};
 use crate::store::{Address, Error, Settings};
 use crate::time::Timestamp;
-
-/// How long nothing is tried after the first failure, and at most.
-const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Most decisions that are remembered word for word, the last ones: for strategies that want to know what was.
 const DECISIONS_MAX: usize = 100_000;
@@ -41,41 +35,6 @@ pub(super) struct RemoteBackend {
     /// A decision of which nobody knows whether it landed: behind which it was sent, and its line.
     in_doubt: Option<(Known, String)>,
     trouble: Trouble,
-}
-
-/// What is wrong, and when to try again.
-struct Trouble {
-    until: Option<Instant>,
-    backoff: Backoff,
-    message: String,
-}
-
-impl Trouble {
-    fn none() -> Self {
-        let backoff = RetryPolicy::endless(PAUSE_FIRST, PAUSE_MAX).backoff();
-        Trouble { until: None, backoff, message: String::new() }
-    }
-
-    /// The trouble as it was, if it is too early to try again.
-    fn check(&self) -> io::Result<()> {
-        match self.until {
-            Some(until) if Instant::now() < until => {
-                Err(io::Error::new(io::ErrorKind::WouldBlock, self.message.clone()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn note<T>(&mut self, result: Result<T, Error>) -> io::Result<T> {
-        match &result {
-            Ok(_) => *self = Trouble::none(),
-            Err(error) => {
-                self.until = self.backoff.next(&ThreadRandom).map(|pause| Instant::now() + pause);
-                self.message = error.to_string();
-            }
-        }
-        result.map_err(io_error)
-    }
 }
 
 /// What is done where nothing else is asked for.
@@ -226,7 +185,7 @@ impl Medium for RemoteBackend {
     fn look(&mut self, shared: &Shared) -> io::Result<Vec<Pending>> {
         self.trouble.check()?;
         let looked = self.try_look(shared);
-        self.trouble.note(looked)
+        self.trouble.note(looked.map_err(io_error))
     }
 
     fn batch_bytes_max(&self, _: &Shared) -> usize {
@@ -236,13 +195,13 @@ impl Medium for RemoteBackend {
     fn write(&mut self, shared: &Shared, work: &mut Work<'_>) -> io::Result<()> {
         self.trouble.check()?;
         let written = self.try_write(shared, work);
-        self.trouble.note(written)
+        self.trouble.note(written.map_err(io_error))
     }
 
     fn sync(&mut self, shared: &Shared) -> io::Result<()> {
         self.trouble.check()?;
         let synced = self.writer.sync(shared.options.clock.now());
-        self.trouble.note(synced)
+        self.trouble.note(synced.map_err(io_error))
     }
 
     fn written_bytes(&self) -> u64 {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::queue::{Chosen, Record};
 use crate::evolution::decision::{Change, Decision, Forced, Standing};
 use crate::evolution::event::Outcome;
 use crate::evolution::walk::Found;
@@ -57,6 +58,8 @@ pub(crate) struct Seat {
     forced: RwLock<(Standing, Option<Arc<Forced>>)>,
     /// Decisions of strategies in other processes, and releases, that were heard.
     heard: AtomicU64,
+    /// What the log has of the function is known: see [`Force::Unknown`].
+    told: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -64,11 +67,15 @@ pub(crate) struct Seat {
 const FREE: u32 = u32::MAX;
 /// More than one variant has a share.
 const SHARED: u32 = u32::MAX - 1;
+/// Nothing is known to be forced.
+const UNKNOWN: u32 = u32::MAX - 2;
 
 /// What is forced on a function, as a caller needs it.
 #[derive(Clone, Debug)]
 pub(crate) enum Force {
     None,
+    /// Nothing, as far as that is known: the log could not be read yet. Strategies pick, and hear of nothing until it was.
+    Unknown,
     Only(usize),
     Shares(Arc<Forced>),
 }
@@ -76,9 +83,9 @@ pub(crate) enum Force {
 impl Seat {
     pub(super) fn new(id: u32, function: Arc<str>, variants: Vec<Arc<str>>, listener: Arc<dyn Listener>) -> Self {
         let dropped = variants.iter().map(|_| AtomicU64::new(0)).collect();
-        let (force, forced) = (AtomicU32::new(FREE), RwLock::default());
-        let (heard, closed) = (AtomicU64::new(0), AtomicBool::new(false));
-        Seat { id, function, variants, listener, dropped, force, forced, heard, closed }
+        let (force, forced) = (AtomicU32::new(UNKNOWN), RwLock::default());
+        let (heard, told, closed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Seat { id, function, variants, listener, dropped, force, forced, heard, told, closed }
     }
 
     /// What is forced: one atomic load, where nothing is.
@@ -86,6 +93,7 @@ impl Seat {
     pub(crate) fn force(&self) -> Force {
         match self.force.load(Ordering::Acquire) {
             FREE => Force::None,
+            UNKNOWN => Force::Unknown,
             SHARED => self.shares().map_or(Force::None, Force::Shares),
             only => Force::Only(only as usize),
         }
@@ -109,9 +117,21 @@ impl Seat {
     /// Obeys from now on.
     pub(super) fn obey(&self, standing: &Standing) {
         let forced = standing.resolve(&self.variants);
-        let force = forced.as_ref().map_or(FREE, |forced| forced.only().map_or(SHARED, |only| only as u32));
+        let free = if self.is_told() { FREE } else { UNKNOWN };
+        let force = forced.as_ref().map_or(free, |forced| forced.only().map_or(SHARED, |only| only as u32));
         *self.forced.write() = (standing.clone(), forced.map(Arc::new));
         self.force.store(force, Ordering::Release);
+    }
+
+    /// What the log has of the function is known from now on, and this stands of it.
+    pub(super) fn know(&self, standing: &Standing) {
+        self.told.store(true, Ordering::Release);
+        self.obey(standing);
+    }
+
+    /// Whether what the log has of the function is known.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
     }
 
     #[cold]
@@ -127,6 +147,15 @@ impl Seat {
             self.heard.fetch_add(1, Ordering::AcqRel);
         }
         self.listener.decision(decision);
+    }
+
+    /// Lets the strategy hear of a call of this process, if it wants to. Returns what follows from it.
+    pub(super) fn hear_call(&self, record: &Record) -> Option<Decision> {
+        let variant = self.variants.get(record.variant as usize)?.as_bytes();
+        let Record { at, success, unit, .. } = *record;
+        let (latency_ns, fallback) = (Some(record.latency_ns), record.chosen == Chosen::FALLBACK);
+        let wants = self.listener.wants_calls();
+        wants.then(|| self.listener.call(&LoggedCall { variant, at, success, latency_ns, fallback, unit }))?
     }
 
     /// How many decisions it heard that its own could contradict.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::encode::{Encoder, dropped_line};
-use super::medium::{Medium, Work};
+use super::medium::{Medium, Trouble, Work};
 use super::queue::Record;
 use super::seat::Seat;
 use super::{Durability, Pending, Shared};
@@ -31,6 +31,10 @@ pub(super) struct Writer {
     /// Lines to be written.
     batch: Vec<u8>,
     decisions: Vec<Pending>,
+    /// Calls of functions to which the log was not told yet: they come behind what it has of them.
+    held: Vec<Record>,
+    /// Why it was not.
+    untold: Trouble,
     /// Functions from which no calls come after those that are taken.
     closed: Vec<Arc<Seat>>,
     /// What did not succeed in this step, though the rest did.
@@ -53,6 +57,8 @@ impl Writer {
             encoded: 0,
             batch,
             decisions,
+            held: Vec::new(),
+            untold: Trouble::none(),
             closed: Vec::new(),
             minor_trouble: None,
             unsafe_since: None,
@@ -72,20 +78,18 @@ impl Writer {
                 Ok(()) => {
                     self.shared.gate.set_trouble(self.minor_trouble.take());
                     if let Some(round) = round {
-                        self.shared.gate.open(round);
+                        self.shared.gate.open(round, self.held.is_empty());
                     }
                 }
                 Err(error) => {
-                    // Where it is too early to try again, nothing was tried.
-                    let tried = error.kind() != ErrorKind::WouldBlock;
-                    self.shared.failures.fetch_add(u64::from(tried), Ordering::Relaxed);
+                    self.note_trouble(&error);
                     self.shared.gate.set_trouble(Some(error.to_string()));
                 }
             }
             if closing {
                 let since = *closing_since.get_or_insert_with(Instant::now);
                 let patient = since.elapsed() < self.shared.options.wait_max;
-                if !failed || !patient {
+                if (!failed && self.held.is_empty()) || !patient {
                     break;
                 }
             }
@@ -98,12 +102,19 @@ impl Writer {
         self.shared.gate.close();
     }
 
+    fn note_trouble(&self, error: &std::io::Error) {
+        // Where it is too early to try again, nothing was tried.
+        let tried = error.kind() != ErrorKind::WouldBlock;
+        self.shared.failures.fetch_add(u64::from(tried), Ordering::Relaxed);
+    }
+
     /// Counts what will not be written any more.
     fn count_what_is_left(&mut self) {
         let shared = self.shared.clone();
         let log = shared.log.lock();
         shared.queue.drain(&mut self.spare, &mut self.records);
-        let lines = memchr::memchr_iter(b'\n', &self.batch).count() + self.records.len() - self.encoded;
+        let lines =
+            memchr::memchr_iter(b'\n', &self.batch).count() + self.records.len() + self.held.len() - self.encoded;
         shared.dropped.fetch_add(lines as u64 + log.held_lines(), Ordering::Relaxed);
     }
 
@@ -119,6 +130,10 @@ impl Writer {
         let mut log = shared.log.lock();
         // What was left by a step that failed goes first, and is not all there is.
         self.write_all(&mut **log)?;
+        if let Err(error) = self.tell_late(&mut **log) {
+            self.note_trouble(&error);
+            self.minor_trouble = Some(error.to_string());
+        }
         self.collect();
         if !self.has_work() {
             self.decisions.append(&mut log.look(&shared)?);
@@ -142,6 +157,51 @@ impl Writer {
         Ok(())
     }
 
+    /// Tells functions what the log has of them that could not be read when they took their places.
+    fn tell_late(&mut self, log: &mut dyn Medium) -> std::io::Result<()> {
+        let shared = self.shared.clone();
+        let is_untold = |seat: &&Arc<Seat>| !seat.is_told() && !seat.is_closed();
+        let untold = shared.seats.read().iter().flatten().filter(is_untold).cloned().collect::<Vec<_>>();
+        if untold.is_empty() {
+            return Ok(());
+        }
+        self.untold.check()?;
+        let told = log.look(&shared).and_then(|mut follows| {
+            self.decisions.append(&mut follows);
+            for seat in &untold {
+                self.decisions.append(&mut shared.tell(log, seat)?);
+            }
+            Ok(())
+        });
+        self.untold.note(told)
+    }
+
+    /// Lets strategies hear of calls that they did not hear of when these were made. Calls whose functions are still to be
+    /// told what the log has of them are held back, as many as fit.
+    fn hear_late(&mut self) {
+        if self.held.is_empty() && !self.records.iter().any(|record| record.unheard) {
+            return;
+        }
+        let shared = self.shared.clone();
+        let seats = shared.seats.read().clone();
+        self.held.append(&mut self.records);
+        for record in std::mem::take(&mut self.held) {
+            let seat = seats.get(record.seat as usize).and_then(Option::as_ref).filter(|_| record.unheard);
+            match seat.filter(|seat| !seat.is_closed()) {
+                Some(seat) if !seat.is_told() && self.held.len() < shared.options.events_max => self.held.push(record),
+                Some(seat) if !seat.is_told() => {
+                    shared.queue.release(&record);
+                    seat.drop_call(record.variant);
+                }
+                seat => {
+                    let follows = seat.filter(|seat| seat.is_free()).and_then(|seat| seat.hear_call(&record));
+                    self.decisions.append(&mut shared.pending(&mut follows.into_iter().collect()));
+                    self.records.push(record);
+                }
+            }
+        }
+    }
+
     fn write_all(&mut self, log: &mut dyn Medium) -> std::io::Result<()> {
         while self.has_work() {
             self.fill_batch(log.batch_bytes_max(&self.shared));
@@ -162,6 +222,7 @@ impl Writer {
         self.shared.queue.drain(&mut self.spare, &mut self.records);
         // Events of a thread stay in their order.
         self.records.sort_by_key(|record| record.at);
+        self.hear_late();
         self.learn();
         self.tell_dropped();
         let mut decisions = self.shared.decisions.lock();

@@ -361,7 +361,7 @@ fn strict_makes_them_errors() {
     check(
         &["events", "--strict", "-s", "fixtures/corrupt/truncated.jsonl.gz"],
         expect![[r#"
-        ! error: fixtures/corrupt/truncated.jsonl.gz: damaged or cut short behind line 527: incomplete deflate stream
+        ! error: fixtures/corrupt/truncated.jsonl.gz: damaged or cut short, read up to line 527: incomplete deflate stream
         [exit 2]
     "#]],
     );

@@ -42,9 +42,14 @@ fn csv_carries_the_text_of_the_log_under_the_same_columns() {
     assert!(said.contains("only the last 2 events"), "{said}");
     let (none, rows, _) = table(&["history", "f", "-s", &log, "--failed", "--variant", "v9"]);
     assert_eq!((none == header, rows.len()), (true, 0));
-    for arguments in
-        [&["status"][..], &["events"], &["summary", "greeting"], &["runs"], &["replay", "greet-1"], &["show", "greet-1"]]
-    {
+    for arguments in [
+        &["status"][..],
+        &["events"],
+        &["summary", "greeting"],
+        &["runs"],
+        &["replay", "greet-1"],
+        &["show", "greet-1"],
+    ] {
         let of_runs = matches!(arguments[0], "runs" | "replay" | "show");
         let (header, ..) = table(&[arguments, &["-s", if of_runs { "fixtures/runs" } else { DEMO }]].concat());
         assert!(!header.is_empty() && header.iter().all(|name| !name.is_empty()), "{arguments:?}: {header:?}");

@@ -120,6 +120,153 @@ fn what_is_compressed_is_known_by_its_content() {
 }
 
 #[test]
+fn logs_that_cannot_be_decompressed_are_named() {
+    let packed: [(&str, &[u8]); 4] = [
+        ("evolution.jsonl.2.xz", b"\xfd7zXZ\0\0\x04"),
+        ("evolution.jsonl.3.bz2", b"BZh91AY&SY"),
+        ("evolution.jsonl.4.lz4", b"\x04\x22\x4d\x18\x64"),
+        ("evolution.jsonl.5.Z", b"\x1f\x9d\x90"),
+    ];
+    for (name, bytes) in packed {
+        let (_keep, path) = folder(&[("evolution.jsonl", hour(5).as_bytes()), (name, bytes)]);
+        let of = |arguments: &[&str]| run(tc(arguments).current_dir(&path).args(["-s", "."]));
+        for command in
+            [&["status", "--json"][..], &["history", "-n1", "--json"], &["promote", "f", "v1", "--yes", "--json"]]
+        {
+            let output = of(command);
+            let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(answer["complete"], false, "{name} {command:?}: {answer}");
+            assert!(answer["warnings"].to_string().contains(name), "{answer}");
+        }
+        let strict = seen(&of(&["status", "--strict"]));
+        assert!(
+            strict.contains(name) && strict.contains("which is not read") && strict.ends_with("[exit 2]\n"),
+            "{strict}"
+        );
+        // What cannot be read is neither written to nor thrown away.
+        for arguments in [&["clean", "--yes", "-s", name][..], &["promote", "f", "v1", "--yes", "-s", name]] {
+            run(tc(arguments).current_dir(&path));
+            assert_eq!(std::fs::read(path.join(name)).expect("there"), bytes, "{arguments:?}");
+        }
+        let alone = seen(&run(tc(&["status", "-s", name]).current_dir(&path)));
+        assert!(alone.contains("[exit 2]"), "{alone}");
+    }
+}
+
+#[test]
+fn logs_are_put_aside_under_many_names() {
+    let (_keep, path) = folder(&[
+        ("evolution.jsonl", hour(5).as_bytes()),
+        ("evolution.jsonl.old", hour(4).as_bytes()),
+        ("evolution.jsonl.BAK", hour(3).as_bytes()),
+        ("evolution.jsonl.1.GZ", &gzip(&hour(2))),
+        ("Evolution.JSONL.2", hour(1).as_bytes()),
+    ]);
+    assert_eq!(calls(&json(tc(&["status", "--json", "-s", "."]).current_dir(&path))), 5);
+}
+
+#[test]
+fn copies_of_a_log_count_once() {
+    let (log, older) = ([hour(4), hour(5)].concat(), [hour(1), hour(2)].concat());
+    let (_keep, path) = folder(&[
+        ("evolution.jsonl", log.as_bytes()),
+        // Made when it was shorter.
+        ("evolution.jsonl.bak", hour(4).as_bytes()),
+        ("evolution.jsonl.gz", &gzip(&log)),
+        ("evolution.jsonl.1", older.as_bytes()),
+        ("evolution.jsonl.1.gz", &gzip(&older)),
+        ("evolution.jsonl.2.gz", &gzip(&hour(0))),
+        (".evolution.jsonl.swp", log.as_bytes()),
+        (".evolution.jsonl.tc-new-0123", log.as_bytes()),
+        ("sub/.hidden/evolution.jsonl", log.as_bytes()),
+    ]);
+    std::fs::hard_link(path.join("evolution.jsonl"), path.join("evolution-2026.jsonl")).expect("linked");
+    std::os::unix::fs::symlink("evolution.jsonl", path.join("evolution.jsonl.3")).expect("linked");
+    std::os::unix::fs::symlink("..", path.join("sub/up")).expect("linked");
+    for stores in [
+        "-s .",
+        "-s *",
+        "-s *.jsonl*",
+        "-s **/*",
+        "-s **",
+        "-s evolution.jsonl.gz -s evolution.jsonl -s *.1* -s *.2.gz",
+    ] {
+        let command = &mut tc(&["status", "--json", "--merge"]);
+        let answer = json(command.current_dir(&path).args(stores.split(' ')));
+        assert_eq!(calls(&answer), 5, "{stores}: {answer}");
+    }
+    // It is there for who names nothing else.
+    assert_eq!(calls(&json(tc(&["status", "--json", "-s", "evolution.jsonl.gz"]).current_dir(&path))), 2);
+    // Another log of the same name, packed, is no copy.
+    let (_keep, path) = folder(&[("evolution.jsonl", b""), ("evolution.jsonl.gz", &gzip(&log))]);
+    assert_eq!(calls(&json(tc(&["status", "--json", "-s", "."]).current_dir(&path))), 2);
+}
+
+#[test]
+fn globs_tell_of_folders_that_are_closed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_keep, path) = folder(&[("logs/a/x.jsonl", hour(1).as_bytes()), ("logs/b/x.jsonl", hour(2).as_bytes())]);
+    std::fs::set_permissions(path.join("logs/b"), std::fs::Permissions::from_mode(0o700)).expect("set");
+    let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&path).expect("a folder")) == 0;
+    if !is_root {
+        std::fs::set_permissions(path.join("logs/b"), std::fs::Permissions::from_mode(0o000)).expect("set");
+    }
+    for pattern in ["logs/*/x.jsonl", "logs/**", "logs/**/*.jsonl", "logs/*/*"] {
+        let text = seen(&run(&mut super::tc_of_nobody(&path, &["status", "-s", pattern])));
+        assert!(text.contains("cannot read logs/b") && text.ends_with("[exit 2]\n"), "{pattern}: {text}");
+    }
+    std::fs::set_permissions(path.join("logs/b"), std::fs::Permissions::from_mode(0o755)).expect("set");
+    let text = seen(&run(&mut super::tc_of_nobody(&path, &["status", "-s", "logs/**"])));
+    assert!(!text.contains("exit"), "{text}");
+}
+
+#[test]
+fn links_in_circles_end() {
+    let (_keep, path) = folder(&[("logs/a/x.jsonl", hour(1).as_bytes())]);
+    for name in ["l1", "l2", "a/l3"] {
+        std::os::unix::fs::symlink(path.join("logs"), path.join("logs").join(name)).expect("linked");
+    }
+    std::os::unix::fs::symlink("itself", path.join("logs/itself")).expect("linked");
+    let start = std::time::Instant::now();
+    for pattern in ["logs/**", "logs/**/*.jsonl", "logs/**/**/x.jsonl"] {
+        assert_eq!(calls(&json(tc(&["status", "--json", "-s", pattern]).current_dir(&path))), 1, "{pattern}");
+    }
+    assert!(start.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn names_that_are_no_text_are_read() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (_keep, path) = folder(&[("evolution.jsonl", hour(1).as_bytes())]);
+    std::fs::write(path.join(std::ffi::OsStr::from_bytes(b"evolution-\xff.jsonl")), hour(2)).expect("written");
+    for store in [".", "*.jsonl", "**"] {
+        assert_eq!(calls(&json(tc(&["status", "--json", "-s", store]).current_dir(&path))), 2, "{store}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_know_no_size_are_read() {
+    // What a process was given as its environment is read by another as a file of no bytes.
+    let mut sleeper = std::process::Command::new("sleep");
+    let mut sleeper = sleeper.arg("60").env_clear().env("X", format!("1\n{}", hour(1))).spawn().expect("it starts");
+    let environment = format!("/proc/{}/environ", sleeper.id());
+    let mut answer = Value::Null;
+    // Until it is `sleep`, it has another environment.
+    for _ in 0..100 {
+        let output = run(&mut tc(&["status", "--json", "-s", &environment]));
+        answer = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        if calls(&answer) == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    sleeper.kill().expect("ended");
+    let _ = sleeper.wait();
+    assert_eq!(calls(&answer), 1, "{answer}");
+}
+
+#[test]
 fn an_empty_log_has_no_items() {
     for command in ["status", "history", "events"] {
         let answer = json(&mut tc(&[command, "--json", "-s", "fixtures/corrupt/empty.jsonl"]));

@@ -28,16 +28,16 @@ fn zst(text: &str) -> Vec<u8> {
 }
 
 /// A bucket behind a proxy, and what runs the proxy.
-struct Way {
-    proxy: Proxy,
+pub(crate) struct Way {
+    pub(crate) proxy: Proxy,
     /// Through the proxy.
-    ground: Ground,
+    pub(crate) ground: Ground,
     /// Past it.
     direct: Ground,
     _runtime: tokio::runtime::Runtime,
 }
 
-fn way() -> Way {
+pub(crate) fn way() -> Way {
     let moto = Moto::shared();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");

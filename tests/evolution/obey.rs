@@ -7,7 +7,9 @@ use temporal_code::SeededRandom;
 use temporal_code::functions::{AbTest, Canary, Durability, Evolving, Tracker};
 use temporal_code::logs::{Change, Decision};
 
+use crate::bucket::way;
 use crate::ground::{Ground, exit, json, wait_for};
+use crate::servers::s3_proxy::Fault;
 
 type Function = Evolving<(), u32>;
 
@@ -151,4 +153,90 @@ fn what_the_log_has_of_a_function_is_known_to_its_program() {
         assert!(tracker.path().is_none() && ground.url.starts_with(&tracker.location()[..8]));
         tracker.close().expect("closed");
     }
+}
+
+/// A function that is given its tracker while the log is away is logged, counts and obeys as soon as it is there.
+fn comes_late(ground: &Ground, go_away: impl FnOnce(), come_back: impl FnOnce()) {
+    let open = || ground.open(Tracker::options().durability(Durability::Every(Duration::from_millis(50))));
+    let function = || Evolving::new("search", |(): &()| 1).variant("v2", |(): &()| 2);
+    let canary = || Canary::new().weight(1.0).promote_after(100);
+    let before = open();
+    let earlier = function().strategy(canary()).tracker(&before);
+    (0..60).for_each(|_| drop(earlier.call(&())));
+    before.close().expect("closed");
+    assert_eq!(exit(&mut ground.tc(&["weight", "pay", "v2", "100%", "-y", "--force"])), 0);
+
+    let tracker =
+        ground.open(Tracker::options().durability(Durability::Every(Duration::from_millis(50))).events_max(64));
+    go_away();
+    // What was decided is known from before.
+    let paying = self::function(&tracker);
+    assert!(close_to(&weights(&paying), &[0.0, 1.0, 0.0]));
+    let late = function().strategy(canary()).tracker(&tracker);
+    assert!(late.trouble().is_some() && tracker.health().trouble.is_some());
+    (0..45).for_each(|_| assert_eq!(late.call(&()).expect("an answer"), 2));
+    assert!(tracker.flush(Duration::from_millis(300)).is_err());
+    come_back();
+    wait_for("it to be told", || late.trouble().is_none());
+    tracker.flush(Duration::from_secs(60)).expect("written");
+    assert_eq!((tracker.health().dropped, tracker.health().trouble), (0, None));
+    let status = || json(&mut ground.tc(&["status", "search", "--json"]))["items"][0].clone();
+    wait_for("the hundredth call to count", || status()["promotions"] == 1);
+    assert_eq!(status()["calls"], 105);
+    assert_eq!(exit(&mut ground.tc(&["rollback", "search", "v2", "-y", "--force"])), 0);
+    wait_for("to obey", || late.stats().variants[1].weight == 0.0);
+    tracker.close().expect("closed");
+}
+
+#[test]
+fn a_log_that_is_away_is_looked_at_again() {
+    let ground = Ground::redis();
+    comes_late(&ground, || ground.server().kill(), || ground.server().revive());
+    let way = way();
+    comes_late(&way.ground, || way.proxy.plan(|_| Fault::Answer(503, "SlowDown")), || _ = way.proxy.calm());
+    let ground = Ground::folder();
+    let aside = format!("{}-aside", ground.url);
+    let go_away = || {
+        std::fs::rename(&ground.url, &aside).expect("renamed");
+        std::fs::write(&ground.url, "").expect("written");
+    };
+    let come_back = || {
+        std::fs::remove_file(&ground.url).expect("removed");
+        std::fs::rename(&aside, &ground.url).expect("renamed");
+    };
+    comes_late(&ground, go_away, come_back);
+}
+
+/// One function whose history cannot be read holds up no other.
+#[test]
+fn a_log_that_cannot_be_told_holds_up_nobody_else() {
+    let ground = Ground::folder();
+    let durability = Durability::Every(Duration::from_millis(20));
+    let tracker = ground.open(Tracker::options().durability(durability).events_max(64));
+    // Put aside later, and no file at all.
+    let aside = std::path::Path::new(&ground.url).join("evolution.jsonl.1");
+    std::os::unix::fs::symlink(&aside, &aside).expect("linked");
+    let learning = Evolving::new("search", |(): &()| 1).variant("v2", |(): &()| 2);
+    let learning = learning.strategy(Canary::new().weight(0.5).promote_after(10_000)).tracker(&tracker);
+    assert!(learning.trouble().is_some());
+    let other = function(&tracker);
+    assert!(other.trouble().is_none());
+    for _ in 0..200 {
+        learning.call(&()).expect("an answer");
+        other.call(&()).expect("an answer");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let calls = |function: &str| {
+        let log = std::fs::read_to_string(std::path::Path::new(&ground.url).join("evolution.jsonl")).expect("a log");
+        log.lines().filter(|line| line.contains(&format!("\"function\": \"{function}\", \"timestamp"))).count()
+    };
+    wait_for("the other to be logged", || calls("pay") == 200);
+    assert_eq!(calls("search"), 0);
+    let health = tracker.health();
+    assert!(health.trouble.is_some() && health.dropped == 200 - 64, "{health:?}");
+    std::fs::remove_file(&aside).expect("removed");
+    wait_for("it to be told", || learning.trouble().is_none());
+    tracker.flush(Duration::from_secs(30)).expect("written");
+    assert_eq!((calls("search"), tracker.health().dropped), (64, 200 - 64));
+    tracker.close().expect("closed");
 }

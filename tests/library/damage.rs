@@ -110,6 +110,58 @@ fn a_flipped_bit_in_a_packed_log_is_told() {
     }
 }
 
+/// A frame of zstd that may refer this far back, with these blocks: each its bytes, and how often they are repeated.
+fn frame(window_log: u8, blocks: &[(&[u8], usize)]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3];
+    for (number, (bytes, count)) in blocks.iter().enumerate() {
+        let (kind, size) = if *count == 1 { (0, bytes.len()) } else { (1, *count) };
+        let head = usize::from(number + 1 == blocks.len()) | kind << 1 | size << 3;
+        frame.extend_from_slice(&head.to_le_bytes()[..3]);
+        frame.extend_from_slice(bytes);
+    }
+    frame
+}
+
+#[test]
+fn every_legal_stream_is_read_to_its_end() {
+    let (some, more) = (calls(30), calls(7));
+    let zst = |log: &[u8]| zstd::encode_all(log, 1).expect("compressed");
+    let skippable = [&b"\x5e\x2a\x4d\x18\x05\0\0\0"[..], b"(c) 1"].concat();
+    let nothing = b"\x50\x2a\x4d\x18\0\0\0\0".to_vec();
+    let long = frame(31, &[(&some[..], 1)]);
+    let padding = vec![0; 10_240];
+    for (log, count_of, what) in [
+        (vec![gzip(&some), gzip(&more)], 37, "members of gzip"),
+        (vec![gzip(&some), gzip(b""), gzip(&more), padding.clone()], 37, "padding behind gzip"),
+        (vec![zst(&some), zst(&more), padding.clone()], 37, "padding behind zstd"),
+        (vec![zst(&some), vec![0]], 30, "a single zero"),
+        (vec![nothing.clone(), zst(&some), skippable.clone(), zst(b""), zst(&more), nothing.clone()], 37, "skippable"),
+        (vec![skippable, padding.clone()], 0, "nothing but what is skipped"),
+        (vec![long.clone(), nothing, long], 60, "windows of two gigabytes"),
+        ((0..500).map(|_| zst(&more)).collect(), 3_500, "many frames"),
+    ] {
+        let (summary, evidence) = read_one(&log.concat(), 2);
+        assert_eq!((count(&summary), evidence.damaged.as_deref()), (count_of, None), "{what}");
+    }
+    for packed in [gzip(&some), zst(&some)] {
+        for tail in [&[0, 0, 1][..], &[&padding[..], b"x"].concat(), &[&padding[..], &packed[..]].concat()] {
+            let (summary, evidence) = read_one(&[&packed[..], tail].concat(), 1);
+            assert_eq!((count(&summary), evidence.complete()), (30, false), "{} bytes behind", tail.len());
+        }
+    }
+}
+
+#[test]
+fn a_large_window_takes_no_more_memory_than_the_log_is_worth() {
+    // A kilobyte and a half that would fill 48 MiB is read; eight would fill 256 MiB.
+    for (blocks, is_read) in [(384, true), (2_048, false)] {
+        let (call, mut all) = (calls(1), vec![(&b" "[..], 1 << 17); blocks]);
+        all.push((&call[..], 1));
+        let (summary, evidence) = read_one(&frame(31, &all), 1);
+        assert_eq!((count(&summary) == 1, evidence.damaged.is_none()), (is_read, is_read), "{evidence:?}");
+    }
+}
+
 #[test]
 fn only_a_head_is_damage_not_failure() {
     for log in [&b"\x1f\x8b"[..], b"\x1f\x8b\x08\x00", b"\x28\xb5\x2f\xfd", b"\x28\xb5\x2f\xfd\x00"] {

@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
+use crate::glob;
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
 use temporal_code::stores::{Address, FileStore, Settings};
 
@@ -45,7 +46,7 @@ impl Root {
     /// Whether a log, by its name, is one of those that are here.
     fn has(&self, log: &str) -> bool {
         let Root::Path(path) = self else { return log.starts_with(&self.name()) };
-        let is_like = || glob::Pattern::new(&path.to_string_lossy()).is_ok_and(|pattern| pattern.matches(log));
+        let is_like = || ::glob::Pattern::new(&path.to_string_lossy()).is_ok_and(|pattern| pattern.matches(log));
         Path::new(log).starts_with(path) || is_like()
     }
 }
@@ -149,6 +150,23 @@ impl Stores {
         self.all.iter().flat_map(|store| &store.sources)
     }
 
+    /// Leaves each log to the first store that has it, whatever names lead to it.
+    fn count_once(&mut self) {
+        let mut once = self.sources().cloned().collect::<Vec<_>>();
+        logs::each_once(&mut once);
+        let mut once = once.into_iter().collect::<HashSet<_>>();
+        for mut store in std::mem::take(&mut self.all) {
+            store.sources.retain(|source| once.remove(source));
+            if store.sources.is_empty() {
+                let why = format!("{}: its logs are those of a store that was named before", store.name);
+                self.without.push(Without { store: store.name, why });
+            } else {
+                logs::in_time_order(&mut store.sources);
+                self.all.push(store);
+            }
+        }
+    }
+
     /// What they are called.
     pub(crate) fn names(&self) -> String {
         self.all.iter().map(|store| &*store.name).collect::<Vec<_>>().join(", ")
@@ -182,36 +200,23 @@ pub(crate) fn stores(global: &Global) -> Result<Stores> {
     let asked = asked(global)?;
     let mut stores = Stores { all: Vec::new(), without: Vec::new(), told_apart: asked.len() > 1 };
     let mut refusal = None;
-    // The same log under two names would count twice.
-    let mut known = HashSet::new();
     for text in asked {
         let found = root(&text).and_then(|root| {
             let sources = match &root {
                 Root::Path(path) => logs_at(path, global.format)?,
                 Root::Remote(log) => logs_of(log)?,
             };
-            Ok((root, sources))
+            Ok(Store { name: root.name(), sources, roots: vec![root], format: global.format })
         });
-        let (root, mut sources) = match found {
+        match found {
             Err(error) if lacks_logs(&error) => {
                 stores.without.push(Without { store: shown(&text), why: error.to_string() });
                 refusal.get_or_insert(error);
-                continue;
             }
-            found => found?,
-        };
-        sources.retain(|source| {
-            let path = source.path().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
-            known.insert(path.map_or_else(|| source.clone(), LogSource::File))
-        });
-        if sources.is_empty() {
-            let why = format!("{}: its logs are those of a store that was named before", root.name());
-            stores.without.push(Without { store: root.name(), why });
-        } else {
-            logs::in_time_order(&mut sources);
-            stores.all.push(Store { name: root.name(), sources, roots: vec![root], format: global.format });
+            found => stores.all.push(found?),
         }
     }
+    stores.count_once();
     match refusal {
         Some(refusal) if stores.all.is_empty() => Err(refusal),
         _ => Ok(stores),
@@ -396,27 +401,18 @@ fn empty_folder(folder: &Path, format: StoreFormat) -> anyhow::Error {
 /// The files that fit a glob; an error that helps, if it is none or nothing fits.
 fn logs_like(pattern: &Path) -> Result<Vec<LogSource>> {
     let text = pattern.to_string_lossy();
-    if !text.contains(['*', '?', '[']) {
+    if !glob::is_glob(&text) {
         let failure = Failure::new("not_found", format!("no such file or folder: {text}"));
         let near = neighbours(pattern);
         let hint =
             pattern.file_name().and_then(|name| nearest(&name.to_string_lossy(), near.iter().map(String::as_str)));
         return Err(failure.maybe_hint(hint).into());
     }
-    let wrong = |error: glob::PatternError| Failure::new("usage", format!("{text} is not a glob: {error}"));
-    let found = glob::glob(&text).map_err(wrong)?;
-    let mut logs = Vec::new();
-    for path in found {
-        let path = path
-            .map_err(|error| Failure::unreadable(error.path().to_path_buf().display(), std::io::Error::from(error)))?;
-        if path.is_file() {
-            logs.push(LogSource::File(path));
-        }
-    }
+    let logs = glob::files(pattern)?;
     if logs.is_empty() {
         return Err(Failure::new("not_found", format!("no file fits the glob {text}")).into());
     }
-    Ok(logs)
+    Ok(logs.into_iter().map(LogSource::File).collect())
 }
 
 fn neighbours(path: &Path) -> Vec<String> {

@@ -8,6 +8,7 @@ mod error;
 mod find;
 mod functions;
 mod generate;
+mod glob;
 mod output;
 mod overview;
 mod runs;

@@ -141,9 +141,8 @@ fn refuse_any_loss(evidence: &[Evidence]) -> Result<()> {
             let message = format!("{name}:{at}: {}", place.fault);
             return Err(Failure::new("bad_data", message).hint("without --strict it is skipped and counted").into());
         }
-        if let Some(damage) = &log.damaged {
-            let message = format!("{name}: damaged or cut short behind line {}: {damage}", log.lines);
-            return Err(Failure::new("bad_data", message).into());
+        if let Some(damage) = warnings::damage(log) {
+            return Err(Failure::new("bad_data", format!("{name}: {damage}")).into());
         }
         if log.shrunk {
             return Err(Failure::new("bad_data", format!("{name}: became shorter while it was read")).into());

@@ -91,11 +91,20 @@ pub(crate) fn of_scan(evidence: &[Evidence]) -> Vec<Warning> {
         if log.shrunk {
             add(Warning::lost("the file became shorter while it was read"));
         }
-        if let Some(damage) = &log.damaged {
-            add(Warning::lost(format!("damaged or cut short, read up to line {}: {damage}", log.lines)));
+        if let Some(message) = damage(log) {
+            add(Warning::lost(message));
         }
     }
     warnings
+}
+
+/// How far a log was read that is damaged or cannot be decompressed, and why.
+pub(crate) fn damage(log: &Evidence) -> Option<String> {
+    let damage = log.damaged.as_ref()?;
+    Some(match log.lines {
+        0 => format!("nothing of it was read: {damage}"),
+        lines => format!("damaged or cut short, read up to line {lines}: {damage}"),
+    })
 }
 
 /// How many places are named unless asked for all.
