@@ -66,7 +66,7 @@ fn places_name_the_part_and_the_line_in_it() {
     for ground in Ground::all() {
         let log = fixture("demo/evolution.jsonl");
         let call = log.lines().find(|line| line.contains("\"event\": \"call\"")).expect("a call");
-        ground.write(&format!("{call}\n{call}\nnot json \u{1b}[31m\n{call}\n"));
+        ground.write(&format!("{call}\n{call}\n{{not json \u{1b}[31m\n{call}\n"));
         let answer = json(&mut ground.tc(&["history", "-n", "2", "--json"]));
         let spots = answer["items"].as_array().expect("items").iter().map(|item| item["source"].clone());
         let spots = spots.collect::<Vec<_>>();
@@ -95,7 +95,17 @@ fn stores_are_read_together() {
         std::fs::write(&file, first.concat()).expect("written");
         let file = file.to_str().expect("UTF-8");
         for arguments in [&["status", "--json"][..], &["history", "-n", "all", "--json"], &["events", "--json"]] {
-            let there = json(ground.tc(arguments).env_remove("TC_STORE").args(["-s", file, "-s", &ground.url]));
+            let both = || {
+                let mut command = ground.tc(arguments);
+                command.env_remove("TC_STORE").args(["-s", file, "-s", &ground.url]);
+                command
+            };
+            let apart = json(&mut both());
+            let named = apart["items"].as_array().expect("items").iter().map(|item| item["store"].as_str());
+            let named = named.map(|store| store.expect("a store")).collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(named.len(), 2, "{arguments:?} {named:?}");
+            assert!(named.iter().all(|store| *store == file || store.starts_with(&ground.url)), "{named:?}");
+            let there = json(both().arg("--merge"));
             let here = json(tc(arguments).env("TC_STORE", "fixtures/demo"));
             assert_eq!(without_places(there), without_places(here), "{arguments:?} at {}", ground.url);
         }
