@@ -385,6 +385,9 @@ impl Session<'_> {
             return Err(failed(0, io::Error::other("the log is closed")));
         };
         let begun = log.torn.take().map_or(0, |torn| torn.written.min(lines.len()));
+        if begun == 0 {
+            reserve(&log.file, lines.len()).map_err(|cause| failed(0, cause))?;
+        }
         let mut written = begun;
         while written < lines.len() {
             let cause = match log.file.write(&lines[written..]) {
@@ -403,6 +406,25 @@ impl Session<'_> {
         log.note_own(written - begun, buffer, news, None);
         Ok(())
     }
+}
+
+/// Sees to it that so many bytes can be appended, where the file system can say that: on a full disk nothing is begun then that
+/// could not be ended.
+fn reserve(file: &File, bytes: usize) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        let end = file.metadata()?.len();
+        if let Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) =
+            fallocate(file, FallocateFlags::KEEP_SIZE, end, bytes as u64)
+        {
+            return Err(full.into());
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, bytes);
+    Ok(())
 }
 
 impl Drop for Session<'_> {

@@ -473,3 +473,20 @@ fn cleaning_keeps_decisions_that_stand() {
     run(tc(&["clean", "--older-than", "30d", "-y", "-s"]).arg(&store));
     assert_eq!(std::fs::read_to_string(store.join("evolution.jsonl")).expect("a log"), format!("{own}{young}"));
 }
+
+/// Half a record would be glued to the next line of a writer that knows no locks.
+#[test]
+fn on_a_full_disk_nothing_is_begun() {
+    let (_keep, path) = folder(&[("calls", call("f", "v2", "2026-06-01T00:00:00", 1.0, None).as_bytes())]);
+    let script = "mkdir disk && mount -t tmpfs -o size=64k none disk && cd disk && \
+                  while [ \"$(stat -c %s log.jsonl 2> /dev/null || echo 0)\" -lt 3900 ]; do cat ../calls >> log.jsonl; done && \
+                  cp log.jsonl ../before && { dd if=/dev/zero of=filler bs=997 2> /dev/null; \"$0\" \"$@\"; }; code=$?; \
+                  cmp log.jsonl ../before && rm filler && \"$0\" \"$@\" && tail -n +$(($(wc -l < ../before) + 1)) log.jsonl; exit $code";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_tc")]);
+    command.args(["promote", "f", "v2", "--yes", "-s", "log.jsonl"]).current_dir(&path);
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(2), "{}", seen(&output));
+    assert!(seen(&output).contains("No space left"), "{}", seen(&output));
+    assert_eq!(seen(&output).matches("\"event\": \"promotion\"").count(), 1, "{}", seen(&output));
+}

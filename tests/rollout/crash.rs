@@ -12,7 +12,7 @@ use super::child::{Part, acknowledged};
 use super::support::{folder, wait_for};
 
 /// How often each event is in the logs of a folder, and how many lines are broken.
-fn events(folder: &Path) -> (HashMap<String, u32>, usize) {
+pub(crate) fn events(folder: &Path) -> (HashMap<String, u32>, usize) {
     let (mut seen, mut broken) = (HashMap::new(), 0);
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

@@ -3,6 +3,7 @@
 mod calls;
 mod child;
 mod crash;
+mod full;
 mod obey;
 mod odd;
 mod ramp;
