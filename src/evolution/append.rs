@@ -8,7 +8,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within, same_file};
+use super::file::{FileNumber, LOCK_WAIT, last_line_start, lock_within, refuse_beyond_limit, same_file};
 use super::packed::is_compressed_file;
 use crate::jsonl::{BlockReader, LINE_BYTES_MAX, block_count, read_at};
 use crate::store::beneath::Detour;
@@ -311,6 +311,7 @@ impl Open {
                 return Ok(());
             }
             if start.elapsed() >= TORN_WAIT {
+                refuse_beyond_limit(&self.file, 1)?;
                 self.file.write_all(b"\n")?;
                 return self.catch_up(buffer, news);
             }
@@ -390,7 +391,8 @@ impl Session<'_> {
         }
         let mut written = begun;
         while written < lines.len() {
-            let cause = match log.file.write(&lines[written..]) {
+            let fits = refuse_beyond_limit(&log.file, lines.len() - written);
+            let cause = match fits.and_then(|()| log.file.write(&lines[written..])) {
                 Ok(0) => io::ErrorKind::WriteZero.into(),
                 Ok(count) => {
                     written += count;

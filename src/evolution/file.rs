@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::threads::on_threads;
 use crate::jsonl::read_at;
 
 /// How long the lock is waited for. Then it is done without: a stopped process must not stop the others, and single
@@ -70,6 +71,17 @@ pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
     a.created().ok() == b.created().ok()
 }
 
+/// Refuses what would make a file larger than this process may make any: the system would end a process that tries.
+pub(super) fn refuse_beyond_limit(file: &File, bytes: usize) -> io::Result<()> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    match limit {
+        Some(limit) if file.metadata()?.len().saturating_add(bytes as u64) > limit => {
+            Err(rustix::io::Errno::FBIG.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where the last line begins that has no newline at its end: the file's end, if there is none.
 pub(super) fn last_line_start(file: &File, size: u64) -> io::Result<u64> {
     let mut buffer = vec![0; READ_BYTES];
@@ -111,14 +123,7 @@ pub(crate) fn count_newlines(file: &File, from: u64, to: u64, threads: usize) ->
         }
     };
     let threads = threads.max(1).min(usize::try_from(to.saturating_sub(from) / CHUNK_BYTES).unwrap_or(1) + 1);
-    std::thread::scope(|scope| {
-        let others = (1..threads).map(|_| scope.spawn(count)).collect::<Vec<_>>();
-        let mut total = count()?;
-        for other in others {
-            total += other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        }
-        Ok(total)
-    })
+    on_threads(threads, count).into_iter().sum()
 }
 
 /// Gives a new file the owner, the permissions, the access list and the other attributes of the log.

@@ -29,4 +29,5 @@ pub(crate) mod source;
 pub(crate) mod summary;
 mod table;
 pub(crate) mod tail;
+mod threads;
 pub(crate) mod walk;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use super::event::{Call, Event, Fault};
 use super::piece::{Origin, Piece, Pieces, Reading, io_error, store_error};
 use super::source::{Opened, Progress, ReadError, Source};
+use super::threads::on_threads;
 use super::walk::Walker;
 use crate::jsonl::{self, Block, BlockReader, BlockStream};
 use crate::time::Timestamp;
@@ -215,15 +216,7 @@ pub fn scan<V: Visitor>(
         failed: Mutex::new(None),
     };
     let threads = options.threads.max(1).min(usize::try_from(work).unwrap_or(usize::MAX)).max(1);
-    let visitors = if threads == 1 {
-        vec![scan.work(visitor())]
-    } else {
-        let joined = std::thread::scope(|scope| {
-            let handles = (0..threads).map(|_| scope.spawn(|| scan.work(visitor()))).collect::<Vec<_>>();
-            handles.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        joined.into_iter().map(|thread| thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    };
+    let visitors = on_threads(threads, || scan.work(visitor()));
     if let Some((log, error)) = scan.failed.into_inner() {
         return Err(match error {
             Failure::Io(cause) => ReadError { name: sources[log].name(), cause }.into(),

@@ -193,3 +193,31 @@ fn events_come_to_the_log_by_themselves() {
         wait_for("the event", || records(folder.path()).len() == 1);
     }
 }
+
+/// Not a test: a process that may write no large files.
+#[test]
+#[ignore = "it is started by another test"]
+fn write_more_than_is_allowed() {
+    let Some(folder) = std::env::var_os("TC_TEST_LIMITED") else { return };
+    let options = Tracker::options().durability(Durability::Every(Duration::from_millis(5)));
+    let tracker = options.wait_max(Duration::from_millis(300)).open(folder).expect("a log");
+    let function = Evolving::new("f", |_: &()| ()).tracker(&tracker);
+    (0..100).for_each(|_| assert!(function.call(&()).is_ok()));
+    assert!(tracker.flush(Duration::from_millis(500)).is_err());
+    let trouble = tracker.health().trouble.expect("trouble");
+    assert!(trouble.contains("File too large"), "{trouble}");
+    assert!(tracker.close().is_err());
+    assert!(tracker.health().dropped > 0, "{:?}", tracker.health());
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_does_not_end_the_program() {
+    let folder = folder();
+    let mut command = std::process::Command::new("prlimit");
+    command.arg("--fsize=4000").arg(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "tracker::write_more_than_is_allowed", "--ignored", "--test-threads=1"]);
+    let output = command.env("TC_TEST_LIMITED", folder.path()).output().expect("prlimit runs");
+    assert!(output.status.success(), "{}{output:?}", String::from_utf8_lossy(&output.stdout));
+    let log = std::fs::metadata(folder.path().join("evolution.jsonl")).expect("a log");
+    assert!(log.len() <= 4000, "{}", log.len());
+}

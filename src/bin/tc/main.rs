@@ -21,10 +21,12 @@ mod zone;
 
 use std::process::ExitCode;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
+    // What is too large for the limits of this process is an error, and not its end.
+    let _ = signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default());
     // Without the thread the program ends as the system ends programs.
     let _ = std::thread::Builder::new().spawn(end_on_signals);
     ExitCode::from(commands::run(std::env::args_os()))

@@ -47,8 +47,8 @@ fn warn_odd_names(warnings: &mut Vec<String>, folder: &Folder, count: u64) {
 impl SubstantialFiles {
     /// Whether a folder is one that the package made: it has all three folders that the package makes first.
     pub fn detect(path: &Path) -> bool {
-        let Ok(root) = Folder::open(path) else { return false };
-        let is_there = |name| matches!(root.child(name), Ok(Some(_)) | Err(Error::Denied { .. }));
+        // Nothing is opened: that they cannot be does not mean that they are not there.
+        let is_there = |name| std::fs::symlink_metadata(path.join(name)).is_ok_and(|found| found.is_dir());
         ["runs", "schedules", "leases"].into_iter().all(is_there)
     }
 
@@ -342,6 +342,7 @@ fn each_folder(
                 Ok(Some(child)) => visit(name, &child, warnings)?,
                 // It went while we looked.
                 Ok(None) => {}
+                Err(error @ Error::Unavailable { .. }) => return Err(error),
                 Err(error) => warn(warnings, error.to_string()),
             }
         } else {

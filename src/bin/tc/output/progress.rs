@@ -37,7 +37,7 @@ fn shown<T>(
     }
     std::thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
-        scope.spawn(move || {
+        let show = move || {
             if is_done.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
@@ -46,7 +46,9 @@ fn shown<T>(
                 bar.set_position(position());
             }
             bar.finish_and_clear();
-        });
+        };
+        // Where no thread can be made, nothing is shown.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, show);
         let result = work();
         drop(done);
         result

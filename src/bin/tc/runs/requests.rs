@@ -19,6 +19,29 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long a last look may take when the time is over.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// Longer than any command takes.
+const LONG: Duration = Duration::from_secs(1 << 30);
+
+/// How long the system may take to forget threads that have ended.
+const FORGETTING: Duration = Duration::from_millis(20);
+
+/// How many threads can be made now, up to so many, and at least one: a runtime that gets fewer than it was told panics.
+fn threads_at_most(wanted: usize) -> std::io::Result<usize> {
+    let held = std::sync::Mutex::new(());
+    let made = std::thread::scope(|scope| {
+        let hold = held.lock();
+        let spawn = || std::thread::Builder::new().spawn_scoped(scope, || drop(held.lock()));
+        let mut made = vec![spawn()?];
+        made.extend((1..wanted).map_while(|_| spawn().ok()));
+        drop(hold);
+        Ok::<_, std::io::Error>(made.into_iter().filter_map(|thread| thread.join().ok()).count())
+    })?;
+    if made < wanted {
+        std::thread::sleep(FORGETTING);
+    }
+    Ok(made)
+}
+
 /// Carries out requests.
 pub(crate) struct Requests {
     /// It is never dropped: what still waits for a server when the command is over is not waited for.
@@ -33,11 +56,19 @@ pub(crate) struct Requests {
 impl Requests {
     /// Requests to the stores `asked` for, with as many threads as are to read, of a command that may take `limit`.
     pub(crate) fn new(context: &Context, asked: &[OsString], threads: usize, limit: Option<Duration>) -> Result<Self> {
-        let built = match threads {
-            0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build(),
-            threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+        let no_thread = |cause| Failure::new("io", "no thread can be made").cause(cause);
+        let cannot_start = |cause| Failure::new("io", "cannot start").cause(cause);
+        let mut builder = match threads.min(threads_at_most(threads + 1).map_err(no_thread)? - 1) {
+            0 | 1 => tokio::runtime::Builder::new_current_thread(),
+            threads => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(threads);
+                builder
+            }
         };
-        let runtime = built.map_err(|cause| Failure::new("io", "cannot start").cause(cause))?;
+        let runtime = builder.enable_all().thread_keep_alive(LONG).build().map_err(cannot_start)?;
+        // One that waits for files: it does for all of them where no other can be made.
+        drop(runtime.spawn_blocking(|| ()));
         let deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
         let tells = !context.global.quiet && !context.global.wants_json() && std::io::stderr().is_terminal();
         let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
