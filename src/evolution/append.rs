@@ -385,14 +385,12 @@ impl Session<'_> {
         let Appender { open: Some(log), buffer, .. } = &mut *self.appender else {
             return Err(failed(0, io::Error::other("the log is closed")));
         };
-        let begun = log.torn.take().map_or(0, |torn| torn.written.min(lines.len()));
-        if begun == 0 {
-            reserve(&log.file, lines.len()).map_err(|cause| failed(0, cause))?;
-        }
+        let begun = log.torn.map_or(0, |torn| torn.written.min(lines.len()));
+        reserve(&log.file, lines.len() - begun).map_err(|cause| failed(0, cause))?;
+        log.torn = None;
         let mut written = begun;
         while written < lines.len() {
-            let fits = refuse_beyond_limit(&log.file, lines.len() - written);
-            let cause = match fits.and_then(|()| log.file.write(&lines[written..])) {
+            let cause = match log.file.write(&lines[written..]) {
                 Ok(0) => io::ErrorKind::WriteZero.into(),
                 Ok(count) => {
                     written += count;
@@ -413,6 +411,7 @@ impl Session<'_> {
 /// Sees to it that so many bytes can be appended, where the file system can say that: on a full disk nothing is begun then that
 /// could not be ended.
 fn reserve(file: &File, bytes: usize) -> io::Result<()> {
+    refuse_beyond_limit(file, bytes)?;
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     const SHEET: Sheet =
-        Rows { of: Some("variants"), columns: &["f", "calls", "variant.calls", "l.p50", "v", "other"], json: &["v"] };
+        Sheet { of: Some("variants"), columns: &["f", "calls", "variant.calls", "l.p50", "v", "other"], json: &["v"] };
 
     fn rows(items: &[&str]) -> Vec<Vec<String>> {
         let items = items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
@@ -146,8 +146,8 @@ mod tests {
             [
                 header,
                 &["a\n\"b", "3", "1", "1.50", "\"x\"", r#"{"z":1}"#],
-                &["a\n\"b", "3", "2", "1.50", "[1,\"é\"]", ""],
-                &["7", "", "", "", "", r#"{"y":{"\u202e":null}}"#],
+                &["a\n\"b", "3", "2", "1.50", "[1, \"é\"]", ""],
+                &["7", "", "", "", "", r#"{"y":{"\u202e": null}}"#],
             ]
         );
     }
