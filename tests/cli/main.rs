@@ -12,6 +12,12 @@ mod generated;
 mod hostile;
 mod layers;
 mod read;
+#[cfg(all(feature = "redis", feature = "object-store"))]
+mod remote;
+#[cfg(all(feature = "redis", feature = "object-store"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "not every test program needs all of it")]
+#[path = "../stores/servers/mod.rs"]
+mod servers;
 mod show;
 mod show_all;
 mod store;
