@@ -20,8 +20,12 @@ pub async fn find_runs(stores: &[Runs], text: &str, limit: usize) -> Result<Vec<
     }
     if found.is_empty() {
         for runs in stores {
-            let ids = runs.ids(None, text, None, limit).await?.ids;
-            found.extend(ids.into_iter().map(|id| (runs.clone(), id)));
+            for id in runs.ids(None, text, None, limit).await?.ids {
+                // A bucket lists what was put in the place of a folder, too.
+                if runs.has(&id).await? {
+                    found.push((runs.clone(), id));
+                }
+            }
         }
     }
     Ok(found)

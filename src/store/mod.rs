@@ -179,12 +179,14 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// It has been done.
     pub repaired: bool,
+    /// It could not be read, so that nobody knows whether something is wrong: the [code](Error::code) of the error.
+    pub unread: Option<&'static str>,
 }
 
 impl Finding {
     /// Something that a person has to decide about.
     pub(crate) fn new(place: &dyn fmt::Display, problem: &str) -> Self {
-        Finding { place: place.to_string(), problem: problem.to_owned(), remedy: None, repaired: false }
+        Finding { place: place.to_string(), problem: problem.to_owned(), remedy: None, repaired: false, unread: None }
     }
 
     /// What an error says of a place.
@@ -193,6 +195,12 @@ impl Finding {
             Error::Corrupt { place, problem } => Finding::new(place, problem),
             error => Finding::new(&"", &error.to_string()),
         }
+    }
+
+    /// Something that could not be read, which says nothing about what is there.
+    pub(crate) fn unread(place: &dyn fmt::Display, error: &Error) -> Self {
+        let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
+        Finding { unread: Some(error.code()), ..Finding::new(place, &format!("{error}{cause}")) }
     }
 
     /// The same, with what can be done about it.

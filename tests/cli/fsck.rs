@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use expect_test::expect;
 use serde_json::Value;
 
-use super::{call, folder, json, root, run, seen, tc};
+use super::{call, folder, json, root, run, seen, tc, tc_of_nobody};
 
 fn start(run: &str) -> String {
     format!(
@@ -133,21 +133,21 @@ fn for_programs() {
     let (_keep, path) = store();
     expect![[r#"
         {"schema":"tc.fsck/1","complete":true,"warnings":[],"items":[
-        {"store":".","place":"./runs/torn.jsonl","problem":"its last 13 bytes are a torn append, never acknowledged","remedy":"cut them off, as the next writer would","repaired":false},
-        {"store":".","place":"runs/corrupt","problem":"line 2: claim 7 stands where claim 1 should","remedy":null,"repaired":false},
-        {"store":".","place":"runs/dead","problem":"claim 1 by `w\\u{1b}[31m` was over at 2020-01-01T00:01:00Z, and nobody took the run","remedy":null,"repaired":false},
-        {"store":".","place":"runs/pending","problem":"it is pending, has to be looked at by 2020-01-01T00:00:00.000001Z, and nothing leads to it","remedy":"put an entry at 2020-01-01T00:00:00.000001Z in queue default","repaired":false},
-        {"store":".","place":"inbox/=1B=5B31m","problem":"it is an inbox of 1 line, and there is no such run","remedy":null,"repaired":false}
+        {"store":".","place":"./runs/torn.jsonl","problem":"its last 13 bytes are a torn append, never acknowledged","remedy":"cut them off, as the next writer would","repaired":false,"unread":null},
+        {"store":".","place":"runs/corrupt","problem":"line 2: claim 7 stands where claim 1 should","remedy":null,"repaired":false,"unread":null},
+        {"store":".","place":"runs/dead","problem":"claim 1 by `w\\u{1b}[31m` was over at 2020-01-01T00:01:00Z, and nobody took the run","remedy":null,"repaired":false,"unread":null},
+        {"store":".","place":"runs/pending","problem":"it is pending, has to be looked at by 2020-01-01T00:00:00.000001Z, and nothing leads to it","remedy":"put an entry at 2020-01-01T00:00:00.000001Z in queue default","repaired":false,"unread":null},
+        {"store":".","place":"inbox/=1B=5B31m","problem":"it is an inbox of 1 line, and there is no such run","remedy":null,"repaired":false,"unread":null}
         ]}
         [exit 1]
     "#]].assert_eq(&seen(&run(&mut fsck(&path, &["--json"]))));
     expect![[r#"
-        store,place,problem,remedy,repaired
-        .,./runs/torn.jsonl,"its last 13 bytes are a torn append, never acknowledged","cut them off, as the next writer would",false
-        .,runs/corrupt,line 2: claim 7 stands where claim 1 should,,false
-        .,runs/dead,"claim 1 by `w\u{1b}[31m` was over at 2020-01-01T00:01:00Z, and nobody took the run",,false
-        .,runs/pending,"it is pending, has to be looked at by 2020-01-01T00:00:00.000001Z, and nothing leads to it",put an entry at 2020-01-01T00:00:00.000001Z in queue default,false
-        .,inbox/=1B=5B31m,"it is an inbox of 1 line, and there is no such run",,false
+        store,place,problem,remedy,repaired,unread
+        .,./runs/torn.jsonl,"its last 13 bytes are a torn append, never acknowledged","cut them off, as the next writer would",false,
+        .,runs/corrupt,line 2: claim 7 stands where claim 1 should,,false,
+        .,runs/dead,"claim 1 by `w\u{1b}[31m` was over at 2020-01-01T00:01:00Z, and nobody took the run",,false,
+        .,runs/pending,"it is pending, has to be looked at by 2020-01-01T00:00:00.000001Z, and nothing leads to it",put an entry at 2020-01-01T00:00:00.000001Z in queue default,false,
+        .,inbox/=1B=5B31m,"it is an inbox of 1 line, and there is no such run",,false,
         [exit 1]
     "#]].assert_eq(&seen(&run(&mut fsck(&path, &["-o", "csv"]))));
 }
@@ -277,4 +277,37 @@ fn fixtures_are_told_apart() {
         // Nobody works there: claims are over.
         assert!(item["problem"].as_str().expect("a problem").contains("nobody took the run"), "{item}");
     }
+}
+
+/// One log that may not be read, one that is no file at all, and a folder: all else is looked at.
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_checked() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let close = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("set");
+    let (_keep, path) = store();
+    close(&path.join("runs/sound.jsonl"));
+    let _socket = std::os::unix::net::UnixListener::bind(path.join("runs/socket.jsonl")).expect("a socket");
+    let look = |arguments: &[&str]| run(&mut tc_of_nobody(&path, &[&["fsck", "-s", "."], arguments].concat()));
+    let answer: Value = serde_json::from_slice(&look(&["--json"]).stdout).expect("JSON");
+    let unread = |answer: &Value| {
+        let items = answer["items"].as_array().expect("items").iter().filter(|item| !item["unread"].is_null());
+        items.map(|item| format!("{} {}", item["place"], item["unread"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(unread(&answer), ["./runs/socket.jsonl unavailable", "./runs/sound.jsonl denied"]);
+    assert_eq!((&answer["complete"], answer["items"].as_array().map(Vec::len)), (&Value::Bool(false), Some(7)));
+    let text = seen(&look(&[]));
+    for words in ["6 runs looked at", ": 5 findings", "2 places could not be read", "Permission denied", "[exit 1]"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // Without its due entries nobody knows whether a run is led to.
+    close(&path.join("due"));
+    close(&path.join("inbox"));
+    let text = seen(&look(&[]));
+    assert!(text.contains("7 places") && !text.contains("nothing leads to it"), "{text}");
+    for file in ["corrupt", "dead", "torn", "socket"] {
+        std::fs::remove_file(path.join(format!("runs/{file}.jsonl"))).expect("removed");
+    }
+    let output = look(&[]);
+    assert_eq!(output.status.code(), Some(4), "{}", seen(&output));
+    assert!(seen(&output).contains("nothing is wrong in what could be read"), "{}", seen(&output));
 }

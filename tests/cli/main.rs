@@ -14,6 +14,12 @@ mod hostile;
 mod layers;
 mod limits;
 mod read;
+#[cfg(all(feature = "redis", feature = "object-store"))]
+mod remote;
+#[cfg(all(feature = "redis", feature = "object-store"))]
+#[allow(dead_code, clippy::unwrap_used, reason = "not every test program needs all of it")]
+#[path = "../stores/servers/mod.rs"]
+mod servers;
 mod several;
 mod show;
 mod show_all;

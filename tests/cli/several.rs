@@ -80,6 +80,10 @@ fn each_store_gives_what_it_has() {
         assert!(matches!(output.status.code(), Some(0 | 1)), "{}", seen(&output));
         assert_eq!(seen(&output).matches("warning: no workflow runs in a.jsonl").count(), 1, "{}", seen(&output));
     }
+    let output = answer(&["fsck"]);
+    assert!(
+        seen(&output).contains("runs looked at") && seen(&output).contains("warning: no workflow runs here: a.jsonl")
+    );
     for arguments in [&["runs", "--json"][..], &["show", "greet-1", "--json"], &["result", "greet-2", "--json"]] {
         let item = &json(tc(arguments).args(["-s", "a.jsonl", "-s", &runs]).current_dir(&path))["items"][0];
         assert_eq!(item["store"], Value::from(&*runs), "{arguments:?}");
@@ -98,7 +102,7 @@ fn what_was_read_is_named() {
     for command in [&["status"][..], &["events"], &["history"], &["summary", "f"], &["clean", "--dry-run"]] {
         assert_eq!(read(&[command, &both].concat()), serde_json::json!(["a.jsonl", "b.jsonl"]), "{command:?}");
     }
-    for command in [&["runs"][..], &["show", "greet-1"], &["replay", "greet-1"], &["result", "greet-2"]] {
+    for command in [&["runs"][..], &["show", "greet-1"], &["replay", "greet-1"], &["result", "greet-2"], &["fsck"]] {
         assert_eq!(
             read(&[command, &["-s", &runs]].concat()),
             serde_json::json!([format!("{runs}, of tc")]),

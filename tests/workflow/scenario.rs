@@ -218,7 +218,7 @@ pub(crate) async fn look_with(store: &dyn Store, options: &FsckOptions) -> (Vec<
 pub(crate) fn text(findings: &[Finding]) -> String {
     findings
         .iter()
-        .map(|Finding { place, problem, remedy, repaired }| {
+        .map(|Finding { place, problem, remedy, repaired, .. }| {
             let remedy = remedy.as_ref().map_or(String::new(), |remedy| format!(" -> {remedy}"));
             format!("{place}: {problem}{remedy}{}\n", if *repaired { " [done]" } else { "" })
         })

@@ -25,7 +25,10 @@ impl Files {
         for kind in kinds.into_iter().filter(|kind| self.root.join(kind.as_str()).is_dir()) {
             self.inspect_logs(kind, repair, &mut findings)?;
         }
-        self.inspect_due(&mut findings)?;
+        match self.inspect_due(&mut findings) {
+            Err(error @ Error::Denied { .. }) => findings.push(Finding::unread(&self.root.join(DUE).display(), &error)),
+            looked => looked?,
+        }
         findings.truncate(FINDINGS_MAX);
         findings.sort_by(|a, b| (&a.place, &a.problem).cmp(&(&b.place, &b.problem)));
         Ok(findings)
@@ -33,7 +36,14 @@ impl Files {
 
     fn inspect_logs(&self, kind: Kind, repair: bool, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let folder = self.root.join(kind.as_str());
-        let Some(opened) = self.folder(&folder)? else { return Ok(()) };
+        let opened = match self.folder(&folder) {
+            Err(error @ Error::Denied { .. }) => {
+                findings.push(Finding::unread(&folder.display(), &error));
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        let Some(opened) = opened else { return Ok(()) };
         let visit = |name: &str, _: bool| {
             let path = folder.join(name);
             match name.strip_suffix(".jsonl").and_then(|stem| Name::from_stem(kind, stem)) {
@@ -54,7 +64,10 @@ impl Files {
                 findings.push(Finding::of(&error));
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                findings.push(Finding::unread(&path.display(), &error));
+                return Ok(());
+            }
         };
         if tail.size > tail.bytes {
             let problem = format!("its last {} bytes are a torn append, never acknowledged", tail.size - tail.bytes);
@@ -78,7 +91,10 @@ impl Files {
                     findings.push(Finding::of(&error));
                     return Ok(());
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    findings.push(Finding::unread(&path.display(), &error));
+                    return Ok(());
+                }
             }
         }
     }
@@ -105,7 +121,12 @@ impl Files {
             }
         })?;
         for queue in queues {
-            self.inspect_queue(&queue, findings)?;
+            match self.inspect_queue(&queue, findings) {
+                Err(error @ Error::Denied { .. }) => {
+                    findings.push(Finding::unread(&self.queue_folder(&queue).display(), &error));
+                }
+                looked => looked?,
+            }
         }
         Ok(())
     }

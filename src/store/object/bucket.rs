@@ -13,7 +13,7 @@ use object_store::{
 };
 
 use super::connect::Client;
-use super::wire::{Answer, Requests, Strangers, Ticket};
+use super::wire::{Answer, Requests, Ticket};
 use crate::store::{BucketAddress, Error};
 
 /// Most objects that one page of a list has, in every protocol.
@@ -46,8 +46,6 @@ pub(crate) struct Query {
     pub(crate) folders: bool,
     /// At most so many; none for as many as a page has.
     pub(crate) limit: Option<usize>,
-    /// Whether names that cannot be asked for are told of, and are not an error.
-    pub(crate) with_odd: bool,
 }
 
 /// One page of a list, in order.
@@ -57,7 +55,7 @@ pub(crate) struct Listed {
     pub(crate) objects: Vec<(String, u64)>,
     /// What stands before the `/`, if folders were asked for.
     pub(crate) folders: Vec<String>,
-    /// Names that cannot be asked for, likewise; those of folders end in a `/`.
+    /// Names that cannot be asked for, likewise, which are in nobody's way; those of folders end in a `/`.
     pub(crate) odd: Vec<String>,
     /// Where the next page goes on; none if there is none.
     pub(crate) next: Option<String>,
@@ -229,8 +227,7 @@ impl Bucket {
 
     /// One page of a list. `next` is where the page before said that it goes on.
     pub(crate) async fn list(&self, query: &Query, next: Option<String>) -> Result<Listed, Error> {
-        let strangers = if query.with_odd { Strangers::Go } else { Strangers::Stay };
-        let ticket = Ticket::for_list(PAGE_BYTES_MAX, strangers);
+        let ticket = Ticket::for_list(PAGE_BYTES_MAX);
         let prefix = format!("{}{}", self.root, query.start);
         let options = PaginatedListOptions {
             offset: query.after.as_ref().map(|after| format!("{}{after}", self.root)),
@@ -246,12 +243,6 @@ impl Bucket {
                 let odd = ticket.answer().odd.into_iter().filter_map(own);
                 let odd = odd.filter(|name| name.len() > query.start.len() && name.starts_with(&query.start)).collect();
                 Ok(Listed { odd, ..self.listed(query, page)? })
-            }
-            // One such name spoils the page: it is read as a whole.
-            Err(object_store::Error::InvalidPath { source }) => {
-                let said = self.client.secrets.clean(&source.to_string());
-                let problem = format!("there is an object with a name that no store gives: {said}");
-                Err(Error::corrupt(self.place(&query.start), problem))
             }
             Err(error) => {
                 let meaning = self.meaning(&doing(), &error, &ticket.answer());

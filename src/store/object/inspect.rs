@@ -35,6 +35,8 @@ impl Shared {
         let mut next = None;
         loop {
             let page = self.bucket.list(&Query::default(), next).await?;
+            // What consoles put in the place of a folder is nothing.
+            page.odd.iter().filter(|name| !name.ends_with('/')).for_each(|name| findings.stray(name));
             for (key, bytes) in page.objects {
                 let of_log = log_of(&key);
                 if let Some(done) = at_hand.take_if(|log| of_log.as_ref().is_none_or(|(name, _)| *name != log.name)) {
@@ -84,9 +86,17 @@ impl Findings<'_> {
             return;
         }
         // Whoever made the object may have called it anything.
-        let place = self.shared.bucket.place(&harmless(key));
+        let finding = Finding::new(&self.shared.bucket.place(&harmless(key)), &problem);
         let (remedy, repaired) = remedy.map_or((None, false), |(remedy, done)| (Some(remedy.to_owned()), done));
-        self.found.push(Finding { place, problem, remedy, repaired });
+        self.found.push(Finding { remedy, repaired, ..finding });
+    }
+
+    fn unread(&mut self, key: &str, error: &Error) {
+        if self.found.len() >= FINDINGS_MAX {
+            self.surplus += 1;
+            return;
+        }
+        self.found.push(Finding::unread(&self.shared.bucket.place(&harmless(key)), error));
     }
 
     fn stray(&mut self, key: &str) {
@@ -121,9 +131,8 @@ impl Findings<'_> {
 
     fn finish(mut self) -> Vec<Finding> {
         if self.surplus > 0 {
-            let place = self.shared.bucket.address().to_string();
             let problem = format!("there are {} more findings", self.surplus);
-            self.found.push(Finding { place, problem, remedy: None, repaired: false });
+            self.found.push(Finding::new(self.shared.bucket.address(), &problem));
         }
         self.found
     }
@@ -200,6 +209,12 @@ impl<'a> Log<'a> {
             match body {
                 Ok(body) => self.look_at(first, &key, body, findings).await?,
                 Err(Error::Corrupt { problem, .. }) => self.damaged(&key, problem, findings),
+                Err(error @ Error::Denied { .. }) => {
+                    // Without it nothing is known of what the folds should be, and of where the next append begins.
+                    findings.unread(&key, &error);
+                    self.is_damaged = true;
+                    self.expected = None;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -269,6 +284,10 @@ impl<'a> Log<'a> {
             let text = match body {
                 Ok(text) => text,
                 Err(Error::Corrupt { .. }) => Some(Bytes::new()),
+                Err(error @ Error::Denied { .. }) => {
+                    findings.unread(&fold_key(&self.name, fold.from, fold.to), &error);
+                    None
+                }
                 Err(error) => return Err(error),
             };
             // One that is gone was replaced meanwhile.

@@ -27,7 +27,6 @@ impl Shared {
             after: after.as_ref().map(behind_log),
             folders: true,
             limit: Some(limit),
-            with_odd: false,
         };
         let (mut names, mut next) = (Vec::new(), None);
         while names.len() < limit {

@@ -127,32 +127,23 @@ pub(super) struct Answer {
     pub(super) odd: Vec<String>,
 }
 
-/// What becomes of names in a list that cannot be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Strangers {
-    /// They are left in it, and it cannot be read.
-    Stay,
-    /// They are taken out of it.
-    Go,
-}
-
 /// Goes along with a request, and comes back with its [`Answer`].
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     bytes_max: usize,
-    list: Option<Strangers>,
+    is_list: bool,
     answer: Arc<Mutex<Answer>>,
 }
 
 impl Ticket {
     /// For a request whose answer may be this long.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Ticket { bytes_max, list: None, answer: Arc::default() }
+        Ticket { bytes_max, is_list: false, answer: Arc::default() }
     }
 
     /// For a page of a list, and nothing else.
-    pub(super) fn for_list(bytes_max: usize, strangers: Strangers) -> Self {
-        Ticket { list: Some(strangers), ..Ticket::new(bytes_max) }
+    pub(super) fn for_list(bytes_max: usize) -> Self {
+        Ticket { is_list: true, ..Ticket::new(bytes_max) }
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -255,17 +246,14 @@ impl HttpService for Wire {
     }
 }
 
-/// What was asked for: of a list, perhaps without names that cannot be asked for, which are noted.
+/// What was asked for: of a list, without names that cannot be asked for, which are noted.
 fn checked(ticket: &Ticket, body: Bytes) -> Result<Bytes, NotAList> {
-    match ticket.list {
-        None => Ok(body),
-        Some(Strangers::Stay) => xml::check_list(&body).map(|()| body),
-        Some(Strangers::Go) => {
-            let (kept, odd) = xml::sift(&body)?;
-            ticket.note(|answer| answer.odd = odd);
-            Ok(kept.into())
-        }
+    if !ticket.is_list {
+        return Ok(body);
     }
+    let (kept, odd) = xml::sift(&body)?;
+    ticket.note(|answer| answer.odd = odd);
+    Ok(kept.into())
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -95,7 +95,7 @@ impl Inspection<'_> {
     }
 
     fn find(&mut self, place: String, problem: String) {
-        self.findings.push(Finding { place, problem, remedy: None, repaired: false });
+        self.findings.push(Finding::new(&place, &problem));
     }
 
     fn keys(&self) -> &Keys {
@@ -119,7 +119,31 @@ impl Inspection<'_> {
     }
 
     async fn look_at(&mut self, names: &[String]) -> Result<(), Error> {
-        let types = types(&self.store.inner.link, names).await.map_err(|error| self.failed(&error))?;
+        let types = match types(&self.store.inner.link, names).await {
+            Ok(types) => types,
+            // Of many keys one may be out of bounds. The others are looked at one by one.
+            Err(error) if names.len() > 1 && failure::code(&error) == Some("NOPERM") => {
+                for name in names {
+                    Box::pin(self.look_at(std::slice::from_ref(name))).await?;
+                }
+                return Ok(());
+            }
+            Err(error) => {
+                let doing = match names {
+                    [name] => match self.keys().read(name) {
+                        // As who reads the log says it.
+                        Some(Key::Log(log)) => format!("reading {log}"),
+                        _ => format!("{DOING} {}", excerpt(name, 300)),
+                    },
+                    _ => DOING.to_owned(),
+                };
+                match (failure::explain(&error, &doing, &self.store.inner.location), names) {
+                    (denied @ Error::Denied { .. }, [name]) => self.unread(name, &denied),
+                    (error, _) => return Err(error),
+                }
+                return Ok(());
+            }
+        };
         for (name, found) in names.iter().zip(types) {
             if self.is_full() {
                 break;
@@ -134,23 +158,34 @@ impl Inspection<'_> {
                 self.find(name.clone(), problem);
                 continue;
             }
-            match key {
-                // It was looked at first of all; and an evolution log is no part of the store.
-                Key::Store | Key::Stream | Key::Writer => {}
-                Key::Log(log) => self.look_at_log(&log).await?,
-                Key::Names(kind) => {
-                    let problem = "it names a log that has no lines: it was never written, deleted, or thrown away";
-                    let key = |keys: &Keys, text: &str| Some(keys.log(&Name::from_key(kind, text.strip_suffix('/')?)?));
-                    self.look_at_index(name, problem, key).await?;
-                }
-                Key::Due(queue) => self.look_at_due(&queue).await?,
-                Key::Queues => {
-                    let key = |keys: &Keys, text: &str| Some(keys.due(&Queue::from_key(text)?));
-                    self.look_at_index(name, "it names a queue that has no entries", key).await?;
-                }
+            match self.look_into(name, key).await {
+                Err(error @ Error::Denied { .. }) => self.unread(name, &error),
+                looked => looked?,
             }
         }
         Ok(())
+    }
+
+    fn unread(&mut self, name: &str, error: &Error) {
+        self.findings.push(Finding::unread(&excerpt(name, 300), error));
+    }
+
+    async fn look_into(&mut self, name: &str, key: Key) -> Result<(), Error> {
+        match key {
+            // It was looked at first of all; and an evolution log is no part of the store.
+            Key::Store | Key::Stream | Key::Writer => Ok(()),
+            Key::Log(log) => self.look_at_log(&log).await,
+            Key::Names(kind) => {
+                let problem = "it names a log that has no lines: it was never written, deleted, or thrown away";
+                let key = |keys: &Keys, text: &str| Some(keys.log(&Name::from_key(kind, text.strip_suffix('/')?)?));
+                self.look_at_index(name, problem, key).await
+            }
+            Key::Due(queue) => self.look_at_due(&queue).await,
+            Key::Queues => {
+                let key = |keys: &Keys, text: &str| Some(keys.due(&Queue::from_key(text)?));
+                self.look_at_index(name, "it names a queue that has no entries", key).await
+            }
+        }
     }
 
     /// Reads a log from its first line to its last, and looks whether lists name it.
@@ -212,7 +247,12 @@ impl Inspection<'_> {
                     self.find(index.to_owned(), no_entry(member));
                     continue;
                 };
-                if self.number(cmd("EXISTS").arg(&key)).await? == 0 {
+                let there = match self.number(cmd("EXISTS").arg(&key)).await {
+                    // It is named where it is looked at.
+                    Err(Error::Denied { .. }) => 1,
+                    there => there?,
+                };
+                if there == 0 {
                     let entry = Entry { index: index.to_owned(), member: text.to_owned(), key };
                     self.mend(index.to_owned(), &format!("{text}: {problem}"), "take the entry away", &entry).await?;
                 }
@@ -268,8 +308,8 @@ impl Inspection<'_> {
             call.text(&entry.member);
             self.store.run(&script::MEND, &call, DOING).await?;
         }
-        let (problem, remedy) = (problem.to_owned(), Some(remedy.to_owned()));
-        self.findings.push(Finding { place, problem, remedy, repaired: self.repair });
+        let finding = Finding::new(&place, problem).with_remedy(remedy);
+        self.findings.push(Finding { repaired: self.repair, ..finding });
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::{Due, Error, LIST_PAGE, Name, Store};
+use crate::store::{Due, Error, Finding, LIST_PAGE, Name, Queue, Store};
 use crate::time::Timestamp;
 use crate::workflow::{INBOX, RUNS};
 
@@ -26,6 +26,8 @@ pub(super) struct Stretch {
     pub(super) orphans: Vec<Name>,
     /// How many more such inboxes there are.
     pub(super) surplus: u64,
+    /// The inboxes cannot be listed.
+    pub(super) unread: Option<Finding>,
 }
 
 impl Stretch {
@@ -43,8 +45,11 @@ impl Stretch {
             }
         }
         let last = if runs.len() < limit { None } else { runs.last().cloned() };
-        let mut stretch = Stretch { after: after.cloned(), last, runs, orphans: Vec::new(), surplus: 0 };
-        stretch.find_orphans(store).await?;
+        let mut stretch = Stretch { after: after.cloned(), last, runs, orphans: Vec::new(), surplus: 0, unread: None };
+        match stretch.find_orphans(store).await {
+            Err(error @ Error::Denied { .. }) => stretch.unread = Some(Finding::unread(&INBOX, &error)),
+            found => found?,
+        }
         Ok(stretch)
     }
 
@@ -82,6 +87,8 @@ pub(super) struct Entries {
     strays: usize,
     /// How many more entries there are that lead to no run.
     pub(super) surplus: u64,
+    /// Some cannot be read, so that nobody knows whether a run is led to.
+    pub(super) unread: Option<Finding>,
 }
 
 impl Entries {
@@ -92,25 +99,47 @@ impl Entries {
         stretch: &Stretch,
         wanted: Option<&HashSet<String>>,
     ) -> Result<Self, Error> {
-        let mut entries = Entries { by_key: HashMap::new(), strays: 0, surplus: 0 };
-        for queue in store.queues().await? {
-            let mut after: Option<Due> = None;
-            loop {
-                let page = store.due(&queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
-                let full = page.len() >= DUE_PAGE;
-                after = page.last().cloned();
-                let mine = |due: &Due| {
-                    [RUNS, INBOX].contains(&due.run.kind())
-                        && wanted.is_none_or(|wanted| wanted.contains(due.run.key()))
-                        && stretch.holds(&due.run.of_kind(RUNS))
-                };
-                page.into_iter().filter(mine).for_each(|due| entries.add(stretch, due));
-                if !full {
-                    break;
+        let mut entries = Entries { by_key: HashMap::new(), strays: 0, surplus: 0, unread: None };
+        let queues = match store.queues().await {
+            Err(error @ Error::Denied { .. }) => {
+                entries.unread = Some(Finding::unread(&"due", &error));
+                return Ok(entries);
+            }
+            queues => queues?,
+        };
+        for queue in queues {
+            match entries.add_queue(store, &queue, stretch, wanted).await {
+                Err(error @ Error::Denied { .. }) => {
+                    entries.unread = Some(Finding::unread(&format!("due/{}", queue.key()), &error));
                 }
+                added => added?,
             }
         }
         Ok(entries)
+    }
+
+    async fn add_queue(
+        &mut self,
+        store: &dyn Store,
+        queue: &Queue,
+        stretch: &Stretch,
+        wanted: Option<&HashSet<String>>,
+    ) -> Result<(), Error> {
+        let mut after: Option<Due> = None;
+        loop {
+            let page = store.due(queue, after.as_ref(), Timestamp::MAX, DUE_PAGE).await?;
+            let full = page.len() >= DUE_PAGE;
+            after = page.last().cloned();
+            let mine = |due: &Due| {
+                [RUNS, INBOX].contains(&due.run.kind())
+                    && wanted.is_none_or(|wanted| wanted.contains(due.run.key()))
+                    && stretch.holds(&due.run.of_kind(RUNS))
+            };
+            page.into_iter().filter(mine).for_each(|due| self.add(stretch, due));
+            if !full {
+                return Ok(());
+            }
+        }
     }
 
     fn add(&mut self, stretch: &Stretch, due: Due) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use self::index::{Entries, Stretch};
-use self::run::{Checked, Means, check_run, unless_damaged};
+use self::run::{Checked, Means, check_run, unless_bad};
 use crate::chance::Random;
 use crate::store::{Batch, Error, Finding, Name, Store};
 use crate::time::Timestamp;
@@ -74,6 +74,8 @@ pub struct FsckSummary {
     pub findings: u64,
     /// What was repaired.
     pub repaired: u64,
+    /// What could not be read, so that it was not looked at.
+    pub unread: u64,
     /// A list or a queue is damaged, so there may be runs that were not looked at.
     pub cut_short: bool,
 }
@@ -104,7 +106,7 @@ impl Suspect {
 /// Looks through a store and reports what it finds. `random` makes the tokens of repairs.
 ///
 /// # Errors
-/// What stopped the search; what it found is not an error, and neither is damage.
+/// What stopped the search; what it found is not an error, and neither is damage, nor a log that cannot be read.
 pub async fn fsck(
     store: &dyn Store,
     options: &FsckOptions,
@@ -136,11 +138,19 @@ struct Search<'a> {
 
 impl Search<'_> {
     async fn medium(&mut self) -> Result<(), Error> {
-        for finding in self.means.store.inspect(self.means.options.repair).await? {
-            self.told.insert(finding.problem.clone());
-            self.tell(finding);
+        let store = self.means.store;
+        match store.inspect(self.means.options.repair).await {
+            // Who may not look at everything may still be able to read the runs.
+            Err(error @ Error::Denied { .. }) => self.tell_once(Finding::unread(&store.location(), &error)),
+            found => found?.into_iter().for_each(|finding| self.tell_once(finding)),
         }
         Ok(())
+    }
+
+    fn tell_once(&mut self, finding: Finding) {
+        if self.told.insert(finding.problem.clone()) || finding.unread.is_none() {
+            self.tell(finding);
+        }
     }
 
     /// Goes through all runs, inboxes and due entries.
@@ -157,7 +167,10 @@ impl Search<'_> {
     }
 
     fn tell(&mut self, finding: Finding) {
-        self.summary.findings += 1;
+        match finding.unread {
+            Some(_) => self.summary.unread += 1,
+            None => self.summary.findings += 1,
+        }
         self.summary.repaired += u64::from(finding.repaired);
         (self.report)(FsckProgress::Found(finding));
     }
@@ -165,11 +178,14 @@ impl Search<'_> {
     async fn stretch(&mut self, stretch: &Stretch) -> Result<(), Error> {
         let mut first = Vec::new();
         let entries = Entries::within(self.means.store, stretch, None).await?;
+        for finding in entries.unread.iter().chain(&stretch.unread) {
+            self.tell_once(finding.clone());
+        }
         for (name, checked) in self.check(&stretch.runs, &entries, true).await? {
-            self.summary.runs += 1;
+            self.summary.runs += u64::from(!checked.nothing);
             self.summary.ended += u64::from(checked.ended);
-            if let Some((finding, why)) = checked.corrupt {
-                self.summary.corrupt += 1;
+            if let Some((finding, why)) = checked.bad {
+                self.summary.corrupt += u64::from(finding.unread.is_none());
                 if !self.told.contains(&why) {
                     self.tell(finding);
                 }
@@ -196,16 +212,27 @@ impl Search<'_> {
     }
 
     async fn check(&mut self, runs: &[Name], entries: &Entries, first: bool) -> Result<Vec<(Name, Checked)>, Error> {
-        let means = self.means;
+        let (means, told) = (self.means, &self.told);
         let looks = runs.iter().map(|name| async move {
-            let checked = check_run(means, name, entries.of(name)).await?;
+            let dues = entries.unread.is_none().then(|| entries.of(name));
+            let checked = match check_run(means, name, dues).await {
+                // One that the medium's own search could not read either is no reason to end here.
+                Err(error @ Error::Unavailable { .. }) => {
+                    let finding = Finding::unread(name, &error);
+                    if !told.contains(&finding.problem) {
+                        return Err(error);
+                    }
+                    Checked::bad(finding)
+                }
+                checked => checked?,
+            };
             Ok::<_, Error>((name.clone(), checked))
         });
         let mut found = futures_util::stream::iter(looks).buffered(means.options.reads_at_a_time.max(1));
         let mut all = Vec::with_capacity(runs.len());
         while let Some(checked) = found.next().await {
             all.push(checked?);
-            if first {
+            if first && all.last().is_some_and(|(_, checked)| !checked.nothing) {
                 (self.report)(FsckProgress::Run);
             }
         }
@@ -218,7 +245,7 @@ impl Search<'_> {
         let wanted: HashSet<String> = runs.iter().chain(strays).map(|name| name.key().to_owned()).collect();
         let entries = Entries::within(self.means.store, stretch, Some(&wanted)).await?;
         for ((_, checked), (_, mark)) in self.check(&runs, &entries, false).await?.into_iter().zip(first) {
-            if checked.mark == *mark && checked.corrupt.is_none() {
+            if checked.mark == *mark && checked.bad.is_none() {
                 for suspect in checked.suspects {
                     self.settle(suspect).await?;
                 }
@@ -232,7 +259,7 @@ impl Search<'_> {
 
     /// Something that belongs to a run which is not there.
     async fn stray(&mut self, name: &Name, entries: &Entries) -> Result<(), Error> {
-        let history = unless_damaged(self.means.store.end(&name.of_kind(RUNS)).await)?;
+        let history = unless_bad(self.means.store.end(&name.of_kind(RUNS)).await)?;
         if history.is_none_or(|end| end.last.number() > 0) {
             return Ok(());
         }
@@ -242,7 +269,7 @@ impl Search<'_> {
             self.tell(Finding::new(&due.run, &problem));
         }
         if name.kind() == INBOX
-            && let Some(end) = unless_damaged(self.means.store.end(name).await)?
+            && let Some(end) = unless_bad(self.means.store.end(name).await)?
         {
             let lines = if end.last.number() == 1 { "line" } else { "lines" };
             let problem = format!("it is an inbox of {} {lines}, and there is no such run", end.last.number());
@@ -260,6 +287,9 @@ impl Search<'_> {
                 Err(Error::Conflict { .. } | Error::Sealed { .. }) => return Ok(()),
                 // What is damaged there is told where it is looked at.
                 Err(Error::Corrupt { .. } | Error::Lost { .. }) => {}
+                Err(error @ Error::Denied { .. }) => {
+                    finding.problem = format!("{}; {}", finding.problem, Finding::unread(&"", &error).problem);
+                }
                 Err(error) => return Err(error),
             }
         }

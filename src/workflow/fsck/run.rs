@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{FsckOptions, Suspect};
 use crate::chance::Random;
-use crate::store::{Due, End, Error, Finding, Name, Queue, Store, Token};
+use crate::store::{Due, End, Error, Finding, Name, Position, Queue, Store, Token};
 use crate::time::Timestamp;
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
@@ -15,10 +15,12 @@ use crate::workflow::{
 /// What was found of a run.
 #[derive(Default)]
 pub(super) struct Checked {
+    /// It has no lines: an empty file, or what was put in the place of a folder. That is no run.
+    pub(super) nothing: bool,
     /// It has ended.
     pub(super) ended: bool,
-    /// Its history or inbox cannot be as it is; and why, without the place.
-    pub(super) corrupt: Option<(Finding, String)>,
+    /// Its history or inbox cannot be as it is, or cannot be read; and why, without the place.
+    pub(super) bad: Option<(Finding, String)>,
     /// Changes whenever the run does.
     pub(super) mark: u64,
     pub(super) suspects: Vec<Suspect>,
@@ -27,7 +29,13 @@ pub(super) struct Checked {
 impl Checked {
     fn corrupt(place: &Name, problem: &Problem) -> Self {
         let finding = Finding::new(place, &problem.to_string());
-        Checked { corrupt: Some((finding, problem.what.clone())), ..Checked::default() }
+        Checked { bad: Some((finding, problem.what.clone())), ..Checked::default() }
+    }
+
+    /// A store said this of its history or its inbox.
+    pub(super) fn bad(finding: Finding) -> Self {
+        let why = finding.problem.clone();
+        Checked { bad: Some((finding, why)), ..Checked::default() }
     }
 }
 
@@ -58,28 +66,28 @@ struct Unread {
     children: HashSet<String>,
 }
 
-/// Looks at the run whose history's first generation is `name`.
-pub(super) async fn check_run(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked, Error> {
+/// Looks at the run whose history's first generation is `name`. Without its due entries only damage is looked for.
+pub(super) async fn check_run(means: Means<'_>, name: &Name, dues: Option<&[Due]>) -> Result<Checked, Error> {
     match look_at(means, name, dues).await {
         Err(Error::Corrupt { place, problem } | Error::Lost { place, problem }) => {
-            let finding = Finding::new(&place, &problem);
-            Ok(Checked { corrupt: Some((finding, problem)), ..Checked::default() })
+            Ok(Checked::bad(Finding::new(&place, &problem)))
         }
+        Err(error @ Error::Denied { .. }) => Ok(Checked::bad(Finding::unread(name, &error))),
         result => result,
     }
 }
 
-/// What a store says of another log than that which is looked at; none if that is damaged, which is told where it is looked
-/// at itself.
-pub(super) fn unless_damaged<T>(said: Result<T, Error>) -> Result<Option<T>, Error> {
+/// What a store says of another log than that which is looked at; none if that is damaged or may not be read, which is told
+/// where it is looked at itself.
+pub(super) fn unless_bad<T>(said: Result<T, Error>) -> Result<Option<T>, Error> {
     match said {
         Ok(said) => Ok(Some(said)),
-        Err(Error::Corrupt { .. } | Error::Lost { .. }) => Ok(None),
+        Err(Error::Corrupt { .. } | Error::Lost { .. } | Error::Denied { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-async fn look_at(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked, Error> {
+async fn look_at(means: Means<'_>, name: &Name, dues: Option<&[Due]>) -> Result<Checked, Error> {
     let (fold, mut suspects) = match last_generation(means, name).await? {
         Chain::Sound(fold, suspects) => (fold, suspects),
         Chain::Corrupt(checked) => return Ok(checked),
@@ -88,7 +96,8 @@ async fn look_at(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked,
     let mark = state.position().token().map_or(0, mark_of)
         ^ state.position().number()
         ^ u64::from(state.log().generation()) << 32;
-    let checked = Checked { ended: state.is_ended(), mark, ..Checked::default() };
+    let nothing = state.position() == Position::START && state.log().generation() == 1;
+    let checked = Checked { nothing, ended: state.is_ended(), mark, ..Checked::default() };
     suspects.extend(state.warnings().iter().take(1).map(|warning| {
         let others = match state.warnings_count() {
             1 => String::new(),
@@ -97,22 +106,24 @@ async fn look_at(means: Means<'_>, name: &Name, dues: &[Due]) -> Result<Checked,
         Suspect::new(state.log(), &format!("line {} is odd: {}{others}", warning.seq, warning.what))
     }));
     if state.is_ended() {
-        suspects.extend(ended(means, state, dues).await?);
+        suspects.extend(ended(means, state, dues.unwrap_or_default()).await?);
         return Ok(Checked { suspects, ..checked });
     }
     // An unfinished generation is set right first.
     let Some(begun) = state.begun().filter(|_| state.next().is_none()) else {
         return Ok(Checked { suspects, ..checked });
     };
-    let mut look = Look { means, state, begun, dues, suspects };
+    let mut look = Look { means, state, begun, dues: dues.unwrap_or_default(), suspects };
     let unread = unread(means.store, state).await?;
     if let Some(problem) = unread.reader.problem() {
         return Ok(Checked::corrupt(unread.reader.log(), problem));
     }
-    look.entries();
-    look.wakes();
     look.claim();
-    look.messages(&unread);
+    if dues.is_some() {
+        look.entries();
+        look.wakes();
+        look.messages(&unread);
+    }
     look.children(&unread).await?;
     Ok(Checked { suspects: look.suspects, ..checked })
 }
@@ -217,7 +228,7 @@ async fn ended(means: Means<'_>, state: &RunState, dues: &[Due]) -> Result<Vec<S
 
 /// Whether a parent knows that its child has ended, will read it in its inbox, or has no use for it.
 async fn knows(store: &dyn Store, child: &str, parent: &str, call: &Call<'_>) -> Result<bool, Error> {
-    let Some((log, _)) = unless_damaged(latest_generation(store, &run_log(parent)?).await)? else { return Ok(true) };
+    let Some((log, _)) = unless_bad(latest_generation(store, &run_log(parent)?).await)? else { return Ok(true) };
     let fold = fold_history(store, &log).await?;
     let state = fold.state();
     let waits = state.problem().is_none()
@@ -336,11 +347,11 @@ impl Look<'_> {
                 self.suspect(&format!("the child of {} has a name that no run can have", step.call()));
                 continue;
             };
-            let Some(end) = unless_damaged(self.means.store.end(&log).await)? else { continue };
+            let Some(end) = unless_bad(self.means.store.end(&log).await)? else { continue };
             if end == End::START {
                 self.begin(step, child, &log);
             } else if !unread.children.contains(child.run())
-                && let Some(ending) = unless_damaged(ending_of(self.means.store, &log).await)?.flatten()
+                && let Some(ending) = unless_bad(ending_of(self.means.store, &log).await)?.flatten()
             {
                 let inbox = end_of(&unread.reader, &self.begun.queue);
                 let stamp = Stamp { token: self.means.token(), now: self.means.options.now };

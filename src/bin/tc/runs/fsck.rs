@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::confirm;
-use crate::error::{DONE, Failure, NEGATIVE};
-use crate::find;
+use crate::error::{DENIED, DONE, Failure, NEGATIVE, USAGE};
+use crate::find::{self, Without};
 use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -30,7 +30,8 @@ const FINDINGS_MAX: usize = 10_000;
 ///
 /// Looks through a folder, a Redis (redis://HOST) or a bucket (s3://BUCKET/PREFIX) for damage: missing numbers, torn ends, corrupt
 /// histories, runs that have not ended and that nothing will wake, leases of workers long dead, inboxes and due entries without a
-/// run. Workers may go on meanwhile. Exit code 1 if something is wrong and was not repaired.
+/// run. Workers may go on meanwhile. Exit code 1 if something is wrong and was not repaired; else 4 if something may not be read,
+/// and 2 if something else hinders reading it. What can be read is looked at all the same.
 #[derive(Debug, Args)]
 pub(crate) struct FsckArgs {
     /// Repair what can be repaired without losing anything, after showing it
@@ -52,19 +53,21 @@ struct Found {
 }
 
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet { of: None, columns: &["store", "place", "problem", "remedy", "repaired"], json: &[] };
+const SHEET: Sheet =
+    Sheet { of: None, columns: &["store", "place", "problem", "remedy", "repaired", "unread"], json: &[] };
 
 pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     if args.repair && !args.yes {
         confirm::refuse_unasked(context, "repairing", "see what would be repaired without --repair")?;
     }
-    let asked = find::asked(&context.global)?;
+    let asked = find::asked_for_runs(&context.global)?;
     let requests = Requests::new(context, &asked, 1, None)?;
-    let mut stores = Vec::new();
+    let (mut stores, mut without) = (Vec::new(), Vec::new());
     for text in asked {
-        stores.push(requests.ask(open(&find::address(&text)?))??);
+        let opened = find::address(&text).and_then(|address| requests.ask(open(&address))?);
+        stores.extend(lacking(opened, &mut without)?);
     }
-    let found = search(context, &requests, &stores, args.repair && args.yes)?;
+    let found = search(context, &requests, &stores, args.repair && args.yes, without)?;
     let fixable = found.fixable();
     show(context, args, &found)?;
     if !args.repair || args.yes || fixable == 0 {
@@ -74,7 +77,7 @@ pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
         crate::output::write("Nothing was repaired.\n")?;
         return Ok(found.exit());
     }
-    let found = search(context, &requests, &stores, true)?;
+    let found = search(context, &requests, &stores, true, Vec::new())?;
     crate::output::write(&found.outcome())?;
     Ok(found.exit())
 }
@@ -107,11 +110,39 @@ fn no_runs(place: &str) -> anyhow::Error {
     Failure::new("no_runs", format!("no workflow runs here: {place}")).hint(hint).into()
 }
 
-fn search(context: &Context, requests: &Requests, stores: &[Arc<dyn Store>], repair: bool) -> Result<Found> {
+/// What a store gives; nothing of one without runs, of which it is remembered why.
+fn lacking<T>(given: Result<T>, without: &mut Vec<anyhow::Error>) -> Result<Option<T>> {
+    match given {
+        Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "no_runs") => {
+            without.push(error);
+            Ok(None)
+        }
+        given => given.map(Some),
+    }
+}
+
+fn search(
+    context: &Context,
+    requests: &Requests,
+    stores: &[Arc<dyn Store>],
+    repair: bool,
+    mut without: Vec<anyhow::Error>,
+) -> Result<Found> {
     let mut found = Found::default();
+    let mut searched = 0;
     progress::count(context.global.quiet, "runs", |runs| {
-        stores.iter().try_for_each(|store| requests.work(search_one(context, &**store, repair, runs, &mut found)))
+        stores.iter().try_for_each(|store| {
+            context.note_read(format!("{}, of tc", store.location()));
+            let looked = requests.work(search_one(context, &**store, repair, runs, &mut found));
+            searched += usize::from(lacking(looked, &mut without)?.is_some());
+            Ok::<_, anyhow::Error>(())
+        })
     })?;
+    if searched == 0 && !without.is_empty() {
+        return Err(without.swap_remove(0));
+    }
+    let names = without.iter().map(|error| Without { store: String::new(), why: error.to_string() });
+    context.name_those_without(&names.collect::<Vec<_>>());
     Ok(found)
 }
 
@@ -124,7 +155,6 @@ async fn search_one(
 ) -> Result<()> {
     let place = store.location();
     let options = FsckOptions { repair, ..FsckOptions::new(context.now) };
-    let before = found.summary.findings;
     let mut report = |progress: FsckProgress| match progress {
         FsckProgress::Run => _ = runs.fetch_add(1, Ordering::Relaxed),
         FsckProgress::Found(finding) if found.findings.len() < FINDINGS_MAX => {
@@ -139,9 +169,10 @@ async fn search_one(
     all.corrupt += summary.corrupt;
     all.findings += summary.findings;
     all.repaired += summary.repaired;
+    all.unread += summary.unread;
     all.cut_short |= summary.cut_short;
     // A folder says that it is a store; elsewhere a store that nothing was put into is not to be told from none.
-    let silent = all.findings == before && summary.runs == 0;
+    let silent = (summary.findings, summary.unread, summary.runs) == (0, 0, 0);
     if silent && !FileStore::is_at(Path::new(&place)) && is_empty(store).await? {
         return Err(no_runs(&place));
     }
@@ -161,7 +192,13 @@ impl Found {
     }
 
     fn exit(&self) -> u8 {
-        if self.unrepaired() == 0 { DONE } else { NEGATIVE }
+        let denied = self.findings.iter().any(|(_, finding)| finding.unread == Some("denied"));
+        match self.summary.unread {
+            _ if self.unrepaired() > 0 => NEGATIVE,
+            0 => DONE,
+            _ if denied => DENIED,
+            _ => USAGE,
+        }
     }
 
     /// Shown findings that can be repaired and were not.
@@ -171,11 +208,12 @@ impl Found {
 
     /// What was looked at, and what came of it.
     fn outcome(&self) -> String {
-        let FsckSummary { runs, ended, findings, repaired, .. } = self.summary;
+        let FsckSummary { runs, ended, findings, repaired, unread, .. } = self.summary;
         let looked = format!("{} looked at, {} ended: ", counted(runs, "run", "runs"), count(ended));
         let left = self.unrepaired();
         looked
             + &match (findings, repaired) {
+                (0, _) if unread > 0 => "nothing is wrong in what could be read.\n".to_owned(),
                 (0, _) => "nothing is wrong.\n".to_owned(),
                 (_, 0) => format!("{}.\n", counted(findings, "finding", "findings")),
                 _ if left == 0 => format!("{}, all repaired.\n", counted(findings, "finding", "findings")),
@@ -198,6 +236,11 @@ impl Found {
             let message = format!("{} more, not shown", counted(self.surplus, "finding", "findings"));
             warnings.push(Warning { count: Some(self.surplus), ..Warning::lost(message) });
         }
+        if self.summary.unread > 0 {
+            let message =
+                format!("{} could not be read, and not be looked at", counted(self.summary.unread, "place", "places"));
+            warnings.push(Warning { count: Some(self.summary.unread), ..Warning::lost(message) });
+        }
         if self.summary.cut_short {
             warnings.push(Warning::lost("a list or a queue is damaged: there may be runs that were not looked at"));
         }
@@ -208,9 +251,12 @@ impl Found {
 fn show(context: &Context, args: &FsckArgs, found: &Found) -> Result<()> {
     let items = || {
         let item = |(store, finding): &(String, Finding)| {
-            let Finding { place, problem, remedy, repaired } = finding;
-            json!({"store": store, "place": place, "problem": problem, "remedy": remedy, "repaired": repaired})
-                .to_string()
+            let Finding { place, problem, remedy, repaired, unread } = finding;
+            json!({
+                "store": store, "place": place, "problem": problem, "remedy": remedy, "repaired": repaired,
+                "unread": unread,
+            })
+            .to_string()
         };
         Ok(found.findings.iter().map(item).collect())
     };
@@ -261,6 +307,7 @@ fn remedy(finding: &Finding) -> (String, Tone) {
     match &finding.remedy {
         Some(remedy) if finding.repaired => (format!("done: {remedy}"), Tone::Good),
         Some(remedy) => (remedy.clone(), Tone::Warn),
+        None if finding.unread.is_some() => ("not looked at".to_owned(), Tone::Warn),
         None => ("for a person to decide".to_owned(), Tone::Bad),
     }
 }

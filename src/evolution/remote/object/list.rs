@@ -279,7 +279,7 @@ fn time_of_hour(folder: &str) -> Option<Timestamp> {
 
 /// A page of a list, with the names that cannot be asked for.
 pub(super) fn list(shared: &Shared, query: Query, next: Option<String>) -> Result<Page, Error> {
-    let (bucket, query) = (shared.bucket(), Query { with_odd: true, ..query });
+    let bucket = shared.bucket();
     shared.worker.run(async move { patiently(|| bucket.list(&query, next.clone())).await })
 }
 
