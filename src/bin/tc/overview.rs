@@ -22,7 +22,7 @@ use temporal_code::text;
 const FUNCTIONS_MAX: usize = 8;
 
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet { of: None, columns: &["store", "format", "logs", "events", "functions"], json: &[] };
+const SHEET: Sheet = Sheet { of: None, columns: "store format logs events functions", json: "" };
 
 pub(crate) fn run(context: &Context) -> Result<u8> {
     let filter = EventFilter::default();

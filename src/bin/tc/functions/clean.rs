@@ -44,18 +44,8 @@ pub(crate) struct CleanArgs {
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: None,
-    columns: &[
-        "file",
-        "bytes",
-        "action",
-        "events_deleted",
-        "events_kept",
-        "standing_decisions",
-        "unreadable_lines",
-        "archive",
-        "dry_run",
-    ],
-    json: &[],
+    columns: "file bytes action events_deleted events_kept standing_decisions unreadable_lines archive dry_run",
+    json: "",
 };
 
 pub(crate) fn run(context: &Context, args: &CleanArgs) -> Result<u8> {

@@ -85,21 +85,8 @@ impl Subject<'_> {
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: None,
-    columns: &[
-        "event",
-        "function",
-        "variant",
-        "to",
-        "old_weight",
-        "new_weight",
-        "timestamp",
-        "forced",
-        "by",
-        "reason",
-        "log",
-        "dry_run",
-    ],
-    json: &[],
+    columns: "event function variant to old_weight new_weight timestamp forced by reason log dry_run",
+    json: "",
 };
 
 pub(crate) fn run(

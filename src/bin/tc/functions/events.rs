@@ -31,10 +31,8 @@ pub(crate) struct EventsArgs {
 }
 
 /// Its columns in CSV; with a type the second.
-const SHEETS: [Sheet; 2] = [
-    Sheet { of: None, columns: &["event", "count"], json: &[] },
-    Sheet { of: None, columns: &["function", "count"], json: &[] },
-];
+const SHEETS: [Sheet; 2] =
+    [Sheet { of: None, columns: "event count", json: "" }, Sheet { of: None, columns: "function count", json: "" }];
 
 pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<u8> {
     let filter = args.range.filter(context)?;

@@ -61,29 +61,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: None,
-    columns: &[
-        "event",
-        "function",
-        "timestamp",
-        "variant",
-        "value",
-        "error",
-        "latency_ms",
-        "success",
-        "old_weight",
-        "new_weight",
-        "reason",
-        "forced",
-        "by",
-        "to",
-        "unit",
-        "fallback",
-        "other",
-        "source.file",
-        "source.line",
-        "source.offset",
-    ],
-    json: &[],
+    columns: "event function timestamp variant value error latency_ms success old_weight new_weight reason forced by to \
+              unit fallback other source.file source.line source.offset",
+    json: "",
 };
 
 pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {

@@ -43,37 +43,12 @@ const HONESTY: &str = "pp: percentage points. The intervals are good for one loo
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: Some("variants"),
-    columns: &[
-        "function",
-        "variant",
-        "calls",
-        "successes",
-        "failures",
-        "success_rate",
-        "success_interval.low",
-        "success_interval.high",
-        "share",
-        "latency_ms.mean",
-        "latency_ms.p50",
-        "latency_ms.p90",
-        "latency_ms.p95",
-        "latency_ms.p99",
-        "latency_ms.max",
-        "fallback.calls",
-        "fallback.successes",
-        "baseline",
-        "compared.success.difference",
-        "compared.success.low",
-        "compared.success.high",
-        "compared.latency.mean_ratio",
-        "compared.latency.p50_ratio",
-        "compared.latency.p95_ratio",
-        "verdict.decision",
-        "verdict.variant",
-        "verdict.reason",
-        "recommendation",
-    ],
-    json: &[],
+    columns: "function variant calls successes failures success_rate success_interval.low success_interval.high share \
+              latency_ms.mean latency_ms.p50 latency_ms.p90 latency_ms.p95 latency_ms.p99 latency_ms.max fallback.calls \
+              fallback.successes baseline compared.success.difference compared.success.low compared.success.high \
+              compared.latency.mean_ratio compared.latency.p50_ratio compared.latency.p95_ratio verdict.decision \
+              verdict.variant verdict.reason recommendation",
+    json: "",
 };
 
 pub(crate) fn run(context: &Context, args: &ReportArgs) -> Result<u8> {

@@ -27,40 +27,11 @@ pub(crate) struct SummaryArgs {
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: Some("variants"),
-    columns: &[
-        "function",
-        "calls",
-        "promotions",
-        "rollbacks",
-        "weight_changes",
-        "other_events",
-        "dropped_calls",
-        "forced.decision",
-        "forced.variant",
-        "forced.to",
-        "forced.since",
-        "forced.by",
-        "forced.reason",
-        "first_event",
-        "last_event",
-        "variant",
-        "variant.calls",
-        "successes",
-        "failures",
-        "success_rate",
-        "share",
-        "fallback_calls",
-        "latency_ms.mean",
-        "latency_ms.p50",
-        "latency_ms.p90",
-        "latency_ms.p95",
-        "latency_ms.p99",
-        "latency_ms.max",
-        "errors",
-        "first_seen",
-        "last_seen",
-    ],
-    json: &[],
+    columns: "function calls promotions rollbacks weight_changes other_events dropped_calls forced.decision \
+              forced.variant forced.to forced.since forced.by forced.reason first_event last_event variant \
+              variant.calls successes failures success_rate share fallback_calls latency_ms.mean latency_ms.p50 \
+              latency_ms.p90 latency_ms.p95 latency_ms.p99 latency_ms.max errors first_seen last_seen",
+    json: "",
 };
 
 pub(crate) fn run(context: &Context, args: &SummaryArgs) -> Result<u8> {

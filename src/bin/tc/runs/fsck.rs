@@ -53,8 +53,7 @@ struct Found {
 }
 
 /// Its columns in CSV.
-const SHEET: Sheet =
-    Sheet { of: None, columns: &["store", "place", "problem", "remedy", "repaired", "unread"], json: &[] };
+const SHEET: Sheet = Sheet { of: None, columns: "store place problem remedy repaired unread", json: "" };
 
 pub(crate) fn run(context: &Context, args: &FsckArgs) -> Result<u8> {
     if args.repair && !args.yes {

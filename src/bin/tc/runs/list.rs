@@ -55,24 +55,9 @@ pub(crate) struct RunsArgs {
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet {
     of: None,
-    columns: &[
-        "run",
-        "workflow",
-        "status",
-        "since",
-        "started_at",
-        "updated_at",
-        "ended_at",
-        "waiting_for.event",
-        "waiting_for.until",
-        "waiting_for",
-        "events",
-        "format",
-        "result",
-        "error",
-        "because",
-    ],
-    json: &["waiting_for", "result", "error"],
+    columns: "run workflow status since started_at updated_at ended_at waiting_for.event waiting_for.until waiting_for \
+              events format result error because",
+    json: "waiting_for result error",
 };
 
 fn status_parser() -> impl TypedValueParser<Value = Status> {

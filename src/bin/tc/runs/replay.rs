@@ -56,16 +56,8 @@ pub(crate) struct ReplayArgs {
 
 /// Its columns in CSV; with a point to look at the second.
 const SHEETS: [Sheet; 2] = [
-    Sheet {
-        of: Some("steps"),
-        columns: &["run", "format", "sound", "state.status", "seq", "at", "type", "effect", "status"],
-        json: &[],
-    },
-    Sheet {
-        of: Some("steps"),
-        columns: &["run", "format", "sound", "problems", "seq", "at", "type", "effect", "status", "state"],
-        json: &[],
-    },
+    Sheet { of: Some("steps"), columns: "run format sound state.status seq at type effect status", json: "" },
+    Sheet { of: Some("steps"), columns: "run format sound problems seq at type effect status state", json: "" },
 ];
 
 pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<u8> {

@@ -51,11 +51,7 @@ struct Item<'a> {
 }
 
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet {
-    of: None,
-    columns: &["run", "workflow", "status", "result", "error", "ended_at"],
-    json: &["result", "error"],
-};
+const SHEET: Sheet = Sheet { of: None, columns: "run workflow status result error ended_at", json: "result error" };
 
 pub(crate) fn run(context: &Context, args: &ResultArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;

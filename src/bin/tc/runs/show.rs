@@ -47,11 +47,8 @@ pub(crate) struct ShowArgs {
 
 /// A number of events, or all.
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet {
-    of: Some("history"),
-    columns: &["run", "seq", "at", "type", "step", "n", "event", "value", "error", "other"],
-    json: &["value", "error"],
-};
+const SHEET: Sheet =
+    Sheet { of: Some("history"), columns: "run seq at type step n event value error other", json: "value error" };
 
 fn limit(text: &str) -> Result<usize, String> {
     match text {

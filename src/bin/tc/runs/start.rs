@@ -49,7 +49,7 @@ pub(crate) struct StartArgs {
 }
 
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet { of: None, columns: &["run", "workflow", "queue", "id", "deduplicated"], json: &[] };
+const SHEET: Sheet = Sheet { of: None, columns: "run workflow queue id deduplicated", json: "" };
 
 pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;

@@ -40,8 +40,7 @@ struct Found {
 }
 
 /// Its columns in CSV.
-const SHEET: Sheet =
-    Sheet { of: None, columns: &["run", "format", "sound", "events", "problems", "state.status"], json: &[] };
+const SHEET: Sheet = Sheet { of: None, columns: "run format sound events problems state.status", json: "" };
 
 pub(super) fn run(context: &Context) -> Result<u8> {
     let stores = RunStores::open(context, context.threads())?;

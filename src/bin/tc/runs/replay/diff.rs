@@ -15,7 +15,7 @@ use temporal_code::text;
 use temporal_code::workflows::{EventSummary, RunDifference, RunFormat, Runs, compare_runs};
 
 /// Its columns in CSV.
-const SHEET: Sheet = Sheet { of: None, columns: &["run", "other", "differs", "same_events", "sides"], json: &[] };
+const SHEET: Sheet = Sheet { of: None, columns: "run other differs same_events sides", json: "" };
 
 pub(super) fn run(context: &Context, stores: &RunStores, one: (&Runs, &str), other: &str) -> Result<u8> {
     let (runs, other) = stores.resolve(context, other)?;
