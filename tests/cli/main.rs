@@ -13,6 +13,7 @@ mod generated;
 mod hostile;
 mod layers;
 mod read;
+mod secrets;
 mod several;
 mod show;
 mod show_all;

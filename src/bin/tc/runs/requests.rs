@@ -40,7 +40,7 @@ impl Requests {
         let runtime = built.map_err(|cause| Failure::new("io", "cannot start").cause(cause))?;
         let deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
         let tells = !context.global.quiet && !context.global.wants_json() && std::io::stderr().is_terminal();
-        let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
+        let name = asked.iter().map(|text| find::shown(text)).collect::<Vec<_>>().join(", ");
         Ok(Requests { runtime: Box::leak(Box::new(runtime)), deadline, tells, name })
     }
 
