@@ -16,6 +16,7 @@ mod limits;
 mod read;
 #[cfg(all(feature = "redis", feature = "object-store"))]
 mod remote;
+mod secrets;
 #[cfg(all(feature = "redis", feature = "object-store"))]
 #[allow(dead_code, clippy::unwrap_used, reason = "not every test program needs all of it")]
 #[path = "../stores/servers/mod.rs"]

@@ -8,7 +8,7 @@ use crate::args::Global;
 use crate::functions::{clean, events, history, promote, report, rollback, status, summary, weight};
 use crate::runs::{cancel, fsck, list, replay, result, send, show, start};
 use crate::surroundings::Context;
-use crate::{error, generate, overview};
+use crate::{error, find, generate, overview};
 
 /// See what your evolving functions and workflow runs did, from their logs, and act on it.
 #[derive(Debug, Parser)]
@@ -57,12 +57,12 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = arguments.into_iter().collect::<Vec<_>>();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(refusal) => return error::show_refusal(&refusal, &arguments),
+        Err(refusal) => return error::show_refusal(&refusal, &arguments, &find::secrets(&arguments)),
     };
     let json = cli.global.wants_json();
     match Context::new(cli.global).and_then(|context| dispatch(&context, cli.command)) {
         Ok(exit) => exit,
-        Err(failure) => error::show(&failure, json),
+        Err(failure) => error::show(&failure, json, &find::secrets(&arguments)),
     }
 }
 

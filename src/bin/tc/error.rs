@@ -60,17 +60,21 @@ impl Failure {
     }
 }
 
+/// What was typed that may hold a password, and what is shown instead.
+pub(crate) type Secrets = [(String, String)];
+
 /// Prints an error to standard error and returns the exit code that it stands for.
-pub(crate) fn show(error: &anyhow::Error, json: bool) -> u8 {
+pub(crate) fn show(error: &anyhow::Error, json: bool, secrets: &Secrets) -> u8 {
     if is_closed_pipe(error) {
         return DONE;
     }
     let failure = error.downcast_ref::<Failure>();
     let code = failure.map_or_else(|| code_of(error), |failure| failure.code);
     let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| hint_of(error));
-    let causes = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>();
+    let hint = hint.map(|hint| without(&hint, secrets));
+    let causes = error.chain().skip(1).map(|cause| without(&cause.to_string(), secrets)).collect::<Vec<_>>();
     let decisions = failure.map_or(&[][..], |failure| &failure.decisions);
-    print(json, code, &error.to_string(), &causes, hint.as_deref(), decisions);
+    print(json, code, &without(&error.to_string(), secrets), &causes, hint.as_deref(), decisions);
     match store_error(error) {
         Some(stores::Error::Denied { .. }) => DENIED,
         Some(stores::Error::Conflict { .. }) => CONFLICT,
@@ -117,6 +121,11 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     kinds.into_iter().any(|io| io.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// A text in which nothing secret is repeated.
+fn without(text: &str, secrets: &Secrets) -> String {
+    secrets.iter().fold(text.to_owned(), |text, (secret, shown)| text.replace(secret, shown))
+}
+
 fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<&str>, decisions: &[Value]) {
     let mut text = String::new();
     if json {
@@ -138,7 +147,7 @@ fn print(json: bool, code: &str, message: &str, causes: &[String], hint: Option<
 }
 
 /// Prints why arguments were not understood, or the help or version that they ask for.
-pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 {
+pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString], secrets: &Secrets) -> u8 {
     if !refusal.use_stderr() {
         let printed = refusal.print();
         return if printed.is_ok_and(|()| io::stdout().flush().is_ok()) { DONE } else { USAGE };
@@ -148,10 +157,15 @@ pub(crate) fn show_refusal(refusal: &clap::Error, arguments: &[OsString]) -> u8 
     let joined = |word: &str| ["--output=", "-o=", "-o"].iter().any(|flag| word.strip_prefix(flag).is_some_and(asks));
     let json = words.iter().any(|word| word == "--json" || joined(word))
         || words.windows(2).any(|pair| matches!(&*pair[0], "-o" | "--output") && asks(&pair[1]));
+    let rendered = refusal.render();
+    let repeats = rendered.ansi().to_string();
+    let kind = secrets.iter().any(|(secret, _)| repeats.contains(secret)).then(|| refusal.kind().to_string());
     if json {
-        let rendered = refusal.render().to_string();
+        let rendered = rendered.to_string();
         let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        print(true, "usage", message.trim(), &[], Some("tc --help"), &[]);
+        print(true, "usage", kind.as_deref().unwrap_or(message).trim(), &[], Some("tc --help"), &[]);
+    } else if let Some(kind) = kind {
+        print(false, "usage", &kind, &[], Some("it may hold a password, and is not repeated; try `tc --help`"), &[]);
     } else {
         let _ = refusal.print();
     }

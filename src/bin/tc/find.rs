@@ -251,14 +251,68 @@ pub(crate) fn is_named(global: &Global) -> bool {
     !global.store.is_empty() || std::env::var_os("TC_STORE").is_some_and(|value| !value.is_empty())
 }
 
-/// What one `--store` is: a path or an address.
-pub(crate) fn address(text: &OsString) -> Result<Address> {
-    let Some(text) = text.to_str().filter(|text| is_address(text)) else { return Ok(Address::Path(text.into())) };
-    if !Address::has_scheme(text) {
-        let failure = Failure::new("usage", "the address of a store has `://` behind its first word");
-        return Err(failure.hint("as in redis://HOST or s3://BUCKET/PREFIX").into());
+/// What one `--store` is: a path or an address. What is neither may be an address with a password, whatever is wrong with
+/// it: it is refused here, so that nothing behind this can repeat it.
+pub(crate) fn address(text: &OsStr) -> Result<Address> {
+    let address = match text.to_str().filter(|text| Address::has_scheme(text)) {
+        Some(text) => Address::parse(text)?,
+        None => Address::Path(text.into()),
+    };
+    let is_doubtful = |path: &str| may_hold_secret(path) || begins_as_address(path);
+    match address.path() {
+        Some(path) if is_doubtful(&path.to_string_lossy()) && !is_there(path) => {
+            let message = "what was named as a store is no address, and no path that is there; it may hold a password, and is \
+                           not repeated";
+            let hint = "an address is redis://HOST or s3://BUCKET/PREFIX, with nothing in front and no quotes in it";
+            Err(Failure::new("usage", message).hint(hint).into())
+        }
+        _ => Ok(address),
     }
-    Ok(Address::parse(text)?)
+}
+
+/// Whether a text may be an address with a password in it, however it is misspelt.
+fn may_hold_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/").replace("%40", "@");
+    let has_user = |mark: &str| text.split_once(mark).is_some_and(|(_, behind)| behind.contains('@'));
+    text.contains("://") || has_user(":") || has_user("//")
+}
+
+/// Whether a text that was to be a store begins as an address does, or nearly so.
+fn begins_as_address(text: &str) -> bool {
+    const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "s3", "gs", "az"];
+    let text = text.trim_start_matches(|first: char| !first.is_ascii_alphanumeric()).to_ascii_lowercase();
+    let is_marked = |behind: &str| behind.starts_with(':') || behind.starts_with("//");
+    SCHEMES.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(is_marked))
+}
+
+/// Whether a path, or one that fits a glob, is there: then it is known for what it is.
+fn is_there(path: &Path) -> bool {
+    let fits = || glob::is_glob(&path.to_string_lossy()) && glob::files(path).is_ok_and(|files| !files.is_empty());
+    path.symlink_metadata().is_ok() || fits()
+}
+
+/// What one `--store` is called in messages, without credentials.
+pub(crate) fn shown(text: &OsStr) -> String {
+    address(text).map_or_else(|_| "…".into(), |address| address.to_string())
+}
+
+/// What was typed anywhere, as a store or in place of something else, that may hold a password; and what to show instead.
+pub(crate) fn secrets(arguments: &[OsString]) -> Vec<(String, String)> {
+    let typed = arguments.iter().skip(1).cloned().chain(std::env::var_os("TC_STORE"));
+    let mut secrets = Vec::new();
+    for text in typed.map(|text| text.to_string_lossy().into_owned()) {
+        let value = text.split_once('=').map(|(_, value)| value);
+        let joined = text.starts_with('-').then(|| [value, text.get(2..)]);
+        for part in joined.into_iter().flatten().flatten().chain([&*text]).filter(|part| may_hold_secret(part)) {
+            let shown = shown(OsStr::new(part));
+            // What has no credentials is shown as it is.
+            if shown == "…" || part.contains('@') {
+                secrets.push((part.to_owned(), shown));
+            }
+        }
+    }
+    secrets.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    secrets
 }
 
 /// What the environment has of the ways to stores.
@@ -267,30 +321,12 @@ pub(crate) fn settings() -> Settings {
     Settings::from_environment(std::env::vars_os().filter_map(text))
 }
 
-fn root(text: &OsString) -> Result<Root> {
+fn root(text: &OsStr) -> Result<Root> {
     let address = address(text)?;
     match (address.path(), RemoteLog::at(&address, &settings())?) {
         (Some(path), _) => Ok(Root::Path(path.to_owned())),
         (None, Some(log)) => Ok(Root::Remote(log)),
         (None, None) => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),
-    }
-}
-
-/// Whether something is, or was to be, an address: then it may hold a password, and is not repeated.
-fn is_address(text: &str) -> bool {
-    const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "s3", "gs", "az"];
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    Address::has_scheme(text) || scheme.is_some_and(|scheme| SCHEMES.contains(&&*scheme) && !Path::new(text).exists())
-}
-
-/// What one `--store` is called in messages, without credentials.
-pub(crate) fn shown(text: &OsString) -> String {
-    match text.to_str().filter(|text| is_address(text)) {
-        Some(address) if Address::has_scheme(address) => {
-            Address::parse(address).map_or_else(|_| "…".into(), |address| address.to_string())
-        }
-        Some(_) => "…".into(),
-        None => text.to_string_lossy().into_owned(),
     }
 }
 
@@ -467,22 +503,15 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_not_shown() {
-        for text in [
-            "redis://user:hunter2@host:1/0",
-            "redis://user:hunter2/x@host",
-            "redis:user:hunter2@host",
-            "redis:/user:hunter2@host",
-            "s3://key:hunter2@bucket/prefix",
-            "http://user:hunter2@host",
-            "REDIS://user:hunter2@host",
+    fn addresses_are_shown_without_passwords() {
+        for (text, expected) in [
+            ("redis://user:secret@host:1/0", "redis://host:1/0"),
+            ("s3://bucket/prefix/", "s3://bucket/prefix"),
+            ("logs/a", "logs/a"),
+            ("logs/a:b@c", "…"),
         ] {
-            assert!(!shown(&text.into()).contains("hunter2"), "{text}");
-            let error = root(&text.into()).map_or_else(|error| format!("{error:?}"), |root| format!("{root:?}"));
-            assert!(!error.contains("hunter2"), "{text}: {error}");
+            assert_eq!(shown(OsStr::new(text)), expected);
         }
-        assert_eq!(shown(&"redis://user:secret@host:1/0".into()), "redis://host:1/0");
-        assert_eq!(shown(&"logs/a:b@c".into()), "logs/a:b@c");
     }
 
     #[test]

@@ -84,6 +84,10 @@ impl RedisAddress {
         if path.chars().any(char::is_control) {
             return Err(invalid("its path has control characters"));
         }
+        // A socket has no such name. What was to be an address of a server with a password would be shown with it.
+        if path.split_once(':').is_some_and(|(_, behind)| behind.contains('@')) {
+            return Err(invalid("its path has an `@` behind a `:`, as if it were a user with a password"));
+        }
         let database = parameters.database.as_deref().map_or(Ok(0), database_of)?;
         let endpoint = Endpoint::Unix(PathBuf::from(path));
         Ok(RedisAddress { endpoint, database, prefix: parameters.prefix, username: None, password: None })
@@ -334,6 +338,8 @@ mod tests {
             "unix://u:hunter2@/x",
             "unix:///",
             "unix:///hunter2%0Ax",
+            "unix:///u:hunter2@h",
+            "unix:///u%3Ahunter2%40h.sock?database=1",
             "unix:///x?database=hunter2",
             "unix:///x#hunter2",
             &long,

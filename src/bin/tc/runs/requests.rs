@@ -71,7 +71,7 @@ impl Requests {
         drop(runtime.spawn_blocking(|| ()));
         let deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit)?, limit)));
         let tells = !context.global.quiet && !context.global.wants_json() && std::io::stderr().is_terminal();
-        let name = asked.iter().map(find::shown).collect::<Vec<_>>().join(", ");
+        let name = asked.iter().map(|text| find::shown(text)).collect::<Vec<_>>().join(", ");
         Ok(Requests { runtime: Box::leak(Box::new(runtime)), deadline, tells, name })
     }
 
