@@ -10,6 +10,7 @@ use anyhow::Result;
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
 use crate::glob;
+use crate::shell;
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
 use temporal_code::stores::{Address, FileStore, Settings};
 
@@ -95,7 +96,7 @@ impl Store {
             (_, []) => Err(Failure::new("usage", "a decision cannot be appended to standard input").into()),
             (_, [first, ..]) => {
                 let message = format!("the store has {} logs: to which of them?", paths.len());
-                let hint = format!("name one: --store {}", first.display());
+                let hint = format!("name one: --store {}", shell::word(&first.to_string_lossy()));
                 Err(Failure::new("usage", message).hint(hint).into())
             }
         }
@@ -377,7 +378,7 @@ fn refuse_of_others(store: &Path) -> Result<()> {
     }
     let message = format!("the store that is near, {}, belongs to somebody else", store.display());
     Err(Failure::new("not_yours", message)
-        .hint(format!("if you trust it, name it: --store {}", store.display()))
+        .hint(format!("if you trust it, name it: --store {}", shell::word(&store.to_string_lossy())))
         .into())
 }
 

@@ -100,29 +100,27 @@ fn welcome(context: &Context, error: &anyhow::Error) -> Result<u8> {
 fn next(context: &Context, read: Option<&Read>, listed: &[Found<'_>], tally: &Workflows) -> String {
     let stores = context.global.store.iter().map(|store| format!(" --store {}", shell::word(&find::shown(store))));
     let stores = stores.collect::<String>();
+    let command = |verb: &str, names: &[&str]| shell::command(verb, names, &stores);
     let mut commands = Vec::new();
     if !listed.is_empty() || tally.is_empty() {
-        commands.push(("tc status".to_string(), "every function and variant"));
+        commands.push((command("status", &[]), "every function and variant"));
     }
-    let quoted = |function: &FunctionSummary| shell::word(&function.name);
     let listed = listed.iter().map(|found| found.function).collect::<Vec<_>>();
     if let Some(function) = listed.first() {
-        commands.push((format!("tc history {}", quoted(function)), "its last events"));
-        commands.push((format!("tc summary {}", quoted(function)), "latencies and errors"));
+        commands.push((command("history", &[&*function.name]), "its last events"));
+        commands.push((command("summary", &[&*function.name]), "latencies and errors"));
     }
     let compared = |function: &&&FunctionSummary| function.variants.iter().filter(|v| v.primary.calls > 0).count() > 1;
     if let Some(function) = listed.iter().find(compared) {
-        commands.push((format!("tc report {}", quoted(function)), "its variants compared"));
+        commands.push((command("report", &[&*function.name]), "its variants compared"));
         if let Some(variant) = function.variants.last() {
-            let command = format!("tc promote {} {}", quoted(function), shell::word(&variant.name));
-            commands.push((command, "all traffic to one of them"));
+            commands.push((command("promote", &[&*function.name, &*variant.name]), "all traffic to one of them"));
         }
     }
     if read.into_iter().flat_map(Read::each).any(|(_, summary)| summary.kinds().len() > 1) {
-        commands.push(("tc events".into(), "how many of each type"));
+        commands.push((command("events", &[]), "how many of each type"));
     }
-    commands.extend(next_of_runs(tally));
-    commands.iter_mut().for_each(|(command, _)| command.push_str(&stores));
+    commands.extend(next_of_runs(tally, command));
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     let mut text = String::from("Next:\n");
     for (command, what) in commands {
@@ -133,19 +131,19 @@ fn next(context: &Context, read: Option<&Read>, listed: &[Found<'_>], tally: &Wo
 }
 
 /// The same for workflow runs.
-fn next_of_runs(tally: &Workflows) -> Vec<(String, &'static str)> {
+fn next_of_runs(tally: &Workflows, command: impl Fn(&str, &[&str]) -> String) -> Vec<(String, &'static str)> {
     if tally.is_empty() {
         return Vec::new();
     }
-    let mut commands = vec![("tc runs".to_string(), "every run, and what it waits for")];
+    let mut commands = vec![(command("runs", &[]), "every run, and what it waits for")];
     if let Some((run, event)) = &tally.waiting {
-        commands.push((format!("tc show {}", shell::word(run)), "what it did and where it stands"));
+        commands.push((command("show", &[run]), "what it did and where it stands"));
         if let Some(event) = event {
-            commands.push((format!("tc send {} {}", shell::word(run), shell::word(event)), "lets it go on"));
+            commands.push((command("send", &[run, event]), "lets it go on"));
         }
     }
     if let Some(run) = &tally.failed {
-        commands.push((format!("tc replay {}", shell::word(run)), "how it came to this, event by event"));
+        commands.push((command("replay", &[run]), "how it came to this, event by event"));
     }
     commands
 }

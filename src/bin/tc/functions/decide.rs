@@ -13,6 +13,7 @@ use crate::output::csv::Sheet;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
+use crate::shell;
 use crate::surroundings::Context;
 use crate::who::whoever;
 use temporal_code::logs::{
@@ -198,7 +199,7 @@ fn refusal(error: DecideError, function: &str) -> anyhow::Error {
         _ if error.is_conflict() => {
             let record = |decision: &Decision| serde_json::from_str(&decision.to_line()).unwrap_or(Value::Null);
             let made = error.made().iter().map(record).collect::<Vec<_>>();
-            let hint = format!("see what happened: tc history {function}");
+            let hint = format!("see what happened: {}", shell::command("history", &[function], ""));
             Failure { decisions: made, ..failure("conflict", CONFLICT).hint(hint) }.into()
         }
         DecideError::Invalid(_) => failure("usage", USAGE).into(),
