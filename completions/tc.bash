@@ -861,7 +861,7 @@ _tc() {
             fi
             case "${prev}" in
                 --status)
-                    COMPREPLY=($(compgen -W "pending running sleeping waiting retrying completed failed cancelled corrupt" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pending running sleeping waiting retrying completed failed cancelled parked corrupt" -- "${cur}"))
                     return 0
                     ;;
                 --since)

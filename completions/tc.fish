@@ -312,6 +312,7 @@ retrying\t''
 completed\t''
 failed\t''
 cancelled\t''
+parked\t''
 corrupt\t''"
 complete -c tc -n "__fish_tc_using_subcommand runs" -l since -d 'Only runs to which something has happened since: 2h, 7d, yesterday, 2026-06-05, RFC 3339' -r
 complete -c tc -n "__fish_tc_using_subcommand runs" -l where -d 'Only runs for which a filter of substantial holds, as \'{"gt": 5}\' or \'{"status": {"eq": "ONGOING"}}\'' -r

@@ -82,7 +82,7 @@ impl Run {
     /// Whether the history is as it should be. One of `substantial` can be neither sound nor corrupt: its workers go on from
     /// what should not be, such as an event behind the end.
     pub fn is_sound(&self) -> bool {
-        self.problem.is_none() && self.status != Status::Corrupt
+        self.problem.is_none() && !matches!(self.status, Status::Corrupt | Status::Parked)
     }
 }
 

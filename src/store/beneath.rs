@@ -53,6 +53,11 @@ pub(crate) fn is_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= NAME_BYTES_MAX && !name.contains(['/', '\0'])
 }
 
+/// Whether file systems, version control and the like give such a name to what they put beside what is there.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    name.starts_with(['.', '@']) || name == "lost+found"
+}
+
 impl Folder {
     /// Opens the folder at `path`, which may be a link.
     pub(crate) fn open(path: &Path) -> Result<Folder, Error> {

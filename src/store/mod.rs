@@ -32,6 +32,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 pub use address::{Address, BucketAddress, BucketOptions, RedisAddress, RedisOptions, Settings};
@@ -43,6 +44,7 @@ pub use memory::MemoryStore;
 pub use name::{InvalidName, KEY_BYTES_MAX, Kind, Name, Queue};
 #[cfg(feature = "object-store")]
 pub use object::{BucketStore, Requests};
+pub(crate) use page::lines_in;
 pub use page::{End, Page};
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
@@ -94,6 +96,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Lost`] if the log ends before `after`; [`Error::Corrupt`] with the place of a damaged line.
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error>;
+
+    /// The lines behind `after` that are sound and stand in front of damage which keeps [`Store::read`] from giving them: about
+    /// `bytes` bytes of them, whether their append is whole or not. For who shows what is left; nothing may be built upon it.
+    ///
+    /// # Errors
+    /// What the medium says.
+    async fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        let _ = (log, after, bytes);
+        Ok(Bytes::new())
+    }
 
     /// The first lines of several logs, of each what [`Store::read`] gives behind its start: for who looks at many, in fewer
     /// trips or threads than one by one.

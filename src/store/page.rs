@@ -111,14 +111,19 @@ impl Page {
     /// The lines one by one.
     #[inline]
     pub fn lines(&self) -> impl Iterator<Item = (Header, &[u8])> {
-        let mut rest = &self.text[..];
-        std::iter::from_fn(move || {
-            let line;
-            (line, rest) = split_line(rest)?;
-            // Pages are made of lines that were checked.
-            Some((Header::parse(line)?, line))
-        })
+        // Pages are made of lines that were checked.
+        lines_in(&self.text)
     }
+}
+
+/// Lines that were checked, one by one.
+#[inline]
+pub(crate) fn lines_in(mut rest: &[u8]) -> impl Iterator<Item = (Header, &[u8])> {
+    std::iter::from_fn(move || {
+        let line;
+        (line, rest) = split_line(rest)?;
+        Some((Header::parse(line)?, line))
+    })
 }
 
 /// The first line of `text` without its newline, and what follows; none if no newline is left.
@@ -137,6 +142,8 @@ pub(crate) struct Checked {
     pub(crate) last: Option<Header>,
     /// The number of the first line; 0 if there is none.
     pub(crate) first: u64,
+    /// Bytes of lines without fault, those of an append that is not whole included.
+    pub(crate) sound: usize,
 }
 
 /// Checks that the lines at the start of `text` are numbered without a gap, from `first` where it is given, and stops behind
@@ -153,7 +160,19 @@ pub(crate) fn check_lines(
     place: &dyn std::fmt::Display,
     bytes_before: u64,
 ) -> Result<Checked, Error> {
-    let mut checked = Checked { bytes: 0, last: None, first: 0 };
+    let (checked, damage) = scan_lines(text, first, enough, place, bytes_before);
+    damage.map_or(Ok(checked), Err)
+}
+
+/// The same, with what stands in front of the damage.
+pub(crate) fn scan_lines(
+    text: &[u8],
+    first: Option<u64>,
+    enough: usize,
+    place: &dyn std::fmt::Display,
+    bytes_before: u64,
+) -> (Checked, Option<Error>) {
+    let mut checked = Checked { bytes: 0, last: None, first: 0, sound: 0 };
     let mut expected = first;
     let mut at = 0;
     let mut sealed = false;
@@ -162,20 +181,19 @@ pub(crate) fn check_lines(
     while let Some((line, _)) = split_line(&text[at..]) {
         let offset = bytes_before + at as u64;
         let Some(header) = Header::parse(line) else {
-            return Err(no_header(place, expected, offset));
+            return (checked, Some(no_header(place, expected, offset)));
         };
         if expected.is_some_and(|expected| expected != header.seq) {
-            return Err(wrong_number(place, expected.unwrap_or(0), header.seq, offset));
+            return (checked, Some(wrong_number(place, expected.unwrap_or(0), header.seq, offset)));
         }
         if sealed {
-            return Err(Error::corrupt(
-                place.to_string(),
-                format!("line {} at byte {offset} follows a seal", header.seq),
-            ));
+            let problem = format!("line {} at byte {offset} follows a seal", header.seq);
+            return (checked, Some(Error::corrupt(place.to_string(), problem)));
         }
         if open.is_some_and(|open| open != header.token) {
             let problem = format!("line {} at byte {offset} is of another append than the line before", header.seq);
-            return Err(Error::corrupt(place.to_string(), problem + ", which says that its own goes on"));
+            let problem = problem + ", which says that its own goes on";
+            return (checked, Some(Error::corrupt(place.to_string(), problem)));
         }
         open = header.more.then_some(header.token);
         if checked.first == 0 {
@@ -184,6 +202,7 @@ pub(crate) fn check_lines(
         expected = Some(header.seq.saturating_add(1));
         sealed = header.sealed;
         at += line.len() + 1;
+        checked.sound = at;
         if !header.more {
             checked.bytes = at;
             checked.last = Some(header);
@@ -192,7 +211,26 @@ pub(crate) fn check_lines(
             }
         }
     }
-    Ok(checked)
+    (checked, None)
+}
+
+/// What of `text` stands behind line `after`.
+pub(crate) fn behind(text: &Bytes, after: u64) -> Bytes {
+    let mut at = 0;
+    while let Some((line, _)) = split_line(&text[at..]) {
+        if Header::parse(line).is_some_and(|header| header.seq > after) {
+            break;
+        }
+        at += line.len() + 1;
+    }
+    text.slice(at..)
+}
+
+/// What of an append that is damaged, or that has damage behind it, stands behind line `after` and is sound; its first line is
+/// number `first`.
+pub(crate) fn sound_lines(text: &Bytes, first: u64, after: u64) -> Bytes {
+    let (checked, _) = scan_lines(text, Some(first), usize::MAX, &"", 0);
+    behind(&text.slice(..checked.sound), after)
 }
 
 fn no_header(place: &dyn std::fmt::Display, expected: Option<u64>, offset: u64) -> Error {

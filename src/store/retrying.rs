@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched};
 use crate::chance::Random;
@@ -54,6 +55,10 @@ impl Store for RetryingStore {
             }
         }
         pages
+    }
+
+    async fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        self.persist(|| self.inner.read_damaged(log, after, bytes)).await
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {

@@ -11,7 +11,7 @@ use temporal_code::{ThreadRandom, Timestamp};
 use super::servers::moto::{Moto, request};
 use super::servers::redis::{RedisServer, Setup};
 use super::servers::s3_proxy::{Fault, Proxy};
-use super::{run, seen, tc};
+use super::{root, run, seen, tc};
 
 /// Starts runs of these ids.
 async fn start(store: &dyn Store, runs: &[&str]) {
@@ -124,4 +124,62 @@ async fn keys_that_may_not_be_read_are_named_and_the_rest_is_checked() {
     assert!(places.len() == 2 && places.iter().all(|place| place.contains("b-")), "{found}");
     let text = seen(&on_redis(&server, "some", &["fsck"]));
     assert!(text.contains("4 runs looked at") && text.contains("2 places could not be read"), "{text}");
+}
+
+/// Every event in front of a damaged line is shown, also those of the same append, and the number is that of the line.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_on_servers_has_its_true_number() {
+    let history =
+        std::fs::read_to_string(root().join("fixtures/history/v1/runs/completed-1.jsonl")).expect("a fixture");
+    let lines: Vec<&str> = history.lines().collect();
+    let server = Setup::forgetful().start();
+    start(&server.open().await, &["other"]).await;
+    let bucket = bucket(&["other"]).await;
+    let port = Moto::shared().port;
+    for broken in 1..=lines.len() {
+        let id = format!("broken-{broken}");
+        let line =
+            |at: usize| if at + 1 == broken { "no line".to_owned() } else { lines[at].replace("completed-1", &id) };
+        let mut append = String::new();
+        let mut first = 1;
+        for (at, kept) in lines.iter().enumerate() {
+            let mut push = ::redis::cmd("RPUSH");
+            push.arg(format!("{{tc}}:log:runs/{id}")).arg(line(at)).exec(&mut server.admin()).expect("pushed");
+            append += &(line(at) + "\n");
+            if !kept.contains("\"more\":true") {
+                let path = format!("/{bucket}/p/runs/{id}/1/{first:020}.jsonl");
+                assert_eq!(request(port, "PUT", &path, &[], append.as_bytes()).0, 200);
+                (append, first) = (String::new(), at + 2);
+            }
+        }
+        let name = format!("{id}/");
+        let mut named = ::redis::cmd("ZADD");
+        named.arg("{tc}:names:runs").arg(0).arg(name).exec(&mut server.admin()).expect("named");
+        for output in
+            [on_redis(&server, "default", &["show", &id, "--json"]), on_bucket(port, &bucket, &["show", &id, "--json"])]
+        {
+            let item = answer(&output)["items"][0].clone();
+            let shown = item["history"].as_array().expect("a history").len();
+            assert_eq!((shown, &item["problems"][0]["seq"]), (broken - 1, &broken.into()), "{broken}: {item}");
+        }
+    }
+}
+
+/// One name that can be no run, among the links of a workflow and among the keys, does not end a list.
+#[test]
+fn odd_names_of_substantial_end_no_list() {
+    let server = Setup::forgetful().start();
+    for (run, member) in [("greet-1", "greet-1"), ("greet-2", "a:/b"), ("greet-3", "")] {
+        let mut link = ::redis::cmd("ZADD");
+        link.arg("substantial:/links:/runs:/greet").arg(0).arg(member).exec(&mut server.admin()).expect("linked");
+        let mut set = ::redis::cmd("SET");
+        set.arg(format!("substantial:/runs:/{run}:/events")).arg("{}").exec(&mut server.admin()).expect("set");
+    }
+    server.run("SET substantial:/runs:/:/events {}");
+    let output = on_redis(&server, "default", &["runs", "--json"]);
+    let found = answer(&output);
+    let runs: Vec<&str> =
+        found["items"].as_array().expect("items").iter().filter_map(|item| item["run"].as_str()).collect();
+    assert_eq!((runs, &found["complete"]), (vec!["greet-1", "greet-2", "greet-3"], &Value::Bool(false)), "{found}");
+    assert!(found["warnings"].to_string().contains("2 of its names can be no run"), "{found}");
 }

@@ -36,9 +36,9 @@ async fn histories_that_cannot_be_are_told_with_the_place() {
         .check(expect![[r#"
         runs/=2E.=2F..=2F=1B=5B31m: line 3: it wakes \u{1b}[2J#1, which does not sleep
         runs/a: line 3: claim 1 stands where claim 2 should
-        runs/b: line 2: its type is `teleport`, which this program does not know: a newer one may be needed
+        runs/b: line 2: it was written by a newer version, if by any: this one does not know the type `teleport`
         runs/c: line 1: a claim comes before the start
-        inbox/sound: line 2: its type is `spam`, which this program does not know: a newer one may be needed
+        inbox/sound: line 2: it was written by a newer version, if by any: this one does not know the type `spam`
     "#]])
         .await;
     let (_, summary) = look(&*damaged.store, true, at(30)).await;

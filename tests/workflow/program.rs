@@ -41,8 +41,8 @@ const EMPTY: &str = "! error: no workflow runs here: STORE\n\
                      [exit 2]\n";
 
 const FOUND: &str = r#"{"schema":"tc.fsck/1","complete":true,"warnings":[],"items":[
-{"store":"STORE","place":"runs/pending","problem":"it is pending, has to be looked at by 2026-11-22T04:00:01.000001Z, and nothing leads to it","remedy":"put an entry at 2026-11-22T04:00:01.000001Z in queue default","repaired":false},
-{"store":"STORE","place":"inbox/nobody","problem":"it is an inbox of 1 line, and there is no such run","remedy":null,"repaired":false}
+{"store":"STORE","place":"runs/pending","problem":"it is pending, has to be looked at by 2026-11-22T04:00:01.000001Z, and nothing leads to it","remedy":"put an entry at 2026-11-22T04:00:01.000001Z in queue default","repaired":false,"unread":null},
+{"store":"STORE","place":"inbox/nobody","problem":"it is an inbox of 1 line, and there is no such run","remedy":null,"repaired":false,"unread":null}
 ]}
 [exit 1]
 "#;

@@ -106,7 +106,7 @@ async fn it_is_recorded_as_it_was() {
     let (_copy, store) = opened(&fixture()).await;
     is_sound_but_for_one(&store, 27).await;
     let counts = statuses(&store, "").await;
-    for status in Status::ALL {
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Parked) {
         let told = RECORDED.lines().filter(|line| line.ends_with(&format!(" {status}"))).count() as u64;
         assert!(told > 0 && counts.get(&status) == Some(&told), "{status}: {told}, {counts:?}");
     }

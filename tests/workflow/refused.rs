@@ -56,9 +56,7 @@ fn starts_that_cannot_be() {
     );
     refused_lines(
         &start("\"v\":1", "\"v\":2"),
-        expect![
-            "line 1: it is written in version 2 of the format, and this program reads version 1: a newer one is needed"
-        ],
+        expect!["line 1: it was written by a newer version, in version 2 of the format: this one reads version 1"],
     );
     refused_lines(&start("\"v\":1", "\"v\":0"), expect!["line 1: there is no version 0 of the format"]);
     refused_lines(&start("\"v\":1,", ""), expect!["line 1: it has no `v`"]);
@@ -289,7 +287,7 @@ fn children_that_cannot_be() {
     refused(
         &[&CHILD.replace("\"v\":1", "\"v\":2")],
         expect![
-            "line 3: what ship#1 begins: it is written in version 2 of the format, and this program reads version 1: a newer one is needed"
+            "line 3: what ship#1 begins: it was written by a newer version, in version 2 of the format: this one reads version 1"
         ],
     );
     refused(
@@ -312,7 +310,7 @@ fn children_that_cannot_be() {
 fn lines_that_are_no_events() {
     refused(
         &[r#"{"type":"teleport","claim":1}"#],
-        expect!["line 3: its type is `teleport`, which this program does not know: a newer one may be needed"],
+        expect!["line 3: it was written by a newer version, if by any: this one does not know the type `teleport`"],
     );
     refused(&[r#"{"claim":1}"#], expect!["line 3: it has no `type`"]);
     refused(&[r#"{"type":"log","claim":1,"claim":1,"n":1,"text":"x"}"#], expect!["line 3: it has `claim` twice"]);
@@ -338,9 +336,7 @@ fn lines_that_are_no_events() {
     );
     refused(
         &[r#"{"type":"stop","claim":1,"v":9,"ok":1}"#],
-        expect![
-            "line 3: it is written in version 9 of the format, and this program reads version 1: a newer one is needed"
-        ],
+        expect!["line 3: it was written by a newer version, in version 9 of the format: this one reads version 1"],
     );
     refused(
         &[r#"{"type":"stop","claim":1,"v":1,"ok":1,"workflow":"other"}"#],
@@ -350,7 +346,7 @@ fn lines_that_are_no_events() {
     refused(
         &[&hostile],
         expect![
-            "line 3: its type is `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`, which this program does not know: a newer one may be needed"
+            "line 3: it was written by a newer version, if by any: this one does not know the type `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`"
         ],
     );
 }

@@ -18,7 +18,7 @@ use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, replay_log, workflow_of};
 use crate::chance::{Random as _, ThreadRandom};
 use crate::store::Error;
-use crate::store::beneath::{Folder, is_name};
+use crate::store::beneath::{Folder, is_foreign, is_name};
 use crate::text::quote;
 use crate::time::Timestamp;
 
@@ -100,7 +100,7 @@ impl SubstantialFiles {
         let mut first = FirstNames::new(after, limit);
         if let Some(folder) = self.folder()?.descend(path)? {
             let odd = folder.names(|name, may_be_folder| {
-                if may_be_folder {
+                if may_be_folder && !is_foreign(name) {
                     first.add(name, None);
                 }
                 Ok(true)
@@ -140,7 +140,12 @@ impl SubstantialFiles {
             Ok(true)
         };
         if let Some(runs) = root.child("runs")? {
-            let odd = runs.names(|run, may_be_folder| if may_be_folder { add(run) } else { Ok(true) })?;
+            // What is there for other reasons holds no history.
+            let is_run = |run: &str| {
+                !is_foreign(run) || matches!(runs.child(run), Ok(Some(folder)) if folder.modified("events").is_some())
+            };
+            let odd =
+                runs.names(|run, may_be_folder| if may_be_folder && is_run(run) { add(run) } else { Ok(true) })?;
             warn_odd_names(warnings, &runs, odd);
         }
         if let Some(queues) = root.child("schedules")? {
@@ -337,6 +342,9 @@ fn each_folder(
     mut visit: impl FnMut(&str, &Folder, &mut Vec<String>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let odd = folder.names(|name, may_be_folder| {
+        if is_foreign(name) {
+            return Ok(true);
+        }
         if may_be_folder {
             match folder.child(name) {
                 Ok(Some(child)) => visit(name, &child, warnings)?,

@@ -239,7 +239,9 @@ impl SubstantialRedis {
     ) -> Result<Listing<ListedRun>, Error> {
         let mut first = FirstNames::new(after, limit);
         let mut keys = Keys::default();
-        let is_wanted = |run: &str| workflow.is_none_or(|workflow| workflow_of(run) == workflow);
+        // What can be no run must not be in the way of those that are.
+        let can_be = |run: &str| check("run", run).is_ok();
+        let is_wanted = |run: &str| can_be(run) && workflow.is_none_or(|workflow| workflow_of(run) == workflow);
         self.each_key(|parts| match parts {
             ["runs", run, "events"] if is_wanted(run) => first.add(run, None),
             parts => keys.take(parts),
@@ -248,7 +250,13 @@ impl SubstantialRedis {
         let mut listing = Listing::default();
         let keys = keys.in_order();
         for name in keys.workflows.iter().filter(|name| workflow.is_none_or(|workflow| workflow == *name)) {
-            let done = self.each_member(&key(&["links", "runs", name]), |run| first.add(run, Some(name))).await;
+            let mut odd = 0;
+            let add = |run: &str| if can_be(run) { first.add(run, Some(name)) } else { odd += 1 };
+            let done = self.each_member(&key(&["links", "runs", name]), add).await;
+            if odd > 0 {
+                let list = shown(&key(&["links", "runs", name]));
+                warn(&mut listing.warnings, format!("{} {list}: {odd} of its names can be no run", self.location));
+            }
             self.warn(&mut listing.warnings, done)?;
         }
         for queue in &keys.queues {

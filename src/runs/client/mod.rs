@@ -67,6 +67,8 @@ pub struct Delivery {
     pub deduplicated: bool,
     /// Messages with this name came before, or are on their way.
     pub repeats: bool,
+    /// The run's history was written by a newer version, so that this one cannot tell what becomes of it.
+    pub newer: bool,
     /// What tells when it is taken.
     receipt: Receipt,
 }
@@ -74,7 +76,7 @@ pub struct Delivery {
 impl Delivery {
     /// Something that was written now, and of which nothing else is known.
     fn to(run: String) -> Self {
-        Delivery { run, id: None, deduplicated: false, repeats: false, receipt: Receipt::Unknown }
+        Delivery { run, id: None, deduplicated: false, repeats: false, newer: false, receipt: Receipt::Unknown }
     }
 }
 
@@ -248,7 +250,7 @@ impl<'a> RunClient<'a> {
         }
     }
 
-    /// Waits until a run has ended, or is found to be corrupt. Whoever does not want to wait for ever drops the future.
+    /// Waits until a run has ended, or is found to be corrupt or of a newer version. Whoever does not want to wait for ever drops the future.
     ///
     /// # Errors
     /// [`ClientError::NoRun`], and what the store says.
@@ -258,7 +260,7 @@ impl<'a> RunClient<'a> {
                 own::ended(&**store, run).await?;
             }
             let found = self.look(run).await?;
-            let is_over = found.status.is_ended() || found.status == Status::Corrupt;
+            let is_over = found.status.is_ended() || matches!(found.status, Status::Corrupt | Status::Parked);
             if is_over && !self.may_be_half_written(&found) {
                 return Ok(found);
             }

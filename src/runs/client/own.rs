@@ -12,7 +12,7 @@ use crate::text::quote;
 use crate::time::Timestamp;
 use crate::workflow::batches::{self, InboxEnd, Stamp};
 use crate::workflow::{
-    self, Cursor, Event, Fold, INBOX, InboxBody, ProblemKind, Request, RunState, fold_history, fold_more, inbox_due,
+    self, Cursor, Event, Fold, INBOX, InboxBody, Request, RunState, Status, fold_history, fold_more, inbox_due,
     inbox_end, inbox_log, latest_generation, read_inbox, run_log,
 };
 
@@ -86,13 +86,16 @@ async fn deliver(
             }
             return Ok(delivered(there, true));
         }
-        let queue = refuse_ended(store, run, &last, end).await?;
+        let (queue, newer) = refuse_ended(store, run, &last, end).await?;
         let inbox = InboxEnd { queue, log, end: inbox_end.last };
         let stamp = Stamp { token: client.token(), now: client.now() };
         let number = inbox.end.number() + 1;
         let batch = batches::send(stamp, &inbox, body.clone())?;
         match insist(store, &batch).await {
-            Ok(()) => return Ok(delivered(Seq { generation: inbox.log.generation(), number }, false)),
+            Ok(()) => {
+                let delivered = delivered(Seq { generation: inbox.log.generation(), number }, false);
+                return Ok(Delivery { newer, ..delivered });
+            }
             // Somebody else was faster.
             Err((_, Error::Conflict { .. } | Error::Sealed { .. })) => {}
             Err((landed, source)) => return Err(unsure(run, id, landed, source)),
@@ -158,11 +161,11 @@ fn refuse_empty(key: Option<&str>) -> Result<(), ClientError> {
     }
 }
 
-/// The queue of a run that has not ended. `last` is the last generation of its history.
+/// The queue of a run that has not ended, and whether a newer version wrote the history. `last` is the last generation of its history.
 ///
 /// Of a long history that goes on only the front is looked at: the queue stands there, and whoever is to take what is delivered
 /// finds out soon enough if it is corrupt.
-async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<Queue, ClientError> {
+async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Result<(Queue, bool), ClientError> {
     let fold = if end.sealed {
         fold_history(store, last).await?
     } else {
@@ -172,13 +175,14 @@ async fn refuse_ended(store: &dyn Store, run: &str, last: &Name, end: End) -> Re
         fold
     };
     let state = fold.state();
-    if let Some(problem) = state.problem().filter(|problem| problem.kind != ProblemKind::Newer) {
+    let newer = state.status() == Status::Parked;
+    if let Some(problem) = state.problem().filter(|_| !newer) {
         return Err(ClientError::Corrupt { run: run.to_owned(), problem: problem.clone() });
     }
     if state.is_ended() {
         return Err(ClientError::Ended { run: run.to_owned(), status: state.status() });
     }
-    Ok(state.begun().map(|begun| begun.queue.clone()).unwrap_or_default())
+    Ok((state.begun().map(|begun| begun.queue.clone()).unwrap_or_default(), newer))
 }
 
 /// The line of the inbox that has this key, if any has, and the time at which it was appended; no time if the run has taken it.

@@ -228,7 +228,7 @@ impl<'r> Subject<'r> {
         match self.run.status {
             Status::Completed => "COMPLETED",
             Status::Failed | Status::Cancelled => "COMPLETED_WITH_ERROR",
-            Status::Corrupt => "UNKNOWN",
+            Status::Corrupt | Status::Parked => "UNKNOWN",
             _ if self.run.events == Some(0) => "UNKNOWN",
             _ => "ONGOING",
         }

@@ -4,7 +4,7 @@ use futures_util::future::join;
 
 use crate::runs::event::{NativeEvent, RunEvent};
 use crate::runs::problem::Seq;
-use crate::store::{Error, Name, Page, Store};
+use crate::store::{Error, Header, Name, Page, Store, lines_in};
 use crate::time::Timestamp;
 use crate::workflow::{Fold, Problem, ProblemKind};
 
@@ -30,7 +30,15 @@ impl Dated {
 
     /// Folds a page, and hands each event to `visit` until that returns false. Whether the end was reached.
     pub(super) fn page(&mut self, page: &Page, visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send)) -> bool {
-        for (header, line) in page.lines() {
+        self.lines(page.lines(), visit)
+    }
+
+    fn lines<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (Header, &'a [u8])>,
+        visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send),
+    ) -> bool {
+        for (header, line) in lines {
             let Ok(entry) = self.fold.line(header, line) else { return false };
             if self.times.len() < TIMES_MAX {
                 self.times.push(entry.at);
@@ -65,6 +73,23 @@ fn refuse(fold: &mut Fold, error: Error) -> Result<(), Error> {
     }
 }
 
+/// Folds what is left of an append in front of its damage. Whether all was handed to `visit`.
+async fn salvage(store: &dyn Store, dated: &mut Dated, visit: &mut (dyn FnMut(&RunEvent<'_>) -> bool + Send)) -> bool {
+    loop {
+        let state = dated.fold.state();
+        let after = state.position().number();
+        // What cannot be read either is the damage that is told of.
+        let text = store.read_damaged(state.log(), after, PAGE_BYTES).await.unwrap_or_default();
+        let follows = lines_in(&text).next().is_some_and(|(header, _)| header.seq == after + 1);
+        if !follows {
+            return true;
+        }
+        if !dated.lines(lines_in(&text), visit) {
+            return false;
+        }
+    }
+}
+
 /// Folds what the history has more, and hands it to `visit` until that returns false. Whether the end was reached.
 ///
 /// A store refuses a page with damage in it as a whole, so what stands in front of the damage is read in smaller ones.
@@ -94,7 +119,11 @@ pub(super) async fn go_on(
                 page = store.read(&log, dated.fold.state().position().number(), bytes).await;
             }
             Err(error) => {
-                refuse(&mut dated.fold, damage.unwrap_or(error))?;
+                let damage = damage.unwrap_or(error);
+                if matches!(damage, Error::Corrupt { .. } | Error::Lost { .. }) && !salvage(store, dated, visit).await {
+                    return Ok(dated.fold.state().problem().is_some());
+                }
+                refuse(&mut dated.fold, damage)?;
                 return Ok(true);
             }
         }

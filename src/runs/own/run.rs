@@ -50,7 +50,7 @@ pub(super) fn problem_of(state: &RunState) -> Option<RunProblem> {
         ProblemKind::Damaged => format!("it cannot be read from here on: {}", problem.what),
         _ => problem.what.clone(),
     };
-    Some(RunProblem { seq, what, corrupt: true })
+    Some(RunProblem { seq, what, corrupt: problem.kind != ProblemKind::Newer })
 }
 
 /// The error after which a run is to be tried again.

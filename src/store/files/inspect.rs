@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{DUE, Files, failed};
+use crate::store::beneath::is_foreign;
 use crate::store::{Due, Error, Finding, Kind, Name, Queue};
 
 /// Most findings that are kept.
@@ -49,6 +50,7 @@ impl Files {
             match name.strip_suffix(".jsonl").and_then(|stem| Name::from_stem(kind, stem)) {
                 Some(log) => self.inspect_log(&log, &path, repair, findings)?,
                 None if is_leftover(&path) => self.inspect_leftover(&path, repair, findings)?,
+                None if is_foreign(name) => {}
                 None => findings.push(Finding::new(&path.display(), "it is not a log, and does not belong here")),
             }
             Ok(findings.len() < FINDINGS_MAX)
@@ -116,6 +118,7 @@ impl Files {
         let mut queues = Vec::new();
         self.each_entry(&due, |name| match Queue::from_key(name) {
             Some(queue) => queues.push(queue),
+            None if is_foreign(name) => {}
             None => {
                 findings.push(Finding::new(&due.join(name).display(), "it is not a queue, and does not belong here"))
             }
@@ -137,7 +140,7 @@ impl Files {
         self.each_entry(&folder, |name| {
             if super::due::is_hour(name) {
                 hours.push(name.to_owned());
-            } else if name != super::due::WAKE {
+            } else if name != super::due::WAKE && !is_foreign(name) {
                 findings
                     .push(Finding::new(&folder.join(name).display(), "it is not an hour, and does not belong here"));
             }

@@ -13,7 +13,7 @@ use crate::store::batch::BATCH_BYTES_MAX;
 use crate::store::beneath::Folder;
 use crate::store::line::{Header, Token};
 use crate::store::memory::not_sealed;
-use crate::store::page::{Admission, admit, check_lines, lost};
+use crate::store::page::{Admission, admit, behind, check_lines, lost, scan_lines};
 use crate::store::{Append, End, Error, Name, Page};
 
 /// How often a log may be replaced while it is being opened.
@@ -170,6 +170,26 @@ impl Files {
             (found.ok_or_else(missing)?.0, Some(after + 1))
         };
         read_page(&file, &path, offset, first, tail, bytes)
+    }
+
+    /// Sound lines behind `after`, looked for from the start: in a damaged log nothing else leads there.
+    pub(super) fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        let path = self.log_path(log);
+        let mut file = self.disk.open_to_read(&self.root, &path).map_err(|e| failed("opening", &path, e))?;
+        let (mut rest, mut found, mut first) = (Vec::new(), Vec::new(), None);
+        loop {
+            let room = (rest.len() as u64).max(READ_BYTES_MIN as u64);
+            let read = io::Read::read_to_end(&mut io::Read::take(&mut file, room), &mut rest);
+            let ended = read.map_err(|e| failed("reading", &path, e))? == 0 || rest.len() as u64 > APPEND_BYTES_MAX;
+            let (checked, damage) = scan_lines(&rest, first, usize::MAX, &"", 0);
+            let ended = ended || damage.is_some();
+            let text: Bytes = rest.drain(..if ended { checked.sound } else { checked.bytes }).collect();
+            first = checked.last.map(|last| last.seq + 1).or(first);
+            found.extend_from_slice(&behind(&text, after));
+            if ended || found.len() >= bytes {
+                return Ok(found.into());
+            }
+        }
     }
 
     /// Replaces a sealed log by its last append, the one with the seal.

@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rustix::fs::OFlags;
 
 use self::disk::{Disk, System};
@@ -297,6 +298,11 @@ impl Store for FileStore {
             Ok(pages) => pages,
             Err(_) => logs.iter().map(|_| Err(Error::unavailable("reading", "the work was stopped"))).collect(),
         }
+    }
+
+    async fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        let log = log.clone();
+        self.blocking(move |files| files.read_damaged(&log, after, bytes)).await
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {

@@ -42,6 +42,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -167,6 +168,10 @@ impl Store for BucketStore {
 
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error> {
         self.shared.read(log, after, bytes).await
+    }
+
+    async fn read_damaged(&self, log: &Name, after: u64, _bytes: usize) -> Result<Bytes, Error> {
+        self.shared.read_damaged(log, after).await
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {

@@ -10,8 +10,8 @@ use super::Shared;
 use super::ends::{COMMIT_BYTES_MAX, Found, LogPage, lines_of};
 use super::known::{Boundary, Known};
 use super::layout::{Commit, Fold, Member, commit_key, fold_key, log_start};
-use crate::store::page::{check_lines, lost, split_line};
-use crate::store::{BATCH_BYTES_MAX, End, Error, Header, Name, Page};
+use crate::store::page::{behind, check_lines, lost, sound_lines};
+use crate::store::{BATCH_BYTES_MAX, End, Error, Name, Page};
 
 /// Most bytes of a page, whatever was asked for; a page ends behind the append that passes it.
 const PAGE_BYTES_MAX: usize = BATCH_BYTES_MAX;
@@ -142,6 +142,13 @@ impl Shared {
         }
     }
 
+    /// The sound lines behind `after` of the append that they are in.
+    pub(super) async fn read_damaged(&self, log: &Name, after: u64) -> Result<Bytes, Error> {
+        let Some(commit) = self.containing(log, after.saturating_add(1)).await? else { return Ok(Bytes::new()) };
+        let body = self.bucket.get(&commit_key(log, commit.first), commit.bytes.min(COMMIT_BYTES_MAX)).await?;
+        Ok(sound_lines(&body.unwrap_or_default(), commit.first, after))
+    }
+
     /// What was read of a page before a request failed. Of many requests some fail, and a log of many appends could not be
     /// read for ever if each failure were to make all that was read before it void.
     fn begun(&self, log: &Name, after: u64) -> Option<Part> {
@@ -165,18 +172,6 @@ impl Shared {
             }
         }
     }
-}
-
-/// What of `text` stands behind line `after`.
-fn behind(text: &Bytes, after: u64) -> Bytes {
-    let mut at = 0;
-    while let Some((line, _)) = split_line(&text[at..]) {
-        if Header::parse(line).is_some_and(|header| header.seq > after) {
-            break;
-        }
-        at += line.len() + 1;
-    }
-    text.slice(at..)
 }
 
 impl Reading<'_> {

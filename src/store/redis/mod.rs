@@ -41,12 +41,13 @@ use std::sync::Arc;
 
 use ::redis::{RedisError, Value};
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::line::{Header, Token};
 use super::memory::not_sealed;
 use super::name::{encode, sort_key};
-use super::page::{changed, check_lines, lost};
+use super::page::{changed, check_lines, lost, sound_lines};
 use super::wakes::Wakes;
 use super::{
     Append, BATCH_BYTES_MAX, Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, RedisAddress,
@@ -67,6 +68,9 @@ const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Most members of a sorted set that one call reads.
 const RANGE_MAX: usize = 1_000;
+
+/// How many lines of a damaged log one request asks for.
+const SOUND_LINES: u64 = 64;
 
 /// Most lines that one call lets go of.
 const FORGET_MAX: u64 = 10_000;
@@ -252,6 +256,28 @@ impl RedisStore {
             "missing" => Err(missing(log, answer.second_number())),
             _ => Err(self.damaged(log, answer)),
         }
+    }
+
+    /// Sound lines behind `after`, as many as make about `bytes` bytes.
+    async fn sound_lines(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        let key = self.inner.keys.log(log);
+        let (mut text, mut at) = (Vec::new(), after);
+        while text.len() < bytes {
+            let mut range = ::redis::cmd("LRANGE");
+            range.arg(&key).arg(at).arg(at.saturating_add(SOUND_LINES) - 1);
+            let failed = |error| failure::explain(&error, &format!("reading {log}"), &self.inner.location);
+            let answer = self.inner.link.send(&range).await.map_err(failed)?;
+            let lines: Vec<Vec<u8>> = ::redis::from_redis_value(answer).map_err(|_| self.odd())?;
+            let count = lines.len() as u64;
+            // What has a newline in it is no line: its halves have no numbers of their own.
+            let whole = lines.into_iter().take_while(|line| !line.contains(&b'\n'));
+            whole.for_each(|line| text.extend(line.into_iter().chain([b'\n'])));
+            at += count;
+            if count < SOUND_LINES {
+                break;
+            }
+        }
+        Ok(sound_lines(&text.into(), after.saturating_add(1), after))
     }
 
     /// A script found that a log is not what a store writes.
@@ -479,6 +505,10 @@ impl Store for RedisStore {
                 return Ok(Page::new(text.into(), End::behind(header), header.seq < end));
             }
         }
+    }
+
+    async fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        self.sound_lines(log, after, bytes).await
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::store::{Batch, Due, End, Error, Finding, Kind, Name, Page, Position, Queue, Store, Watch, Watched};
@@ -143,6 +144,10 @@ impl Store for FaultyStore {
     async fn read(&self, log: &Name, after: u64, bytes: usize) -> Result<Page, Error> {
         self.reading().await?;
         self.inner.read(log, after, bytes).await
+    }
+
+    async fn read_damaged(&self, log: &Name, after: u64, bytes: usize) -> Result<Bytes, Error> {
+        self.inner.read_damaged(log, after, bytes).await
     }
 
     async fn end(&self, log: &Name) -> Result<End, Error> {

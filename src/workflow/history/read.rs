@@ -36,7 +36,10 @@ fn not(key: Key, what: &str, raw: Raw<'_>) -> Fault {
 
 #[cold]
 pub(in crate::workflow) fn unknown(kind: &str) -> Fault {
-    Fault::newer(format!("its type is {}, which this program does not know: a newer one may be needed", quote(kind)))
+    Fault::newer(format!(
+        "it was written by a newer version, if by any: this one does not know the type {}",
+        quote(kind)
+    ))
 }
 
 impl<'a> Entry<'a> {
@@ -193,7 +196,7 @@ impl<'a> Fields<'a> {
     pub(in crate::workflow) fn check_version(&self) -> Result<(), Fault> {
         match self.some_number(Key::v)? {
             Some(v) if v > VERSION => Err(Fault::newer(format!(
-                "it is written in version {v} of the format, and this program reads version {VERSION}: a newer one is needed"
+                "it was written by a newer version, in version {v} of the format: this one reads version {VERSION}"
             ))),
             Some(0) => Err(Fault::corrupt("there is no version 0 of the format")),
             _ => Ok(()),

@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::store::{End, Name, Position, Queue};
 use crate::time::Timestamp;
 use crate::workflow::history::event::{Call, Ending, Event, Message, Outcome, Parent, PutOff, Request};
-use crate::workflow::history::problem::Problem;
+use crate::workflow::history::problem::{Problem, ProblemKind};
 
 /// Most warnings that are kept; the others are counted.
 pub const WARNINGS_MAX: usize = 16;
@@ -35,13 +35,15 @@ pub enum Status {
     Failed,
     /// It was cancelled.
     Cancelled,
-    /// Its history cannot be as it is, or is not for this version to read.
+    /// Its history was written by a newer version, and what this one can read of it does not say where it stands.
+    Parked,
+    /// Its history cannot be as it is.
     Corrupt,
 }
 
 impl Status {
     /// All of them.
-    pub const ALL: [Status; 9] = [
+    pub const ALL: [Status; 10] = [
         Status::Pending,
         Status::Running,
         Status::Sleeping,
@@ -50,6 +52,7 @@ impl Status {
         Status::Completed,
         Status::Failed,
         Status::Cancelled,
+        Status::Parked,
         Status::Corrupt,
     ];
 
@@ -69,6 +72,7 @@ impl Status {
             Status::Completed => "completed",
             Status::Failed => "failed",
             Status::Cancelled => "cancelled",
+            Status::Parked => "parked",
             Status::Corrupt => "corrupt",
         }
     }
@@ -449,8 +453,8 @@ impl RunState {
 
     /// Where the run stands. A claim counts as held until it is released or overtaken, since a state knows no time.
     pub fn status(&self) -> Status {
-        if self.problem.is_some() {
-            return Status::Corrupt;
+        if let Some(problem) = &self.problem {
+            return if problem.kind == ProblemKind::Newer { Status::Parked } else { Status::Corrupt };
         }
         match &self.ending {
             Some(Ending::Ok(_)) => return Status::Completed,

@@ -124,7 +124,8 @@ fn every_corrupt_history_is_told_with_its_line() {
             assert_eq!(item["status"], "running");
             continue;
         }
-        assert_eq!((output.status.code(), &item["status"]), (Some(1), &json!("corrupt")), "{text}");
+        let status = if text.contains("newer version") { "parked" } else { "corrupt" };
+        assert_eq!((output.status.code(), &item["status"]), (Some(1), &json!(status)), "{text}");
         let finding = known
             .lines()
             .find(|line| line.contains(&format!("runs/{id}:")) || line.contains(&format!("runs/{id}.jsonl:")));
@@ -138,10 +139,10 @@ fn every_corrupt_history_is_told_with_its_line() {
         // Each event in front of the place is there.
         assert_eq!(replay["steps"].as_array().map(Vec::len), Some(seq as usize - 1), "{text}");
         assert_eq!(item["events"], seq - 1, "{text}");
-        says(&on(&path, &["result", id]), 1, &[id, "is corrupt"]);
+        says(&on(&path, &["result", id]), 1, &[id, &format!("is {status}")]);
     }
-    says(&on(&path, &["replay", "--all"]), 1, &["23 runs", "22 corrupt, 1 sound"]);
-    assert_eq!(items(&path, &["runs", "--status", "corrupt"]).len(), 22);
+    says(&on(&path, &["replay", "--all"]), 1, &["23 runs", "20 corrupt, 2 not sound, 1 sound"]);
+    assert_eq!(items(&path, &["runs", "--status", "corrupt"]).len(), 20);
 }
 
 #[test]
@@ -221,4 +222,81 @@ fn a_history_that_may_not_be_read_is_told() {
 fn close(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).expect("set");
+}
+
+/// Every event in front of a damaged line is shown, also those of the same append, and the number is that of the line.
+#[test]
+fn damage_anywhere_has_its_true_number() {
+    let history = history();
+    let lines: Vec<&str> = history.lines().collect();
+    let broken = |at: usize| {
+        let id = format!("broken-{at}-x");
+        let line = |(number, line): (usize, &&str)| match number + 1 == at {
+            true => "no line\n".to_owned(),
+            false => line.replace("completed-1", &id) + "\n",
+        };
+        (id.clone(), lines.iter().enumerate().map(line).collect::<String>().into_bytes())
+    };
+    let (_keep, path) = store((1..=lines.len()).map(broken));
+    for at in 1..=lines.len() {
+        let id = format!("broken-{at}-x");
+        let shown = &items(&path, &["show", &id])[0];
+        let events = shown["history"].as_array().expect("a history").len();
+        assert_eq!((events, &shown["problems"][0]["seq"]), (at - 1, &json!(at)), "{shown}");
+        assert_eq!(shown["events"], json!(at - 1), "{shown}");
+        let replayed = &items(&path, &["replay", &id])[0];
+        let steps = replayed["steps"].as_array().expect("steps").len();
+        assert_eq!((steps, &replayed["problems"][0]["seq"]), (at - 1, &json!(at)), "{replayed}");
+    }
+}
+
+/// What a newer version wrote is not said to be corrupt, by no command.
+#[test]
+fn a_newer_version_is_told_as_such() {
+    let newer = |id: &str, version: u32, more: &str| {
+        let front: String = history().lines().take(2).map(|line| line.replace("completed-1", id) + "\n").collect();
+        (id.to_owned(), (front.replace("\"v\":1", &format!("\"v\":{version}")) + more).into_bytes())
+    };
+    let event = "{\"seq\":3,\"token\":\"00000000000000aa\",\"at\":\"2026-11-22T04:00:50Z\",\"type\":\"teleport\"}\n";
+    let (_keep, path) = store([newer("newer-event", 1, event), newer("newer-start", 9, "")]);
+    for id in ["newer-event", "newer-start"] {
+        for (command, code) in [
+            (&["runs"][..], 0),
+            (&["show", id], 0),
+            (&["replay", id], 1),
+            (&["replay", "--all"], 1),
+            (&["result", id], 1),
+            (&["send", id, "x"], 0),
+            (&["cancel", id, "--yes"], 0),
+            (&["fsck"], 1),
+        ] {
+            let output = on(&path, command);
+            says(&output, code, &["newer version"]);
+            assert!(!seen(&output).to_lowercase().contains("corrupt"), "{command:?}: {}", seen(&output));
+        }
+        assert_eq!(items(&path, &["show", id])[0]["status"], "parked");
+    }
+    says(&on(&path, &["runs", "--status", "parked"]), 0, &["newer-event", "newer-start"]);
+}
+
+/// What file systems and tools put beside runs is no run, and nothing that fsck asks a person about.
+#[test]
+fn what_others_put_there_is_no_run() {
+    for (fixture, places) in [
+        ("fixtures/runs", &["", "runs/", "inbox/", "due/", "due/default/"][..]),
+        ("fixtures/substantial-0.1/fs", &["", "runs/", "schedules/", "schedules/default/", "links/runs/", "leases/"]),
+        ("fixtures/durable-python", &[""]),
+    ] {
+        let (_keep, path) = copy_of(fixture);
+        let look = |command: &[&str]| on(&path, command).stdout;
+        let before = (look(&["runs", "--json"]), look(&["fsck"]));
+        for place in places {
+            for name in ["lost+found", "@eaDir/x", ".git/objects/ab"] {
+                std::fs::create_dir_all(path.join(place).join(name)).expect("made");
+            }
+            std::fs::write(path.join(place).join(".DS_Store"), "x").expect("written");
+            std::fs::write(path.join(place).join(".git/objects/ab/cd"), "x").expect("written");
+        }
+        assert_eq!((look(&["runs", "--json"]), look(&["fsck"])), before, "{fixture}");
+    }
 }

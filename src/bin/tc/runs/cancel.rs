@@ -6,7 +6,7 @@ use clap::Args;
 use crate::confirm;
 use crate::error::{DONE, NEGATIVE};
 use crate::runs::describe;
-use crate::runs::send::{Outcome, Waited};
+use crate::runs::send::{Outcome, Waited, newer_version};
 use crate::runs::stores::RunStores;
 use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
@@ -68,5 +68,6 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
         }),
     };
     let outcome = Outcome { run, event: None, delivered, waited };
-    outcome.print(context, "tc.cancel/1", "A request to cancel", Vec::new())
+    let warnings = newer_version(&outcome.run, &outcome.delivered).into_iter().collect();
+    outcome.print(context, "tc.cancel/1", "A request to cancel", warnings)
 }

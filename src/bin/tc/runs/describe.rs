@@ -13,7 +13,7 @@ const NAMES_MAX: usize = 3;
 pub(crate) fn tone(status: Status) -> Tone {
     match status {
         Status::Completed => Tone::Good,
-        Status::Failed | Status::Corrupt => Tone::Bad,
+        Status::Failed | Status::Corrupt | Status::Parked => Tone::Bad,
         Status::Retrying => Tone::Warn,
         Status::Cancelled | Status::Pending => Tone::Dim,
         Status::Running | Status::Sleeping | Status::Waiting => Tone::Plain,

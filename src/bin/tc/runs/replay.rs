@@ -252,6 +252,12 @@ fn verdict(context: &Context, details: &RunDetails) -> String {
             let events = counted(events.unwrap_or_default(), "event", "events");
             format!("Sound: {events}, and the run is {}.", summary(context, &details.run))
         }
+        (false, _, Some(events)) if details.run.status == Status::Parked => {
+            let events = counted(events, "event", "events");
+            format!(
+                "Written by a newer version from there on: only that can tell whether it is sound. {events} could be folded."
+            )
+        }
         (false, _, Some(events)) if details.run.status != Status::Corrupt => {
             let events = counted(events, "event", "events");
             format!(

@@ -79,7 +79,7 @@ pub(crate) fn print(context: &Context, ended: &Ended, plain: bool, warnings: Vec
     let run = &ended.run;
     let exit = match run.status {
         Status::Completed => DONE,
-        Status::Failed | Status::Cancelled | Status::Corrupt => NEGATIVE,
+        Status::Failed | Status::Cancelled | Status::Corrupt | Status::Parked => NEGATIVE,
         _ => ended.given_up.unwrap_or(PENDING),
     };
     if context.global.output() == OutputFormat::Table && exit != DONE {
@@ -126,6 +126,7 @@ fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
         Status::Failed => ("run_failed", format!("{} failed{detail}", run.id)),
         Status::Cancelled => ("run_cancelled", format!("{} was cancelled{detail}", run.id)),
         Status::Corrupt => ("corrupt", format!("{} is corrupt{detail}", run.id)),
+        Status::Parked => ("newer", format!("{} is parked{detail}", run.id)),
         status if ended.given_up == Some(PENDING) => {
             ("timeout", format!("{} has not ended yet; it is {status}{detail}", run.id))
         }
@@ -133,7 +134,9 @@ fn why_none(context: &Context, ended: &Ended, exit: u8) -> Failure {
     };
     let failure = Failure { exit, ..Failure::new(code, message) };
     match run.status {
-        Status::Failed | Status::Corrupt | Status::Cancelled => failure.hint("see what happened: tc show"),
+        Status::Failed | Status::Corrupt | Status::Cancelled | Status::Parked => {
+            failure.hint("see what happened: tc show")
+        }
         _ if ended.given_up.is_some() => failure,
         _ => failure.hint("use --wait to wait until it has ended"),
     }

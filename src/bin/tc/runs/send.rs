@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
 /// What should be known of a message to a run of substantial.
 fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> {
     if !matches!(runs, Runs::Substantial(..)) {
-        return Vec::new();
+        return newer_version(&outcome.run, &outcome.delivered).into_iter().collect();
     }
     let client = RunClient::new(runs, &SystemClock, &ThreadRandom);
     let Ok(Ok(run)) = stores.requests.ask(client.look(&outcome.run)) else { return Vec::new() };
@@ -92,6 +92,12 @@ fn oddities(stores: &RunStores, runs: &Runs, outcome: &Outcome) -> Vec<Warning> 
         warnings.push(Warning::new(format!("{} is corrupt, and no worker will take it: {because}", run.id)));
     }
     warnings
+}
+
+/// What should be known of what was told to a run of a newer version.
+pub(crate) fn newer_version(run: &str, delivered: &Delivery) -> Option<Warning> {
+    let message = || format!("{run} was written by a newer version: only that can tell what becomes of this");
+    delivered.newer.then(|| Warning::new(message()))
 }
 
 /// What came of a delivery.

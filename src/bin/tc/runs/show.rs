@@ -24,7 +24,7 @@ use crate::runs::layout::heading;
 use crate::runs::show::history::EventLog;
 use crate::runs::stores::RunStores;
 use crate::surroundings::Context;
-use temporal_code::workflows::{RunDetails, Runs, Timeline};
+use temporal_code::workflows::{RunDetails, Runs, Status, Timeline};
 
 /// Events that are shown unless more are asked for.
 const EVENTS_SHOWN: usize = 50;
@@ -86,8 +86,10 @@ fn warnings(details: &RunDetails, events: &EventLog, asked: usize, for_people: b
         warnings.push(Warning { count: Some(before), ..Warning::lost(message) });
     }
     // To people it is told with the run.
-    if let Some(problem) = details.problems.iter().find(|problem| problem.corrupt).filter(|_| !for_people) {
-        warnings.push(Warning::lost(format!("the history is corrupt at {}: {}", problem.seq, problem.what)));
+    let parked = details.run.status == Status::Parked;
+    if let Some(problem) = details.problems.iter().find(|problem| problem.corrupt || parked).filter(|_| !for_people) {
+        let is = if problem.corrupt { "corrupt" } else { "of a newer version" };
+        warnings.push(Warning::lost(format!("the history is {is} at {}: {}", problem.seq, problem.what)));
     }
     if let Some(problem) = details.inbox_problem.as_ref().filter(|_| !for_people) {
         warnings.push(Warning::lost(format!("the inbox is corrupt: {problem}")));

@@ -170,7 +170,7 @@ pub(crate) fn table(context: &Context, workflows: &[&Workflow]) -> Table {
     columns.extend(statuses.iter().map(|status| {
         // What needs somebody to look stays longest.
         let rank = match status {
-            Status::Failed | Status::Corrupt | Status::Waiting | Status::Retrying => 1,
+            Status::Failed | Status::Corrupt | Status::Parked | Status::Waiting | Status::Retrying => 1,
             Status::Running | Status::Pending => 3,
             Status::Sleeping | Status::Completed | Status::Cancelled => 4,
         };

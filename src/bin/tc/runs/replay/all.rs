@@ -131,18 +131,21 @@ fn section(found: &Found) -> Section {
     );
     for (store, run, problems) in &found.told {
         let first = problems.first();
-        table.row_of(
-            store.as_deref(),
-            vec![
-                Cell::name(&run.id).tone(Tone::Strong),
-                Cell::new(if run.status == Status::Corrupt { "corrupt" } else { "not sound" }),
-                Cell::new(
-                    first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |p| p.seq.to_string()),
-                ),
-                Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
-                Cell::new(run.format.as_str()).tone(Tone::Dim),
-            ],
-        );
+        let seq =
+            first.filter(|problem| problem.seq.number > 0).map_or_else(String::new, |first| first.seq.to_string());
+        let state = match run.status {
+            Status::Corrupt => "corrupt",
+            Status::Parked => "newer version",
+            _ => "not sound",
+        };
+        let cells = vec![
+            Cell::name(&run.id).tone(Tone::Strong),
+            Cell::new(state),
+            Cell::new(seq),
+            Cell::new(first.map_or("", |problem| &problem.what)).tone(Tone::Bad),
+            Cell::new(run.format.as_str()).tone(Tone::Dim),
+        ];
+        table.row_of(store.as_deref(), cells);
     }
     let surplus = found.unsound - found.told.len() as u64;
     let more = if surplus > 0 { format!("and {} more\n", count(surplus)) } else { String::new() };
@@ -154,7 +157,10 @@ fn section(found: &Found) -> Section {
     let verdict = match found.unsound {
         0 if found.unread > 0 => format!("these are sound, {} could not be read", count(found.unread)),
         0 => "all are sound".to_owned(),
-        unsound => format!("{} corrupt, {odd}{} sound", count(found.corrupt), count(found.runs - unsound)),
+        unsound => {
+            let corrupt = if found.corrupt > 0 { format!("{} corrupt, ", count(found.corrupt)) } else { String::new() };
+            format!("{corrupt}{odd}{} sound", count(found.runs - unsound))
+        }
     };
     let notes = format!(
         "{more}{runs} with {events} folded, of which {} ended: {verdict}.\n",

@@ -180,7 +180,11 @@ fn problems(facts: &mut Facts, details: &RunDetails) {
             (Some(_), _) | (_, 0) => String::new(),
             _ => format!("event {seq}: "),
         };
-        let (name, tone) = if *corrupt { ("corrupt", Tone::Bad) } else { ("odd", Tone::Warn) };
+        let (name, tone) = match *corrupt {
+            true => ("corrupt", Tone::Bad),
+            false if details.run.status == Status::Parked => ("newer", Tone::Bad),
+            false => ("odd", Tone::Warn),
+        };
         facts.paint(name, long(&format!("{place}{what}")), tone);
     }
     if let Some(more) = details.problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
