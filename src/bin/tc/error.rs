@@ -107,12 +107,30 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
     if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && logs::store_error(io).is_none()) {
         return Some("you are not allowed to read it: look at its permissions".into());
     }
-    if let Some(stores::Error::Denied { .. }) = store_error(error) {
-        let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
-                    or AZURE_";
-        return Some(hint.into());
+    let hint = match store_error(error)? {
+        stores::Error::Unfit { problem, .. } if problem.contains("certificate is not trusted") => {
+            "an authority of your own is named by REDIS_CA_CERT, or by SSL_CERT_FILE or SSL_CERT_DIR"
+        }
+        stores::Error::Denied { doing, source } => hint_of_credentials(doing, &source.to_string()),
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+/// Where the credentials come from that were refused, or that were not there.
+fn hint_of_credentials(doing: &str, said: &str) -> &'static str {
+    let is_redis = ["redis://", "rediss://", "unix://"].iter().any(|scheme| doing.contains(scheme));
+    match () {
+        () if is_redis && said.contains("received fatal alert") => {
+            "a certificate to show is named by REDIS_CLIENT_CERT and REDIS_CLIENT_KEY"
+        }
+        () if is_redis => "credentials for Redis come from REDIS_USERNAME and REDIS_PASSWORD, or from its address",
+        () if doing.contains("gs://") => "credentials come from what begins with GOOGLE_",
+        () if doing.contains("az://") => "credentials come from what begins with AZURE_",
+        () => {
+            "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile that AWS_PROFILE names"
+        }
     }
-    None
 }
 
 /// Whether whoever reads our output has gone, which is no error.

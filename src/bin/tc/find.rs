@@ -9,10 +9,9 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
-use crate::glob;
-use crate::shell;
+use crate::{glob, settings, shell};
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
-use temporal_code::stores::{Address, FileStore, Settings};
+use temporal_code::stores::{Address, FileStore};
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -316,15 +315,9 @@ pub(crate) fn secrets(arguments: &[OsString]) -> Vec<(String, String)> {
     secrets
 }
 
-/// What the environment has of the ways to stores.
-pub(crate) fn settings() -> Settings {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    Settings::from_environment(std::env::vars_os().filter_map(text))
-}
-
 fn root(text: &OsStr) -> Result<Root> {
     let address = address(text)?;
-    match (address.path(), RemoteLog::at(&address, &settings())?) {
+    match (address.path(), RemoteLog::at(&address, &settings::of(&address)?)?) {
         (Some(path), _) => Ok(Root::Path(path.to_owned())),
         (None, Some(log)) => Ok(Root::Remote(log)),
         (None, None) => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),

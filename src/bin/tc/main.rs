@@ -12,6 +12,7 @@ mod glob;
 mod output;
 mod overview;
 mod runs;
+mod settings;
 mod shell;
 mod surroundings;
 mod times;

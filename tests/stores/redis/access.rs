@@ -313,3 +313,72 @@ async fn tls_trusts_whom_it_is_told_to() {
         }
     }
 }
+
+/// What `tc runs` prints of a store, with these variables and no others.
+#[cfg(feature = "cli")]
+fn tc_runs(store: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tc"));
+    command.args(["runs", "--format", "tc", "--store", store]).env_clear().envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn the_program_takes_certificates_from_where_others_have_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, authority) in [("ca", None), ("server", Some("ca")), ("client", Some("ca")), ("stranger", None)] {
+        certificate(folder.path(), file, authority);
+    }
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let pem = std::fs::read_to_string(folder.path().join("ca.crt")).unwrap();
+    std::fs::create_dir(folder.path().join("certs")).unwrap();
+    std::fs::copy(path("ca.crt"), path("certs/ca.pem")).unwrap();
+    let (ca, stranger, folder_of_ca, cert, key) =
+        (path("ca.crt"), path("stranger.crt"), path("certs"), path("client.crt"), path("client.key"));
+    let start = |clients: &str| {
+        let server =
+            Setup::forgetful().with("tls-cert-file", &path("server.crt")).with("tls-key-file", &path("server.key"));
+        server.with("tls-ca-cert-file", &ca).with("tls-auth-clients", clients).with("tls-port", "TLSPORT").start()
+    };
+    let server = start("no");
+    let store = format!("rediss://localhost:{}", server.tls_port());
+    let good = "0 runs were looked at";
+    for (environment, expected) in [
+        (&[("SSL_CERT_FILE", &*ca)][..], good),
+        (&[("SSL_CERT_DIR", &folder_of_ca)], good),
+        (&[("REDIS_CA_CERT", &ca)], good),
+        (&[("REDIS_CA_CERT", &pem)], good),
+        (&[("REDIS_CA_CERT", &ca), ("SSL_CERT_FILE", &stranger)], good),
+        (
+            &[("REDIS_CA_CERT", &stranger), ("SSL_CERT_FILE", &ca)],
+            "hint: an authority of your own is named by REDIS_CA_CERT",
+        ),
+        (&[], "its certificate is not trusted"),
+        (&[("SSL_CERT_FILE", "/nowhere")], "SSL_CERT_FILE and SSL_CERT_DIR name no certificate that can be read"),
+        (&[("REDIS_CA_CERT", "/nowhere")], "cannot read the file that REDIS_CA_CERT names"),
+        (&[("REDIS_CA_CERT", &ca), ("REDIS_CLIENT_CERT", &cert)], "its key, one is missing"),
+    ] {
+        let text = tc_runs(&store, environment);
+        assert!(text.contains(expected), "{environment:?}: {text}");
+    }
+    let server = start("yes");
+    let store = format!("rediss://localhost:{}", server.tls_port());
+    let text = tc_runs(&store, &[("REDIS_CA_CERT", &ca), ("REDIS_CLIENT_CERT", &cert), ("REDIS_CLIENT_KEY", &key)]);
+    assert!(text.contains(good), "{text}");
+    let text = tc_runs(&store, &[("REDIS_CA_CERT", &ca)]);
+    assert!(text.contains("REDIS_CLIENT_CERT and REDIS_CLIENT_KEY") && !text.contains("AWS"), "{text}");
+}
+
+#[cfg(feature = "cli")]
+#[tokio::test]
+async fn a_user_in_the_address_has_the_password_of_the_environment() {
+    let server = Setup::forgetful().with("user", "ops on >hunter2 ~* &* +@all").start();
+    let (store, password) = (format!("redis://ops@127.0.0.1:{}", server.port()), ("REDIS_PASSWORD", "hunter2"));
+    for environment in [&[password][..], &[password, ("REDIS_USERNAME", "another")]] {
+        let text = tc_runs(&store, environment);
+        assert!(text.contains("0 runs were looked at"), "{text}");
+    }
+    let text = tc_runs(&store, &[("REDIS_PASSWORD", "hunter3")]);
+    assert!(text.contains("hint: credentials for Redis come from REDIS_USERNAME and REDIS_PASSWORD"), "{text}");
+}

@@ -18,6 +18,7 @@ use crate::output::table::{Cell, Column, Table, Tone};
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section, progress};
 use crate::runs::requests::Requests;
+use crate::settings;
 use crate::surroundings::Context;
 use temporal_code::stores::{Address, FileStore, Finding, Store};
 use temporal_code::workflows::{FsckOptions, FsckProgress, FsckSummary, INBOX, RUNS, fsck};
@@ -86,7 +87,7 @@ async fn open(address: &Address) -> Result<Arc<dyn Store>> {
     if let Some(path) = address.path() {
         refuse_without_runs(path)?;
     }
-    Ok(address.open(&find::settings(), false).await?)
+    Ok(address.open(&settings::of(address)?, false).await?)
 }
 
 /// What is looked for in a folder is there only if the folder says that it is a store.

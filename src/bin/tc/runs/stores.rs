@@ -9,8 +9,8 @@ use crate::args::{Global, StoreFormat};
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, Without, nearest};
 use crate::runs::requests::Requests;
-use crate::shell;
 use crate::surroundings::Context;
+use crate::{settings, shell};
 use temporal_code::stores::{Address, Error};
 use temporal_code::workflows::{ClientError, Run, RunDetails, RunEvent, RunFormat, Runs, Status, find_runs};
 use temporal_code::{Timestamp, text};
@@ -251,7 +251,7 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
         Some(path) => refuse_missing(path)?,
         None => {}
     }
-    Ok(Runs::at(address, format, &find::settings(), &crate::zone::machine_zone()?).await?)
+    Ok(Runs::at(address, format, &settings::of(address)?, &crate::zone::machine_zone()?).await?)
 }
 
 /// The error for a folder that is not there.
