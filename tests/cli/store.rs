@@ -341,3 +341,15 @@ fn a_store_that_is_near_and_of_somebody_else_is_refused() {
     std::os::unix::fs::chown(path.join(".tc"), Some(0), None).expect("given back");
     assert_eq!(calls(&json(&mut status)), 1);
 }
+
+/// A server that takes connections and says nothing.
+#[test]
+fn on_a_terminal_a_silent_store_is_named() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let store = format!("redis://{}", silent.local_addr().expect("an address"));
+    for command in ["status", "history -f", "promote f v2 --yes"] {
+        let typed = format!("timeout 3 {} {command} -s {store}", env!("CARGO_BIN_EXE_tc"));
+        let output = run(std::process::Command::new("script").args(["-qec", &typed, "/dev/null"]));
+        assert!(seen(&output).contains(&format!("waiting for {store}")), "{command}: {}", seen(&output));
+    }
+}

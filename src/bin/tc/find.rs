@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::error::Failure;
+use crate::output::progress;
 use crate::{glob, settings, shell};
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
 use temporal_code::stores::{Address, FileStore};
@@ -56,6 +57,15 @@ impl Root {
 pub(crate) enum Target {
     File(PathBuf),
     Remote(RemoteLog),
+}
+
+impl Target {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Target::Remote(log) => log.location().to_string(),
+            Target::File(path) => path.display().to_string(),
+        }
+    }
 }
 
 impl Store {
@@ -204,7 +214,7 @@ pub(crate) fn stores(global: &Global) -> Result<Stores> {
         let found = root(&text).and_then(|root| {
             let sources = match &root {
                 Root::Path(path) => logs_at(path, global.format)?,
-                Root::Remote(log) => logs_of(log)?,
+                Root::Remote(log) => progress::ask(global.quiet, log.location(), || logs_of(log))?,
             };
             Ok(Store { name: root.name(), sources, roots: vec![root], format: global.format })
         });

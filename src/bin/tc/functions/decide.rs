@@ -12,7 +12,7 @@ use crate::functions::status;
 use crate::output::csv::Sheet;
 use crate::output::table::Tone;
 use crate::output::warnings::Warning;
-use crate::output::{Answer, Section};
+use crate::output::{Answer, Section, progress};
 use crate::shell;
 use crate::surroundings::Context;
 use crate::who::whoever;
@@ -101,7 +101,8 @@ pub(crate) fn run(
     context.name_those_without(&stores.without);
     let log = stores.merged()?.log_to_append()?;
     let refused = |error: DecideError| refusal(error, function);
-    let mut decider = decider(context, function, args, &log)?;
+    let (quiet, place) = (context.global.quiet, log.name());
+    let mut decider = progress::ask(quiet, &place, || decider(context, function, args, &log))?;
     let (read, warnings) = read(context, &log)?;
     let found = match read.named(context, function) {
         Err(_) if args.force => None,
@@ -128,12 +129,8 @@ pub(crate) fn run(
     }
     let line = decision.to_line();
     if !args.dry_run {
-        decider.decide(decision).map_err(refused)?;
+        progress::ask(quiet, &place, || decider.decide(decision)).map_err(refused)?;
     }
-    let place = match &log {
-        Target::Remote(log) => log.location().to_string(),
-        Target::File(path) => path.display().to_string(),
-    };
     let items = || Ok(vec![item(&line, args.dry_run, &place)?]);
     let sections = || {
         if args.dry_run {

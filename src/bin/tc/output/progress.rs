@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use temporal_code::logs::ReadProgress;
+use temporal_code::text;
 
 /// How long a scan takes before the bar shows.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -24,6 +25,15 @@ pub(crate) fn count<T>(quiet: bool, what: &'static str, work: impl FnOnce(&Atomi
     let count = AtomicU64::new(0);
     let bar = || styled(ProgressBar::new_spinner(), &format!("{{spinner}} {{human_pos}} {what} {{elapsed}}"));
     shown(quiet, bar, || count.load(Ordering::Relaxed), || work(&count))
+}
+
+/// The same for a request to a store, which is named while it does not answer.
+pub(crate) fn ask<T>(quiet: bool, store: &str, work: impl FnOnce() -> T) -> T {
+    let bar = || {
+        styled(ProgressBar::new_spinner(), "{spinner} waiting for {msg} {elapsed}")
+            .with_message(text::harmless(store).into_owned())
+    };
+    shown(quiet, bar, || 0, work)
 }
 
 fn shown<T>(
