@@ -20,7 +20,7 @@ impl Summary {
     /// Reads `sources` and counts the events that `filter` lets through.
     ///
     /// # Errors
-    /// A log cannot be read, or has more than [`NAMES_MAX`] functions and variants.
+    /// A log cannot be read, or has more than [`NAMES_MAX`] functions and variants, or more than 64 MiB of their names.
     pub fn read(
         sources: &[Source],
         filter: &Filter,
@@ -41,7 +41,7 @@ impl Summary {
         for collector in collectors {
             table.merge(&collector.table);
         }
-        if table.names > NAMES_MAX {
+        if table.names.are_too_many() {
             return Err(ScanError::Overflow(TOO_MANY_NAMES));
         }
         let mut summary = table.finish();
@@ -356,6 +356,6 @@ impl Visitor for Collector {
     }
 
     fn overflow(&self) -> Option<&'static str> {
-        (self.table.names > NAMES_MAX).then_some(TOO_MANY_NAMES)
+        self.table.names.are_too_many().then_some(TOO_MANY_NAMES)
     }
 }

@@ -396,7 +396,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         let result = packed.and_then(|reader| {
             let mut stream = BlockStream::new(reader);
             while let Some((_, block)) = stream.next_block()? {
-                if self.stop.load(Ordering::Relaxed) {
+                if self.stop.load(Ordering::Relaxed) || worker.visitor.overflow().is_some() {
                     break;
                 }
                 submit(self.visit(worker, &block), false);
@@ -422,7 +422,7 @@ impl<P: Send, M: FnMut(From, P) -> ControlFlow<()> + Send> Scan<'_, P, M> {
         mut stream: Stream<'_>,
     ) -> io::Result<()> {
         let mut unit = 0;
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.load(Ordering::Relaxed) && worker.visitor.overflow().is_none() {
             let done = match stream.next_block() {
                 Ok(Some((_, block))) => self.visit(worker, &block),
                 Ok(None) => break,

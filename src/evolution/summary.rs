@@ -12,6 +12,9 @@ pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// Most functions and variants together that a summary holds, to bound its memory.
 pub const NAMES_MAX: usize = 1_000_000;
 
+/// Most bytes of their names.
+pub(super) const NAME_BYTES_MAX: usize = 64 << 20;
+
 /// Most different error messages that are counted one by one for a variant.
 pub const ERRORS_MAX: usize = 1_000;
 
@@ -262,8 +265,8 @@ impl FunctionSummary {
         span
     }
 
-    /// Adds all of `other` but its variants, and returns how many kinds are new.
-    pub(super) fn merge_decisions(&mut self, other: &FunctionSummary) -> usize {
+    /// Adds all of `other` but its variants, and returns what is new of the names of kinds.
+    pub(super) fn merge_decisions(&mut self, other: &FunctionSummary) -> Names {
         self.promotions += other.promotions;
         self.rollbacks += other.rollbacks;
         self.weight_changes += other.weight_changes;
@@ -273,13 +276,38 @@ impl FunctionSummary {
     }
 }
 
-/// Adds counts by kind, and returns how many kinds are new.
-pub(super) fn add_counts(counts: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) -> usize {
-    let before = counts.len();
-    for (kind, count) in more {
-        *counts.entry(kind.clone()).or_default() += count;
+/// Names, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names {
+    count: usize,
+    bytes: usize,
+}
+
+impl Names {
+    pub(super) fn add(&mut self, name: &[u8]) {
+        self.extend(Names { count: 1, bytes: name.len() });
     }
-    counts.len() - before
+
+    pub(super) fn extend(&mut self, more: Names) {
+        self.count += more.count;
+        self.bytes += more.bytes;
+    }
+
+    pub(super) fn are_too_many(self) -> bool {
+        self.count > NAMES_MAX || self.bytes > NAME_BYTES_MAX
+    }
+}
+
+/// Adds counts by kind, and returns what is new of the names of kinds.
+pub(super) fn add_counts(counts: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) -> Names {
+    let mut new = Names::default();
+    for (kind, count) in more {
+        *counts.entry(kind.clone()).or_insert_with(|| {
+            new.add(kind.as_bytes());
+            0
+        }) += count;
+    }
+    new
 }
 
 /// What some logs say.
@@ -320,4 +348,4 @@ impl Summary {
 }
 
 pub(super) const TOO_MANY_NAMES: &str =
-    "more than 1,000,000 different functions and variants: is this an evolution log?";
+    "more than 1,000,000 different functions and variants, or 64 MiB of their names: is this an evolution log?";

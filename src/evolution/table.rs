@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fallback::FIRST_VARIANT;
-use super::summary::{FunctionSummary, Map, Summary, VariantSummary, add_counts};
+use super::summary::{FunctionSummary, Map, Names, Summary, VariantSummary, add_counts};
 use crate::time::Timestamp;
 
 /// A function's variants are found by looking at them, up to this many; behind these by an index.
@@ -29,7 +29,7 @@ pub(super) struct Table {
     nameless: BTreeMap<String, u64>,
     pub(super) undated: u64,
     /// Functions, variants and unknown kinds together.
-    pub(super) names: usize,
+    pub(super) names: Names,
 }
 
 struct Function {
@@ -53,7 +53,7 @@ impl Table {
             }
             variants.push(self.variants.len());
             self.variants.push(VariantSummary::new(text(name)));
-            self.names += 1;
+            self.names.add(name);
             self.variants.len() - 1
         });
         Place { function, variant: place, first: name == FIRST_VARIANT.as_bytes() }
@@ -66,7 +66,7 @@ impl Table {
         self.index.insert(name.into(), self.functions.len());
         let summary = FunctionSummary::new(text(name));
         self.functions.push(Function { summary, variants: Vec::new(), index: Map::default() });
-        self.names += 1;
+        self.names.add(name);
         self.functions.len() - 1
     }
 
@@ -104,7 +104,7 @@ impl Table {
             *count += 1;
         } else {
             counts.insert(kind.to_string(), 1);
-            self.names += 1;
+            self.names.add(kind.as_bytes());
         }
     }
 
@@ -115,9 +115,10 @@ impl Table {
                 self.variant(name, &variant.name).merge(variant);
             }
             let index = self.function_index(name.as_bytes());
-            self.names += self.functions[index].summary.merge_decisions(&function.summary);
+            let new = self.functions[index].summary.merge_decisions(&function.summary);
+            self.names.extend(new);
         }
-        self.names += add_counts(&mut self.nameless, &other.nameless);
+        self.names.extend(add_counts(&mut self.nameless, &other.nameless));
         self.undated += other.undated;
     }
 

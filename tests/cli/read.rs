@@ -425,3 +425,18 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn sixty_thousand_variants_take_no_minutes() {
+    let log = (0..60_000).map(|n| super::call("f", &format!("v{n}"), "2026-06-01T00:00:00", 1.5, None));
+    let (_keep, path) = super::folder(&[("evolution.jsonl", log.collect::<String>().as_bytes())]);
+    let mut times = Vec::new();
+    for arguments in [&["events"][..], &["status"], &["summary", "f"]] {
+        let start = std::time::Instant::now();
+        let output = super::run(super::tc(arguments).current_dir(&path).args(["-s", "."]));
+        assert!(output.status.success());
+        times.push(start.elapsed());
+    }
+    // What is printed takes longer than what is not, but no longer than a few times as long.
+    assert!(times.iter().all(|time| *time < times[0] * 12 + std::time::Duration::from_secs(5)), "{times:?}");
+}

@@ -308,6 +308,23 @@ fn two_hundred_thousand_functions_are_counted() {
 }
 
 #[test]
+fn names_of_many_bytes_are_refused_before_they_fill_the_memory() {
+    let name = "x".repeat(1 << 20);
+    for count in [30, 600] {
+        let mut packed = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+        for n in 0..count {
+            let line = Call::ok(&format!("{n}{name}"), "v1", n * 5_000).line();
+            packed.write_all(line.as_bytes()).expect("a vector takes all");
+        }
+        let packed = packed.finish().expect("a vector takes all");
+        let (file, progress) = (file_of(&packed), ReadProgress::default());
+        let read = Summary::read(&[source(file.path())], &EventFilter::default(), &options(&progress, FAST));
+        let is_read = progress.bytes() > packed.len() as u64 / 2;
+        assert_eq!((read.is_ok(), is_read), (count == 30, count == 30), "{} bytes", progress.bytes());
+    }
+}
+
+#[test]
 fn thirty_thousand_variants_are_counted_and_sorted_by_number() {
     let line = |n: i64| Call::ok("f", &format!("v{}", (n * 7_919) % 30_000), n).line();
     let (summary, _) = read_one((0..60_000).map(line).collect::<String>().as_bytes(), 2);

@@ -159,10 +159,11 @@ pub(crate) fn table(context: &Context, functions: &[Found<'_>]) -> Table {
             Cell::new(context.recency(function.span().last())),
         ]);
         table.row_of(*store, cells);
+        let calls = function.calls();
         for variant in &function.variants {
             let tally = variant.all();
             let mut cells = vec![Cell::name(&variant.name).indented()];
-            cells.extend(figures(&tally, Some(function.calls())));
+            cells.extend(figures(&tally, Some(calls)));
             cells.extend([Cell::default(), Cell::default(), Cell::default()]);
             cells.push(Cell::new(context.recency(tally.span.last())).tone(Tone::Dim));
             table.row_of(store.map(|_| ""), cells);

@@ -77,9 +77,10 @@ fn variants(context: &Context, function: &FunctionSummary) -> Table {
         Column::text("first seen").expendable(8),
         Column::text("last seen").expendable(7),
     ]);
+    let calls = function.calls();
     for variant in &function.variants {
         let tally: Tally = variant.all();
-        let share = tally.share_of(function.calls());
+        let share = tally.share_of(calls);
         let quantile = |q| latency(tally.latency.quantile_ns(q));
         table.row([
             Cell::name(&variant.name),
