@@ -25,7 +25,7 @@ impl Runs {
     ) -> Result<Vec<Runs>, Error> {
         let mut found = match address.path() {
             Some(path) => in_folder(path, settings, zone).await?.into_iter().collect(),
-            None => elsewhere(address, settings, zone).await?,
+            None => elsewhere(address, format, settings, zone).await?,
         };
         if let Some(format) = format {
             found.retain(|runs| runs.format() == format);
@@ -53,15 +53,31 @@ fn substantial_files(path: &Path, zone: &WorkerZone) -> Result<Runs, Error> {
     Ok(Runs::Substantial(SubstantialClient::Files(Arc::new(files)), path.display().to_string().into()))
 }
 
-/// On servers.
-async fn elsewhere(address: &Address, settings: &Settings, zone: &WorkerZone) -> Result<Vec<Runs>, Error> {
+/// On servers. To look for runs of `substantial` takes a pass over all keys of a Redis, so it is not done where others are wanted.
+async fn elsewhere(
+    address: &Address,
+    format: Option<RunFormat>,
+    settings: &Settings,
+    zone: &WorkerZone,
+) -> Result<Vec<Runs>, Error> {
+    let is_wanted = |kind| format.is_none_or(|format| format == kind);
     let mut found = Vec::new();
-    let own = address.open(settings, false).await?;
-    if !own.list(RUNS, "", None, 1).await?.is_empty() || !own.list(INBOX, "", None, 1).await?.is_empty() {
-        found.push(Runs::Own(own));
+    let own = if is_wanted(RunFormat::Own) { own_runs(address, settings).await } else { Ok(None) };
+    if is_wanted(RunFormat::Substantial) {
+        found.extend(substantial_redis(address, settings, zone, false).await?);
     }
-    found.extend(substantial_redis(address, settings, zone, false).await?);
+    match own {
+        // Who may read the others' keys alone.
+        Err(Error::Denied { .. }) if !found.is_empty() => {}
+        own => found.splice(0..0, own?).for_each(drop),
+    }
     Ok(found)
+}
+
+async fn own_runs(address: &Address, settings: &Settings) -> Result<Option<Runs>, Error> {
+    let own = address.open(settings, false).await?;
+    let has_some = !own.list(RUNS, "", None, 1).await?.is_empty() || !own.list(INBOX, "", None, 1).await?.is_empty();
+    Ok(has_some.then_some(Runs::Own(own)))
 }
 
 /// A Redis of `substantial`, if it has runs, or need not have any yet.
@@ -73,7 +89,7 @@ async fn substantial_redis(
 ) -> Result<Option<Runs>, Error> {
     let Address::Redis(redis) = address else { return Ok(None) };
     let theirs = crate::compat::substantial::SubstantialRedis::new(redis, &settings.redis_of(redis), zone.clone())?;
-    if !may_be_empty && theirs.detect().await? != Some(true) {
+    if !may_be_empty && !theirs.detect().await? {
         return Ok(None);
     }
     Ok(Some(Runs::Substantial(SubstantialClient::Redis(Arc::new(theirs)), address.to_string().into())))

@@ -1,6 +1,10 @@
 //! Stores on servers: what may be read in part, what a server makes of them, and how they are reached.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use temporal_code::stores::{BucketAddress, BucketOptions, BucketStore, Store, Token};
@@ -182,4 +186,89 @@ fn odd_names_of_substantial_end_no_list() {
         found["items"].as_array().expect("items").iter().filter_map(|item| item["run"].as_str()).collect();
     assert_eq!((runs, &found["complete"]), (vec!["greet-1", "greet-2", "greet-3"], &Value::Bool(false)), "{found}");
     assert!(found["warnings"].to_string().contains("2 of its names can be no run"), "{found}");
+}
+
+/// What answers as a Redis with a few keys would whose scan takes so many steps; without an end if there are none.
+fn scripted_redis(steps: Option<u64>) -> (u16, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let passes = Arc::new(AtomicU64::new(0));
+    let counted = passes.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let passes = counted.clone();
+            std::thread::spawn(move || answer_as_redis(stream, steps, &passes));
+        }
+    });
+    (port, passes)
+}
+
+fn answer_as_redis(stream: TcpStream, steps: Option<u64>, passes: &AtomicU64) -> Option<()> {
+    let mut writer = stream.try_clone().ok()?;
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    loop {
+        let count: usize = lines.next()?.trim_start_matches('*').parse().ok()?;
+        let words: Vec<String> = (0..count).filter_map(|_| lines.nth(1)).collect();
+        let text = match words[0].to_ascii_uppercase().as_str() {
+            "SCAN" => {
+                let at: u64 = words[1].parse().ok()?;
+                passes.fetch_add(u64::from(at == 0), Ordering::Relaxed);
+                let is_last = steps.is_some_and(|steps| at + 1 >= steps);
+                let next = (if is_last { 0 } else { at + 1 }).to_string();
+                let key = "substantial:/runs:/greet-1:/events";
+                let keys = if is_last { format!("*1\r\n${}\r\n{key}\r\n", key.len()) } else { "*0\r\n".to_owned() };
+                format!("*2\r\n${}\r\n{next}\r\n{keys}", next.len())
+            }
+            "DBSIZE" => format!(":{}\r\n", steps.unwrap_or(7) * 1_000),
+            "GETRANGE" if words[1].ends_with("events") => "$2\r\n{}\r\n".to_owned(),
+            "GETRANGE" => "$0\r\n\r\n".to_owned(),
+            "LRANGE" => "*0\r\n".to_owned(),
+            "LLEN" | "EXISTS" => ":0\r\n".to_owned(),
+            "EVALSHA" | "EVAL" => "-NOPERM not for you\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        };
+        writer.write_all(text.as_bytes()).ok()?;
+    }
+}
+
+#[test]
+fn a_big_redis_is_looked_through_to_its_end_and_not_again_and_again() {
+    let (port, passes) = scripted_redis(Some(3_000));
+    let output = run(tc(&["runs", "--json", "-s"]).arg(format!("redis://127.0.0.1:{port}")));
+    assert_eq!(answer(&output)["items"][0]["run"], "greet-1", "{}", seen(&output));
+    // Whether there is anything, and then what.
+    assert_eq!(passes.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_scan_without_an_end_is_an_error() {
+    let (port, _) = scripted_redis(None);
+    for format in ["auto", "substantial"] {
+        let output = run(tc(&["runs", "--format", format, "-s"]).arg(format!("redis://127.0.0.1:{port}")));
+        assert!(output.status.code() == Some(2) && seen(&output).contains("no end"), "{}", seen(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_list_and_not_read_is_told_so() {
+    let server = Setup::forgetful().start();
+    start(&server.open().await, &["a-1", "b-1"]).await;
+    server.run("ACL SETUSER lister on >p +@all ~*:store ~*:names:* ~*:due:* ~*:queues");
+    let bucket = bucket(&["a-1", "b-1"]).await;
+    let proxy = Proxy::start(Moto::shared().port).await;
+    proxy.plan(|seen| match seen.method == "GET" && !seen.is_list() {
+        true => Fault::Answer(403, "AccessDenied"),
+        false => Fault::None,
+    });
+    for command in
+        [&["runs"][..], &["runs", "--json"], &["runs", "-o", "jsonl"], &["show", "a-1"], &["replay", "--all"]]
+    {
+        for output in [on_redis(&server, "lister", command), on_bucket(proxy.port, &bucket, command)] {
+            assert_eq!(output.status.code(), Some(4), "{command:?}: {}", seen(&output));
+        }
+    }
+    // An answer that is no list is an error as well.
+    proxy.plan(|seen| if seen.is_list() { Fault::Html } else { Fault::None });
+    let output = on_bucket(proxy.port, &bucket, &["runs"]);
+    assert!(output.status.code() == Some(2) && seen(&output).contains("not a list"), "{}", seen(&output));
 }

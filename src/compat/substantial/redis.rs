@@ -16,7 +16,7 @@ use super::stored_run::{
 };
 use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, workflow_of};
-use crate::store::redis::{Link, explain};
+use crate::store::redis::{Link, endless_scan, explain};
 use crate::store::{Error, RedisAddress, RedisOptions};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
@@ -29,9 +29,6 @@ const STEP: usize = 1_000;
 
 /// Most lists of links, and most queues, that are looked at.
 const SETS_MAX: usize = 10_000;
-
-/// Most steps in which [`SubstantialRedis::detect`] looks for a key of the package.
-const DETECT_STEPS_MAX: usize = 1_000;
 
 /// Most characters of a key that a message repeats.
 const KEY_CHARS_MAX: usize = 300;
@@ -50,6 +47,8 @@ pub struct SubstantialRedis {
     link: Link,
     location: String,
     zone: WorkerZone,
+    /// The queues that the last pass over all keys found: to find them again takes another pass.
+    queues: parking_lot::Mutex<Option<Vec<String>>>,
 }
 
 impl fmt::Debug for SubstantialRedis {
@@ -120,7 +119,12 @@ impl SubstantialRedis {
     /// # Errors
     /// [`Error::Invalid`] for options that do not fit each other.
     pub fn new(address: &RedisAddress, options: &RedisOptions, zone: WorkerZone) -> Result<SubstantialRedis, Error> {
-        Ok(SubstantialRedis { link: Link::new(address, options)?, location: address.to_string(), zone })
+        Ok(SubstantialRedis {
+            link: Link::new(address, options)?,
+            location: address.to_string(),
+            zone,
+            queues: parking_lot::Mutex::default(),
+        })
     }
 
     /// The zone of its times.
@@ -128,23 +132,12 @@ impl SubstantialRedis {
         &self.zone
     }
 
-    /// Whether the database holds keys of the package. None if it has so many others that this is not known after a while.
+    /// Whether the database holds keys of the package. If it does not, all its keys are passed over.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn detect(&self) -> Result<Option<bool>, Error> {
-        let mut cursor = 0;
-        for _ in 0..DETECT_STEPS_MAX {
-            let (next, keys) = self.scan(cursor, "substantial:/*").await?;
-            if !keys.is_empty() {
-                return Ok(Some(true));
-            }
-            if next == 0 {
-                return Ok(Some(false));
-            }
-            cursor = next;
-        }
-        Ok(None)
+    pub async fn detect(&self) -> Result<bool, Error> {
+        self.each_page(|keys| !keys.is_empty()).await
     }
 
     fn odd(&self) -> Error {
@@ -178,13 +171,29 @@ impl SubstantialRedis {
 
     /// Calls `visit` with the parts of each key of the package.
     async fn each_key(&self, mut visit: impl FnMut(&[&str]) + std::marker::Send) -> Result<(), Error> {
-        let mut cursor = 0;
+        let visit_all = |keys: &[String]| {
+            keys.iter().filter_map(|key| parts(key)).for_each(|parts| visit(&parts));
+            false
+        };
+        self.each_page(visit_all).await.map(drop)
+    }
+
+    /// Calls `visit` with the keys of the package, some at a time, until that returns true; whether it did.
+    async fn each_page(&self, mut visit: impl FnMut(&[String]) -> bool + std::marker::Send) -> Result<bool, Error> {
+        let (mut cursor, mut steps_left) = (0, None);
         loop {
             let (next, keys) = self.scan(cursor, "substantial:/*").await?;
-            keys.iter().filter_map(|key| parts(key)).for_each(|parts| visit(&parts));
-            if next == 0 {
-                return Ok(());
+            if visit(&keys) {
+                return Ok(true);
             }
+            if next == 0 {
+                return Ok(false);
+            }
+            let left: u64 = match steps_left {
+                Some(left) => left,
+                None => self.link.scan_steps_max(STEP).await,
+            };
+            steps_left = Some(left.checked_sub(1).ok_or_else(|| endless_scan(&self.location))?);
             cursor = next;
         }
     }
@@ -192,7 +201,22 @@ impl SubstantialRedis {
     async fn keys(&self) -> Result<Keys, Error> {
         let mut keys = Keys::default();
         self.each_key(|parts| keys.take(parts)).await?;
-        Ok(keys.in_order())
+        Ok(self.note(keys))
+    }
+
+    fn note(&self, keys: Keys) -> Keys {
+        let keys = keys.in_order();
+        *self.queues.lock() = Some(keys.queues.clone());
+        keys
+    }
+
+    /// The queues, as the last pass over all keys found them.
+    async fn known_queues(&self) -> Result<Vec<String>, Error> {
+        let known = self.queues.lock().clone();
+        match known {
+            Some(queues) => Ok(queues),
+            None => Ok(self.keys().await?.queues),
+        }
     }
 
     /// Calls `visit` with each member of a sorted set. What is moved meanwhile may be missed; the package never moves links.
@@ -248,7 +272,7 @@ impl SubstantialRedis {
         })
         .await?;
         let mut listing = Listing::default();
-        let keys = keys.in_order();
+        let keys = self.note(keys);
         for name in keys.workflows.iter().filter(|name| workflow.is_none_or(|workflow| workflow == *name)) {
             let mut odd = 0;
             let add = |run: &str| if can_be(run) { first.add(run, Some(name)) } else { odd += 1 };
@@ -288,13 +312,17 @@ impl SubstantialRedis {
     /// # Errors
     /// As the server says; [`Error::Invalid`] for what can be no run.
     pub async fn read(&self, runs: &[&str]) -> Result<Vec<StoredRun>, Error> {
-        let queues = self.keys().await?.queues;
+        let mut queues = self.known_queues().await?;
+        let mut is_fresh = false;
         let mut found = Vec::with_capacity(runs.len());
         for run in runs {
             check("run", run)?;
             let mut one = self.read_run(run, &queues).await?;
-            // A worker may have moved the run from one schedule to the next between the questions.
+            // A worker may have moved the run from one schedule to the next between the questions, or to a queue that is new.
             if one.schedules_count == 0 && one.history().life().is_some_and(|life| life.end.is_none()) {
+                if !is_fresh {
+                    (queues, is_fresh) = (self.keys().await?.queues, true);
+                }
                 one = self.read_run(run, &queues).await?;
             }
             found.push(one);

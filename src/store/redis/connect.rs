@@ -23,6 +23,10 @@ use crate::store::{Error, RedisAddress, RedisOptions, tls};
 /// How often one command follows where the nodes of a cluster send it.
 const MOVES_MAX: usize = 4;
 
+/// Most keys that are expected of one database, and fewest steps that a scan may take.
+const SCAN_KEYS_MAX: u64 = 1 << 32;
+const SCAN_STEPS_MIN: u64 = 10_000;
+
 /// How long nothing is heard before the system asks whether the other end is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -95,6 +99,16 @@ impl Link {
                 answered => return answered,
             }
         }
+    }
+
+    /// In how many steps a scan of all keys ends, generously: a table that shrinks and grows meanwhile is passed over again in part.
+    pub(crate) async fn scan_steps_max(&self, keys_a_step: usize) -> u64 {
+        let keys = match self.send(&::redis::cmd("DBSIZE")).await {
+            Ok(Value::Int(keys)) => u64::try_from(keys).unwrap_or(0),
+            // Who may not ask how many there are is not kept from looking.
+            _ => SCAN_KEYS_MAX,
+        };
+        keys.min(SCAN_KEYS_MAX) / (keys_a_step as u64).max(1) * 8 + SCAN_STEPS_MIN
     }
 
     /// Whether to send what met `error` again, because a node of a cluster said that another has it.

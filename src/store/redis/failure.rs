@@ -79,6 +79,12 @@ pub(crate) fn explain(error: &RedisError, doing: &str, location: &str) -> Error 
     }
 }
 
+/// The error for a scan of which the server never says that it has ended.
+pub(crate) fn endless_scan(location: &str) -> Error {
+    let problem = "its list of keys (SCAN) has no end: it is no Redis, or something in between is confused".to_owned();
+    Error::Unfit { place: location.to_owned(), problem }
+}
+
 fn response_error(error: &RedisError, doing: String, said: String, unfit: impl Fn(String) -> Error) -> Error {
     let text = error.to_string();
     let has = |part: &str| text.contains(part);

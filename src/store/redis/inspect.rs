@@ -56,7 +56,9 @@ pub(super) async fn inspect(store: &RedisStore, repair: bool) -> Result<Vec<Find
     store.check().await?;
     let mut inspection = Inspection { store, repair, findings: Vec::new(), has_store: false, has_others: false };
     let mut cursor = 0u64;
+    let mut steps_left = store.inner.link.scan_steps_max(SCAN_COUNT).await;
     loop {
+        steps_left = steps_left.checked_sub(1).ok_or_else(|| failure::endless_scan(&store.inner.location))?;
         let (next, keys) = inspection.scan(cursor).await?;
         inspection.look_at(&keys).await?;
         if next == 0 || inspection.is_full() {

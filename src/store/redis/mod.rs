@@ -57,7 +57,7 @@ use crate::chance::{Random as _, ThreadRandom};
 use crate::text::{excerpt, quote};
 use crate::time::Timestamp;
 pub(crate) use connect::Link;
-pub(crate) use failure::explain;
+pub(crate) use failure::{endless_scan, explain};
 use flight::{Flights, Quick};
 pub(crate) use keys::Keys;
 use script::{Answer, Call, Replicas, Script};

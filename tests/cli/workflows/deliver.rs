@@ -263,3 +263,20 @@ fn ids_with_any_characters_stay_in_the_store() {
         std::fs::read_dir(keep.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
     assert_eq!(outside, ["store"]);
 }
+
+/// The id of a run that is gone may be the front of another's, which must not be told what was meant for it.
+#[test]
+fn a_change_takes_whole_ids_only() {
+    let (_keep, path) = copy_of("fixtures/runs");
+    let before = on(&path, &["show", "greet-1", "--json"]).stdout;
+    for command in [&["send", "greet-", "by"][..], &["send", "gre", "by", "--json"], &["cancel", "greet-", "--yes"]] {
+        // One run alone begins so.
+        let gone = path.join("runs/greet-2.jsonl");
+        let _ = std::fs::remove_file(gone);
+        says(&on(&path, command), 2, &["no run `gre", "did you mean greet-1?", "whole id"]);
+    }
+    assert_eq!(on(&path, &["show", "greet-1", "--json"]).stdout, before);
+    says(&on(&path, &["show", "greet-"]), 0, &["greet-1"]);
+    says(&on(&path, &["replay", "gre"]), 0, &[]);
+    says(&on(&path, &["send", "greet-1", "by"]), 0, &["by was sent to greet-1"]);
+}

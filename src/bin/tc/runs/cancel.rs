@@ -20,7 +20,7 @@ use temporal_code::{SystemClock, ThreadRandom, text};
 /// waits until the run has ended.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
-    /// The run: its id, or the beginning of it
+    /// The run: its whole id
     run: String,
     /// Why; the run is told the reason
     #[arg(short, long, value_name = "TEXT")]
@@ -40,7 +40,7 @@ pub(crate) struct CancelArgs {
 
 pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
-    let (runs, run) = stores.resolve(context, &args.run)?;
+    let (runs, run) = stores.resolve_to_change(context, &args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let now = stores.ask(client.look(&run))?;
     let can_be = runs.format() == RunFormat::Own && now.ended_at.is_none();

@@ -102,6 +102,8 @@ pub(super) struct Evidence {
     counts: ListCounts,
     pub(super) warnings: Vec<Warning>,
     unread: u64,
+    /// What the store said of the first run that may not be read.
+    denied: Option<temporal_code::stores::Error>,
     /// Why the filter has no answer for the first run for which it has none.
     unanswered: Option<String>,
 }
@@ -126,8 +128,11 @@ impl Evidence {
     fn could_not_read(&mut self, id: &str, error: temporal_code::stores::Error) {
         self.unread += 1;
         if self.unread == 1 {
-            let causes = anyhow::Error::from(error);
-            self.warn(format!("{id}: {causes:#}"));
+            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+            self.warn(format!("{id}: {error}{cause}"));
+        }
+        if matches!(error, temporal_code::stores::Error::Denied { .. }) {
+            self.denied.get_or_insert(error);
         }
     }
 
@@ -162,8 +167,12 @@ impl Shown {
     }
 }
 
-/// A filter that has an answer for no run is a mistake.
-fn refuse_without_answer(evidence: &Evidence) -> Result<()> {
+/// Where runs are listed and none may be read, that is what there is to say. A filter that has an answer for no run is a
+/// mistake.
+fn refuse_without_answer(evidence: &mut Evidence) -> Result<()> {
+    if let Some(denied) = evidence.denied.take_if(|_| evidence.counts.read == 0) {
+        return Err(denied.into());
+    }
     let ListCounts { tried, unanswered, .. } = evidence.counts;
     if let Some(why) = evidence.unanswered.as_ref().filter(|_| unanswered == tried) {
         return Err(Failure::new("usage", format!("--where has no answer for any run: {why}")).into());
@@ -211,7 +220,7 @@ fn print_all(
     let mut shown = Shown { is_cut: found.len() >= limit, ..Shown::default() };
     found.truncate(limit);
     found.iter().for_each(|(_, run)| shown.add(run));
-    refuse_without_answer(&evidence)?;
+    refuse_without_answer(&mut evidence)?;
     evidence.finish();
     refuse_losses(context, &evidence)?;
     let warnings = std::mem::take(&mut evidence.warnings);
@@ -250,7 +259,7 @@ fn print_each(
     }
     shown.is_cut = shown.count() as usize >= limit;
     if shown.count() == 0 {
-        refuse_without_answer(&evidence)?;
+        refuse_without_answer(&mut evidence)?;
     }
     evidence.finish();
     refuse_losses(context, &evidence)?;

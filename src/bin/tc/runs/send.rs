@@ -23,7 +23,7 @@ use temporal_code::{SystemClock, ThreadRandom, text};
 /// package's own client writes it.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// The run: its id, or the beginning of it
+    /// The run: its whole id
     run: String,
     /// The name of the event
     event: String,
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     }
     let value = input::value(args.value.as_deref(), args.text)?;
     let stores = RunStores::open_within(context, 1, args.waiting.limit()?)?;
-    let (runs, run) = stores.resolve(context, &args.run)?;
+    let (runs, run) = stores.resolve_to_change(context, &args.run)?;
     let client = RunClient::new(&runs, &SystemClock, &ThreadRandom);
     let from = args.from.clone().unwrap_or_else(whoever);
     let message =

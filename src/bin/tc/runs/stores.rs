@@ -1,11 +1,13 @@
 //! From what was asked for to the stores of workflow runs, and from a part of an id to a run.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
+use crate::confirm;
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, Without, nearest};
 use crate::runs::requests::Requests;
@@ -110,6 +112,23 @@ impl RunStores {
         let (runs, run) = self.requests.ask(self.find(text))??;
         context.note_store(self.label(&runs));
         Ok((runs, run))
+    }
+
+    /// The run that is to be changed: its whole id. A part of the front is not taken for it but where a person at a terminal
+    /// says so, since it may be the whole id of a run that is gone.
+    pub(crate) fn resolve_to_change(&self, context: &Context, text: &str) -> Result<(Runs, String)> {
+        let (runs, run) = self.resolve(context, text)?;
+        if run == text {
+            return Ok((runs, run));
+        }
+        let message = format!("no run `{}` in {}", text::shorten(text, NAME_MAX), self.requests.name);
+        let whole = format!("did you mean {}? What changes a run takes its whole id", shell::word(&run));
+        let failure = Failure::new("unknown_run", message).hint(whole);
+        let is_asked = std::io::stdin().is_terminal() && !context.global.wants_json();
+        if is_asked && confirm::ask(&text::harmless(&format!("There is no run {text}. Do you mean {run}?")))? {
+            return Ok((runs, run));
+        }
+        Err(failure.into())
     }
 
     /// Follows a run, which was there a moment ago.

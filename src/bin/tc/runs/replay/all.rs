@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::error::{DONE, NEGATIVE, USAGE};
+use crate::error::{DENIED, DONE, NEGATIVE, USAGE};
 use crate::output::csv::Sheet;
 use crate::output::figures::{count, counted};
 use crate::output::table::{Cell, Column, Table, Tone};
@@ -37,6 +37,8 @@ struct Found {
     warnings: Vec<Warning>,
     /// Runs that could not be read.
     unread: u64,
+    /// Some of them because they may not be read.
+    denied: bool,
 }
 
 /// Its columns in CSV.
@@ -76,6 +78,8 @@ pub(super) fn run(context: &Context) -> Result<u8> {
     let sections = || vec![section(&found)];
     let exit = if found.unsound > 0 {
         NEGATIVE
+    } else if found.denied {
+        DENIED
     } else if found.unread > 0 {
         USAGE
     } else {
@@ -103,6 +107,7 @@ impl Found {
 
     fn could_not_read(&mut self, id: &str, error: Error) {
         self.unread += 1;
+        self.denied |= matches!(error, Error::Denied { .. });
         if self.unread <= UNREAD_MAX {
             let error = anyhow::Error::from(error);
             self.warnings.push(Warning::lost(format!("{id}: {error:#}")));
