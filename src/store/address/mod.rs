@@ -34,7 +34,8 @@ pub struct Settings {
     /// For buckets.
     pub bucket: BucketOptions,
     /// Names and values as the environment has them: `REDIS_PASSWORD`, for an address without a password, and
-    /// `REDIS_USERNAME`, for one that has no user name either; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what it means to these providers.
+    /// `REDIS_USERNAME`, for one that has no user name either; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what
+    /// it means to these providers. Profiles of AWS are not read.
     pub environment: Vec<(String, String)>,
     /// How calls of a store that failed are made again.
     pub retry: RetryPolicy,
