@@ -223,6 +223,9 @@ impl Settings<'_> {
                 return Err(Error::invalid(self.shown(name), "it is no name of a region"));
             }
         }
+        if self.proxy().is_some_and(|proxy| !proxy.url.bytes().all(is_of_url)) {
+            return Err(Error::invalid(self.shown("proxy_url"), "it is not a URL"));
+        }
         let relative = "container_credentials_relative_uri";
         if self.get(relative).is_some_and(|path| !path.starts_with('/') || !path.bytes().all(is_of_url)) {
             return Err(Error::invalid(self.shown(relative), "it is to be a path of a URL"));
@@ -307,6 +310,7 @@ mod tests {
             ("s3://bucket", vec![("AWS_ALLOW_HTTP", SECRET)]),
             ("s3://bucket", vec![("AWS_SKIP_SIGNATURE", SECRET)]),
             ("s3://bucket", vec![("AWS_PROXY_URL", "hunter2hunter2hunter2 x")]),
+            ("s3://bucket", vec![("AWS_PROXY_URL", "\"http://u:hunter2hunter2hunter2@127.0.0.1:1\"")]),
             ("s3://bucket", vec![("AWS_REGION", secret_url.as_str())]),
             ("s3://bucket", vec![("AWS_METADATA_ENDPOINT", secret_url.as_str())]),
             ("s3://bucket", vec![("AWS_METADATA_ENDPOINT", "\"http://hunter2hunter2hunter2\"")]),
