@@ -12,8 +12,9 @@ pub(crate) struct Global {
     /// Where the logs are: a file, a folder, a quoted glob, redis://HOST, s3://BUCKET/PREFIX, gs://, az://, `-` for standard
     /// input; may be given more than once
     ///
-    /// Credentials for Redis come from $REDIS_USERNAME and $REDIS_PASSWORD, those for object stores from what begins with
-    /// AWS_, GOOGLE_ or AZURE_.
+    /// Credentials for Redis come from $REDIS_USERNAME and $REDIS_PASSWORD, certificates for it from $REDIS_CA_CERT,
+    /// $REDIS_CLIENT_CERT and $REDIS_CLIENT_KEY; those for object stores come from what begins with AWS_, GOOGLE_ or AZURE_,
+    /// and from the profile that $AWS_PROFILE names.
     /// Files compressed with gzip or zstd are decompressed while read. Default: $TC_STORE, else the folder
     /// evolution_logs or .tc, here or in the nearest folder above.
     #[arg(short, long, global = true, value_name = "STORE")]

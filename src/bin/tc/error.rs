@@ -103,33 +103,37 @@ fn code_of(error: &anyhow::Error) -> &'static str {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<String> {
-    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && logs::store_error(io).is_none()) {
-        return Some("you are not allowed to read it: look at its permissions".into());
-    }
-    let hint = match store_error(error)? {
-        stores::Error::Unfit { problem, .. } if problem.contains("certificate is not trusted") => {
-            "an authority of your own is named by REDIS_CA_CERT, or by SSL_CERT_FILE or SSL_CERT_DIR"
+    let of_store = match store_error(error) {
+        Some(stores::Error::Unfit { problem, .. }) if problem.contains("certificate is not trusted") => {
+            Some("an authority of your own is named by REDIS_CA_CERT, or by SSL_CERT_FILE or SSL_CERT_DIR")
         }
-        stores::Error::Denied { doing, source } => hint_of_credentials(doing, &source.to_string()),
-        _ => return None,
+        Some(stores::Error::Denied { doing, source }) => hint_of_credentials(doing, &source.to_string()),
+        _ => None,
     };
-    Some(hint.into())
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let is_closed = |io: &io::Error| io.kind() == io::ErrorKind::PermissionDenied && logs::store_error(io).is_none();
+    let of_file =
+        || io.next().is_some_and(is_closed).then_some("you are not allowed to read it: look at its permissions");
+    of_store.or_else(of_file).map(str::to_owned)
 }
 
-/// Where the credentials come from that were refused, or that were not there.
-fn hint_of_credentials(doing: &str, said: &str) -> &'static str {
-    let is_redis = ["redis://", "rediss://", "unix://"].iter().any(|scheme| doing.contains(scheme));
+/// Where the credentials come from that were refused, or that were not there; none, if that was no server.
+fn hint_of_credentials(doing: &str, said: &str) -> Option<&'static str> {
+    let has = |schemes: &[&str]| schemes.iter().any(|scheme| doing.contains(scheme));
+    let is_redis = has(&["redis://", "rediss://", "unix://"]);
     match () {
         () if is_redis && said.contains("received fatal alert") => {
-            "a certificate to show is named by REDIS_CLIENT_CERT and REDIS_CLIENT_KEY"
+            Some("a certificate to show is named by REDIS_CLIENT_CERT and REDIS_CLIENT_KEY")
         }
-        () if is_redis => "credentials for Redis come from REDIS_USERNAME and REDIS_PASSWORD, or from its address",
-        () if doing.contains("gs://") => "credentials come from what begins with GOOGLE_",
-        () if doing.contains("az://") => "credentials come from what begins with AZURE_",
-        () => {
-            "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile that AWS_PROFILE names"
+        () if is_redis => {
+            Some("credentials for Redis come from REDIS_USERNAME and REDIS_PASSWORD, or from its address")
         }
+        () if has(&["s3://"]) => Some(
+            "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile that AWS_PROFILE names",
+        ),
+        () if has(&["gs://"]) => Some("credentials come from what begins with GOOGLE_"),
+        () if has(&["az://"]) => Some("credentials come from what begins with AZURE_"),
+        () => None,
     }
 }
 

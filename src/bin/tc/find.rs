@@ -264,13 +264,12 @@ pub(crate) fn is_named(global: &Global) -> bool {
 /// What one `--store` is: a path or an address. What is neither may be an address with a password, whatever is wrong with
 /// it: it is refused here, so that nothing behind this can repeat it.
 pub(crate) fn address(text: &OsStr) -> Result<Address> {
-    let address = match text.to_str().filter(|text| Address::has_scheme(text)) {
-        Some(text) => Address::parse(text)?,
-        None => Address::Path(text.into()),
-    };
-    let is_doubtful = |path: &str| may_hold_secret(path) || begins_as_address(path);
+    let typed = text.to_string_lossy();
+    let parsed = Address::parse(&typed);
+    let is_doubtful = parsed.is_err() && !typed.is_empty();
+    let address = if Address::has_scheme(&typed) { parsed? } else { Address::Path(text.into()) };
     match address.path() {
-        Some(path) if is_doubtful(&path.to_string_lossy()) && !is_there(path) => {
+        Some(path) if (is_doubtful || may_hold_secret(&path.to_string_lossy())) && !is_there(path) => {
             let message = "what was named as a store is no address, and no path that is there; it may hold a password, and is \
                            not repeated";
             let hint = "an address is redis://HOST or s3://BUCKET/PREFIX, with nothing in front and no quotes in it";
@@ -285,14 +284,6 @@ fn may_hold_secret(text: &str) -> bool {
     let text = text.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/").replace("%40", "@");
     let has_user = |mark: &str| text.split_once(mark).is_some_and(|(_, behind)| behind.contains('@'));
     text.contains("://") || has_user(":") || has_user("//")
-}
-
-/// Whether a text that was to be a store begins as an address does, or nearly so.
-fn begins_as_address(text: &str) -> bool {
-    const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "s3", "gs", "az"];
-    let text = text.trim_start_matches(|first: char| !first.is_ascii_alphanumeric()).to_ascii_lowercase();
-    let is_marked = |behind: &str| behind.starts_with(':') || behind.starts_with("//");
-    SCHEMES.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(is_marked))
 }
 
 /// Whether a path, or one that fits a glob, is there: then it is known for what it is.

@@ -11,6 +11,7 @@ mod generate;
 mod glob;
 mod output;
 mod overview;
+mod profile;
 mod runs;
 mod settings;
 mod shell;

@@ -7,6 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rustls::RootCertStore;
 
 use crate::error::Failure;
+use crate::profile;
 use temporal_code::stores::{Address, RedisOptions, Settings};
 
 /// What there is of the way to `address`.
@@ -18,6 +19,7 @@ pub(crate) fn of(address: &Address) -> Result<Settings> {
     let mut settings = Settings::from_environment(std::env::vars_os().filter_map(text));
     match address {
         Address::Redis(redis) if redis.to_string().starts_with("rediss:") => trust(&mut settings.redis)?,
+        Address::Bucket(bucket) if bucket.to_string().starts_with("s3:") => profile::add_to(&mut settings.environment)?,
         _ => {}
     }
     Ok(settings)

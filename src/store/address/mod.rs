@@ -34,7 +34,8 @@ pub struct Settings {
     /// For buckets.
     pub bucket: BucketOptions,
     /// Names and values as the environment has them: `REDIS_PASSWORD`, for an address without a password, and
-    /// `REDIS_USERNAME`, for one that has no user name either; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what it means to these providers.
+    /// `REDIS_USERNAME`, for one that has no user name either; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what
+    /// it means to these providers. Profiles of AWS are not read.
     pub environment: Vec<(String, String)>,
     /// How calls of a store that failed are made again.
     pub retry: RetryPolicy,
@@ -77,20 +78,30 @@ impl fmt::Debug for Settings {
 
 impl Address {
     /// Reads `redis://`, `rediss://` (with TLS), `unix://` (a socket of a Redis), `s3://`, `gs://` and `az://` addresses;
-    /// what is behind `file://`, and all that has no word and `://` in front, is a path.
+    /// what is behind `file://` is a path, and so is all else that does not look like one of these with a mistake in it.
     ///
     /// ```
     /// use temporal_code::stores::Address;
     /// assert_eq!(Address::parse(".tc").unwrap().to_string(), ".tc");
     /// assert_eq!(Address::parse("redis://:secret@db.example/1").unwrap().to_string(), "redis://db.example:6379/1");
     /// assert!(Address::parse("ftp://example").is_err());
+    /// assert!(Address::parse("redis:/db.example").is_err());
     /// ```
     ///
     /// # Errors
     /// [`Error::Invalid`] for an address that is wrong. It does not repeat the address, which may have a password in an
     /// unexpected place.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let Some(scheme) = scheme(text) else { return path(text) };
+        let Some(scheme) = scheme(text) else {
+            // Taken for a path, it would be written to, and repeated with its password.
+            if is_nearly_address(text) {
+                return Err(Error::invalid(
+                    "address of a store",
+                    "it has to begin as in redis:// or s3://, without quotes",
+                ));
+            }
+            return path(text);
+        };
         match scheme.as_str() {
             "file" => path(&text["file://".len()..]),
             "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => {
@@ -123,6 +134,15 @@ fn scheme(text: &str) -> Option<String> {
     word.then(|| scheme.to_ascii_lowercase())
 }
 
+/// Whether a text was to be an address, and is none: of one in quotes, or with a mark too few.
+fn is_nearly_address(text: &str) -> bool {
+    const SCHEMES: [&str; 8] = ["redis", "rediss", "valkey", "valkeys", "unix", "s3", "gs", "az"];
+    let is_around = |first: char| !first.is_alphanumeric() && !"./_-~".contains(first);
+    let word = text.trim_start_matches(is_around).to_ascii_lowercase();
+    let is_marked = |behind: &str| behind.starts_with(':') || behind.starts_with("//");
+    text.contains("://") || SCHEMES.iter().any(|scheme| word.strip_prefix(scheme).is_some_and(is_marked))
+}
+
 fn path(path: &str) -> Result<Address, Error> {
     if path.is_empty() {
         return Err(Error::invalid("address of a store", "it is empty"));
@@ -146,11 +166,25 @@ mod tests {
 
     #[test]
     fn what_has_no_word_in_front_is_a_path() {
-        for text in [".tc", "a:b", "://x", "two words://x", "file://.tc/x"] {
+        for text in [".tc", "a:b", "./s3:x", "/redis:/x", "s3", "unix/x", "logs/redis:x", "file://.tc/x", "file://s3:x"]
+        {
             assert!(matches!(Address::parse(text), Ok(Address::Path(_))), "{text}");
         }
         assert_eq!(Address::parse("file:///a/b").unwrap(), Address::Path("/a/b".into()));
-        for text in ["", "file://", "ftp://a", "http://hunter2@a"] {
+        for text in [
+            "",
+            "file://",
+            "ftp://a",
+            "http://hunter2@a",
+            "://hunter2",
+            "two words://hunter2",
+            "\"redis://u:hunter2@a\"",
+            "\u{feff}redis://u:hunter2@a",
+            " s3:/hunter2",
+            "Redis:/u:hunter2@a",
+            "rediss//u:hunter2@a",
+            "'unix:/hunter2'",
+        ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -33,7 +33,8 @@ pub(super) struct Client {
 /// Makes a client. Nothing is sent.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the settings cannot be; it names no secret.
+/// [`Error::Invalid`] if the settings cannot be; it names no secret. [`Error::Denied`] if there are no credentials, and the
+/// settings forbid to ask the machine's metadata service for some.
 pub(super) fn connect(
     address: &BucketAddress,
     settings: &[(String, String)],
@@ -50,6 +51,7 @@ pub(super) fn connect(
         allow_invalid_certificates: settings.flag("allow_invalid_certificates")?,
     };
     let endpoint = settings.endpoint(address.provider())?;
+    settings.check(address)?;
     let http = endpoint.as_ref().is_some_and(|url| url.scheme() == "http") || settings.flag("allow_http")?;
     let client = ClientOptions::new().with_allow_http(http);
     let parts = Parts { address, settings: &settings, client, connector, endpoint: endpoint.clone() };
@@ -186,7 +188,12 @@ impl Settings<'_> {
             Provider::Google => &["base_url"],
             Provider::Azure => &["storage_endpoint", "endpoint"],
         };
-        let Some((name, text)) = names.iter().find_map(|name| Some((name, self.get(name)?))) else { return Ok(None) };
+        let found = names.iter().find_map(|name| Some((name, self.get(name)?)));
+        found.map(|(name, text)| self.url(name, text)).transpose()
+    }
+
+    /// An address of a server among the settings, without credentials: it may be shown.
+    fn url(&self, name: &str, text: &str) -> Result<url::Url, Error> {
         let invalid = |problem: &str| Error::invalid(self.shown(name), problem);
         let url = url::Url::parse(text).map_err(|_| invalid("it is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -198,8 +205,62 @@ impl Settings<'_> {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(invalid("it must not have a query or a fragment"));
         }
-        Ok(Some(url))
+        Ok(url)
     }
+
+    /// Refuses what would fail only when it is used: the crate takes it unseen, and panics where it makes no request.
+    fn check(&self, address: &BucketAddress) -> Result<(), Error> {
+        for name in URLS {
+            let Some(text) = self.get(name) else { continue };
+            self.url(name, text)?;
+            if !text.bytes().all(is_of_url) {
+                return Err(Error::invalid(self.shown(name), "it has characters that a URL has not"));
+            }
+        }
+        for name in ["region", "default_region"] {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            if self.get(name).is_some_and(|region| !region.bytes().all(plain)) {
+                return Err(Error::invalid(self.shown(name), "it is no name of a region"));
+            }
+        }
+        if self.proxy().is_some_and(|proxy| !proxy.url.bytes().all(is_of_url)) {
+            return Err(Error::invalid(self.shown("proxy_url"), "it is not a URL"));
+        }
+        let relative = "container_credentials_relative_uri";
+        if self.get(relative).is_some_and(|path| !path.starts_with('/') || !path.bytes().all(is_of_url)) {
+            return Err(Error::invalid(self.shown(relative), "it is to be a path of a URL"));
+        }
+        if self.flag("ec2_metadata_disabled")? && self.would_ask_metadata()? {
+            let why = "there are no credentials, and AWS_EC2_METADATA_DISABLED forbids to ask the machine for some";
+            return Err(Error::denied(format!("opening {address}"), why));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing of S3 is left to be asked for credentials but the metadata service of the machine.
+    fn would_ask_metadata(&self) -> Result<bool, Error> {
+        let has = |name: &str| self.get(name).is_some();
+        let has_key = has("access_key_id") || has("secret_access_key");
+        let has_identity = has("web_identity_token_file") && has("role_arn");
+        let has_container = has("container_credentials_relative_uri")
+            || has("container_credentials_full_uri") && has("container_authorization_token_file");
+        Ok(!has_key && !has_identity && !has_container && !self.flag("skip_signature")?)
+    }
+}
+
+/// Settings that are URLs beside the endpoint.
+const URLS: [&str; 7] = [
+    "metadata_endpoint",
+    "endpoint_url_sts",
+    "container_credentials_full_uri",
+    "authority_host",
+    "storage_authority_host",
+    "identity_endpoint",
+    "msi_endpoint",
+];
+
+fn is_of_url(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)
 }
 
 #[cfg(test)]
@@ -249,6 +310,13 @@ mod tests {
             ("s3://bucket", vec![("AWS_ALLOW_HTTP", SECRET)]),
             ("s3://bucket", vec![("AWS_SKIP_SIGNATURE", SECRET)]),
             ("s3://bucket", vec![("AWS_PROXY_URL", "hunter2hunter2hunter2 x")]),
+            ("s3://bucket", vec![("AWS_PROXY_URL", "\"http://u:hunter2hunter2hunter2@127.0.0.1:1\"")]),
+            ("s3://bucket", vec![("AWS_REGION", secret_url.as_str())]),
+            ("s3://bucket", vec![("AWS_METADATA_ENDPOINT", secret_url.as_str())]),
+            ("s3://bucket", vec![("AWS_METADATA_ENDPOINT", "\"http://hunter2hunter2hunter2\"")]),
+            ("s3://bucket", vec![("AWS_ENDPOINT_URL_STS", "http://host/\"hunter2hunter2")]),
+            ("s3://bucket", vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", secret_url.as_str())]),
+            ("s3://bucket", vec![("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@hunter2hunter2hunter2")]),
             ("gs://bucket", vec![("GOOGLE_SERVICE_ACCOUNT_KEY", key.as_str())]),
             ("gs://bucket", vec![("GOOGLE_SERVICE_ACCOUNT_KEY", SECRET)]),
             (
@@ -261,6 +329,28 @@ mod tests {
             assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
             assert!(!format!("{error} {error:?}").contains("hunter2hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_machine_is_not_asked_if_that_is_forbidden() {
+        let disabled = ("AWS_EC2_METADATA_DISABLED", "true");
+        let (key, secret) = (("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", SECRET));
+        let is_denied = |settings: &[(&str, &str)]| match open("s3://bucket", settings) {
+            Err(Error::Denied { .. }) => true,
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => false,
+        };
+        assert!(is_denied(&[disabled]));
+        assert!(is_denied(&[disabled, ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")]));
+        assert!(!is_denied(&[("AWS_EC2_METADATA_DISABLED", "false")]));
+        assert!(!is_denied(&[disabled, key, secret]));
+        assert!(!is_denied(&[disabled, ("AWS_SKIP_SIGNATURE", "true")]));
+        assert!(!is_denied(&[
+            disabled,
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")
+        ]));
+        assert!(!is_denied(&[disabled, ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x")]));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,6 +32,19 @@ const FAILURE_BYTES_MAX: usize = 64 << 10;
 /// An idle connection is not used again after this long: servers close theirs after some twenty seconds, and a request
 /// that meets the closing is lost.
 const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Longest that a service of this machine may take that has credentials. Where there is none, nothing answers at all; those
+/// who ask it otherwise wait as long.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a service that did not answer is taken for absent: whoever asks it next does not wait for it again.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// The service of this machine that did not answer last, and when.
+static SILENT: Mutex<Option<(String, Instant)>> = Mutex::new(None);
+
+/// Where such services are. No proxy leads there.
+const METADATA_HOSTS: &str = "169.254.0.0/16";
 
 /// How many requests were sent to a store, by what they cost. Requests that failed are counted as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,7 +211,8 @@ impl HttpConnector for Connector {
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_MAX);
         if let Some(proxy) = &self.proxy {
-            let excludes = proxy.excludes.as_deref().and_then(reqwest::NoProxy::from_string);
+            let excludes = proxy.excludes.iter().map(String::as_str).chain([METADATA_HOSTS]).collect::<Vec<_>>();
+            let excludes = reqwest::NoProxy::from_string(&excludes.join(","));
             builder = builder.proxy(reqwest::Proxy::all(&proxy.url).map_err(failed)?.no_proxy(excludes));
         }
         if self.allow_invalid_certificates {
@@ -221,7 +235,24 @@ impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let ticket = request.extensions().get::<Ticket>().cloned();
         self.counters.lock().count(&request, ticket.is_some());
-        let ticket = ticket.unwrap_or(Ticket::new(SMALL_ANSWER_BYTES_MAX));
+        // What else is read or put is at a service of this machine; tokens are posted for.
+        let is_local = ticket.is_none() && matches!(request.method().as_str(), "GET" | "PUT");
+        let host = request.uri().authority().map(ToString::to_string).filter(|_| is_local);
+        let answer = self.send(request, ticket.unwrap_or(Ticket::new(SMALL_ANSWER_BYTES_MAX)));
+        let Some(host) = host else { return answer.await };
+        let is_silent = |(known, at): &(String, Instant)| *known == host && at.elapsed() < SILENCE;
+        if !SILENT.lock().as_ref().is_some_and(is_silent) {
+            if let Ok(answer) = tokio::time::timeout(METADATA_TIMEOUT, answer).await {
+                return answer;
+            }
+            *SILENT.lock() = Some((host, Instant::now()));
+        }
+        Err(HttpError::new(HttpErrorKind::Timeout, Silent))
+    }
+}
+
+impl Wire {
+    async fn send(&self, request: HttpRequest, ticket: Ticket) -> Result<HttpResponse, HttpError> {
         ticket.note(|answer| answer.sent = true);
         let (parts, body) = self.client.execute(request).await?.into_parts();
         let status = parts.status;
@@ -259,6 +290,10 @@ fn checked(ticket: &Ticket, body: Bytes) -> Result<Bytes, NotAList> {
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is longer than it can be")]
 struct TooLong;
+
+#[derive(Debug, thiserror::Error)]
+#[error("no service of this machine that has some answers")]
+struct Silent;
 
 /// The whole body; none if it is longer than `bytes_max`.
 async fn read_body(body: HttpResponseBody, bytes_max: usize) -> Result<Option<Bytes>, HttpError> {

@@ -2,6 +2,8 @@
 
 mod damage;
 mod faults;
+#[cfg(feature = "cli")]
+mod profiles;
 mod requests;
 mod unfit;
 
