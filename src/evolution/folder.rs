@@ -156,7 +156,7 @@ fn without_ending<'n>(name: &'n str, ending: &str) -> Option<&'n str> {
 }
 
 /// A name without the last ending that tells that the file was compressed or put aside, if it has one.
-fn before_ending(name: &str) -> Option<&str> {
+pub(crate) fn before_ending(name: &str) -> Option<&str> {
     PACKED.iter().chain(&ASIDE).find_map(|ending| without_ending(name, ending))
 }
 

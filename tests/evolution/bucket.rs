@@ -128,6 +128,24 @@ fn answers_that_are_lost_put_nothing_twice() {
 }
 
 #[test]
+fn copies_of_a_log_count_once_and_what_cannot_be_decompressed_is_named() {
+    let ground = Ground::bucket();
+    let log = |from: u64, to: u64| (from..to).map(|n| call("f", n)).collect::<String>();
+    ground.put("logs/x.jsonl", log(10, 20).as_bytes());
+    ground.put("logs/x.jsonl.gz", &gzip(&log(10, 20)));
+    ground.put("logs/x.jsonl.OLD", log(10, 15).as_bytes());
+    ground.put("logs/x.jsonl.bak", log(5, 10).as_bytes());
+    ground.put("logs/x.jsonl.1.GZ", &gzip(&log(0, 5)));
+    assert_eq!(calls(&ground, "f"), 20);
+    ground.put("logs/x.jsonl.2.xz", b"\xfd7zXZ\0\0\x04");
+    let status = json(&mut ground.tc(&["status", "f", "--json"]));
+    assert_eq!((&status["complete"], &status["items"][0]["calls"]), (&false.into(), &20.into()));
+    assert!(status["warnings"].to_string().contains("compressed by xz"), "{status}");
+    let strict = seen(&run(&mut ground.tc(&["status", "f", "--strict"])));
+    assert!(strict.contains("x.jsonl.2.xz") && strict.contains("[exit Some(2)]"), "{strict}");
+}
+
+#[test]
 fn the_same_segment_under_two_names_counts_once_and_goes_as_one() {
     let ground = Ground::bucket();
     for (put, lines) in [("2026-01-02T04:00:00Z", 3), ("2026-01-02T04:02:00Z", 3)] {

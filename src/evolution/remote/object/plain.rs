@@ -1,5 +1,7 @@
 //! Copies of logs: objects below the prefix that are called as logs are, and are no part of a store of ours.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
@@ -8,6 +10,7 @@ use super::list::list;
 use super::names::{DECISIONS, is_day, is_log};
 use super::read::{ObjectReader, lost, whole};
 use super::shared::Shared;
+use crate::evolution::folder::before_ending;
 use crate::evolution::packed::{decompressed, is_compressed};
 use crate::evolution::piece::{Content, Origin, Piece, Pieces, Readable, Reading};
 use crate::evolution::remote::worker::gone;
@@ -44,6 +47,8 @@ pub(super) struct PlainLog {
 #[derive(Clone, Copy, Default)]
 struct Beginning {
     first_time: Option<Timestamp>,
+    /// The first line, as a number.
+    first_line: Option<u64>,
     is_compressed: bool,
 }
 
@@ -62,7 +67,19 @@ pub(super) fn find(shared: &Arc<Shared>) -> Result<Vec<Arc<PlainLog>>, Error> {
         }
     }
     look_at_beginnings(&logs)?;
+    leave_out_copies(&mut logs);
     Ok(logs)
+}
+
+/// Leaves out what was compressed or put aside of a log that is there itself, and begins with the same line.
+fn leave_out_copies(logs: &mut Vec<Arc<PlainLog>>) {
+    let first_line = |log: &PlainLog| log.beginning.get()?.first_line;
+    let all = logs.iter().filter_map(|log| Some((log.key.clone(), first_line(log)?))).collect::<HashMap<_, _>>();
+    logs.retain(|log| {
+        let mut originals = std::iter::successors(before_ending(&log.key), |key| before_ending(key));
+        let original = originals.find_map(|key| all.get(key).copied());
+        original.is_none() || original != first_line(log)
+    });
 }
 
 /// The one copy that has this key, if there is one.
@@ -129,7 +146,9 @@ fn look_at(beginning: &[u8]) -> Beginning {
         // It ends in the middle, which is an error where it is compressed; what came before is there.
         let _ = reader.take(END_BYTES).read_to_end(&mut text);
     }
-    Beginning { first_time: first_time_in(&text), is_compressed: is_compressed(beginning) }
+    let line = memchr::memchr(b'\n', &text).map(|end| &text[..end]);
+    let first_line = line.map(|line| BuildHasherDefault::<DefaultHasher>::default().hash_one(line));
+    Beginning { first_time: first_time_in(&text), first_line, is_compressed: is_compressed(beginning) }
 }
 
 impl Readable for PlainLog {
