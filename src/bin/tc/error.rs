@@ -103,12 +103,20 @@ fn hint_of(error: &anyhow::Error) -> Option<String> {
     if io.next().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied && logs::store_error(io).is_none()) {
         return Some("you are not allowed to read it: look at its permissions".into());
     }
-    if let Some(stores::Error::Denied { .. }) = store_error(error) {
-        let hint = "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD; what begins with AWS_, GOOGLE_ \
-                    or AZURE_";
-        return Some(hint.into());
-    }
-    None
+    let Some(stores::Error::Denied { doing, .. }) = store_error(error) else { return None };
+    let hints = [
+        ("redis", "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD"),
+        ("unix://", "credentials come from the environment: REDIS_USERNAME and REDIS_PASSWORD"),
+        (
+            "s3://",
+            "credentials come from the environment (AWS_ACCESS_KEY_ID …), a web identity, a profile with keys in ~/.aws \
+             (AWS_PROFILE), or the machine's role; not from SSO or credential_process: \
+             eval \"$(aws configure export-credentials --format env)\"",
+        ),
+        ("gs://", "credentials come from the environment: what begins with GOOGLE_"),
+        ("az://", "credentials come from the environment: what begins with AZURE_"),
+    ];
+    hints.into_iter().find(|(scheme, _)| doing.contains(scheme)).map(|(_, hint)| hint.to_owned())
 }
 
 /// Whether whoever reads our output has gone, which is no error.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
+use crate::credentials;
 use crate::error::Failure;
 use temporal_code::logs::{self, LOG_NAME, LogSource, RemoteLog};
-use temporal_code::stores::{Address, FileStore, Settings};
+use temporal_code::stores::{Address, FileStore};
 
 /// Folders that are looked for, here and then upwards.
 const NEAR: [&str; 2] = ["evolution_logs", ".tc"];
@@ -164,15 +165,9 @@ pub(crate) fn address(text: &OsString) -> Result<Address> {
     Ok(Address::parse(text)?)
 }
 
-/// What the environment has of the ways to stores.
-pub(crate) fn settings() -> Settings {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    Settings::from_environment(std::env::vars_os().filter_map(text))
-}
-
 fn root(text: &OsString) -> Result<Root> {
     let address = address(text)?;
-    match (address.path(), RemoteLog::at(&address, &settings())?) {
+    match (address.path(), RemoteLog::at(&address, &credentials::settings(&address)?)?) {
         (Some(path), _) => Ok(Root::Path(path.to_owned())),
         (None, Some(log)) => Ok(Root::Remote(log)),
         (None, None) => Err(Failure::new("unsupported", format!("{address}: nothing can be read there")).into()),

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod confirm;
+mod credentials;
 mod error;
 mod find;
 mod functions;

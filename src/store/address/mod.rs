@@ -34,7 +34,7 @@ pub struct Settings {
     /// For buckets.
     pub bucket: BucketOptions,
     /// Names and values as the environment has them: `REDIS_USERNAME` and `REDIS_PASSWORD`, for an address that has none of
-    /// both; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what it means to these providers.
+    /// both, or the password alone for one that has a user; what begins with `AWS_`, `GOOGLE_` or `AZURE_` and means what it means to these providers.
     pub environment: Vec<(String, String)>,
     /// How calls of a store that failed are made again.
     pub retry: RetryPolicy,
@@ -53,14 +53,16 @@ impl Settings {
     pub fn redis_of(&self, address: &RedisAddress) -> RedisOptions {
         let mut options = self.redis.clone();
         // What is said of this server goes before what is said of any.
-        if address.has_credentials() || options.username.is_some() || options.password.is_some() {
+        if address.password.is_some() || options.username.is_some() || options.password.is_some() {
             return options;
         }
         let value = |wanted: &str| {
             let found = self.environment.iter().find(|(name, value)| name == wanted && !value.is_empty());
             found.map(|(_, value)| value.clone())
         };
-        options.username = value("REDIS_USERNAME");
+        if address.username.is_none() {
+            options.username = value("REDIS_USERNAME");
+        }
         options.password = value("REDIS_PASSWORD");
         options
     }
@@ -168,6 +170,7 @@ mod tests {
         let mut settings = Settings::from_environment([("REDIS_PASSWORD".to_owned(), "general".to_owned())]);
         assert_eq!(settings.redis_of(&address("redis://a")).password.as_deref(), Some("general"));
         assert_eq!(settings.redis_of(&address("redis://:own@a")).password, None, "that of the address is taken");
+        assert_eq!(settings.redis_of(&address("redis://u@a")).password.as_deref(), Some("general"));
         settings.redis.password = Some("given".to_owned());
         assert_eq!(settings.redis_of(&address("redis://a")).password.as_deref(), Some("given"));
         let empty = Settings::from_environment([("REDIS_PASSWORD".to_owned(), String::new())]);

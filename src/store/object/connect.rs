@@ -49,6 +49,7 @@ pub(super) fn connect(
         proxy: settings.proxy(),
         allow_invalid_certificates: settings.flag("allow_invalid_certificates")?,
     };
+    settings.refuse_without_credentials(address)?;
     let endpoint = settings.endpoint(address.provider())?;
     let http = endpoint.as_ref().is_some_and(|url| url.scheme() == "http") || settings.flag("allow_http")?;
     let client = ClientOptions::new().with_allow_http(http);
@@ -162,6 +163,23 @@ impl Settings<'_> {
             Some("1" | "true" | "on" | "yes" | "y") => Ok(true),
             Some(_) => Err(Error::invalid(self.shown(name), "it is neither `true` nor `false`")),
         }
+    }
+
+    /// Where AWS's machines are not to be asked, and nothing else has credentials, there are none.
+    fn refuse_without_credentials(&self, address: &BucketAddress) -> Result<(), Error> {
+        let disabled = address.provider() == Provider::S3 && self.flag("ec2_metadata_disabled")?;
+        let others = [
+            "access_key_id",
+            "web_identity_token_file",
+            "container_credentials_relative_uri",
+            "container_credentials_full_uri",
+        ];
+        if !disabled || others.into_iter().any(|name| self.get(name).is_some()) || self.flag("skip_signature")? {
+            return Ok(());
+        }
+        let why =
+            "no credentials: none are set, and AWS_EC2_METADATA_DISABLED says not to ask the machine's own service";
+        Err(Error::denied(format!("opening {address}"), why))
     }
 
     fn shown(&self, name: &str) -> String {

@@ -26,6 +26,9 @@ use crate::store::tls;
 /// Longest answer to a request that is not for an object or a list.
 const SMALL_ANSWER_BYTES_MAX: usize = 1 << 20;
 
+/// How long the metadata service of a cloud may take, which is next to the machine.
+const METADATA_MAX: Duration = Duration::from_secs(2);
+
 /// Most that is read of an answer that tells of a failure.
 const FAILURE_BYTES_MAX: usize = 64 << 10;
 
@@ -223,7 +226,14 @@ impl HttpService for Wire {
         self.counters.lock().count(&request, ticket.is_some());
         let ticket = ticket.unwrap_or(Ticket::new(SMALL_ANSWER_BYTES_MAX));
         ticket.note(|answer| answer.sent = true);
-        let (parts, body) = self.client.execute(request).await?.into_parts();
+        let answered = match is_for_machines(&request) {
+            false => self.client.execute(request).await?,
+            true => match tokio::time::timeout(METADATA_MAX, self.client.execute(request)).await {
+                Ok(answered) => answered?,
+                Err(_) => return Err(HttpError::new(HttpErrorKind::Timeout, NoMetadata)),
+            },
+        };
+        let (parts, body) = answered.into_parts();
         let status = parts.status;
         ticket.note(|answer| answer.status = Some(status.as_u16()));
         if !status.is_success() {
@@ -255,6 +265,18 @@ fn checked(ticket: &Ticket, body: Bytes) -> Result<Bytes, NotAList> {
     ticket.note(|answer| answer.odd = odd);
     Ok(kept.into())
 }
+
+/// Whether what a cloud tells its own machines is asked for: elsewhere nobody answers.
+fn is_for_machines(request: &HttpRequest) -> bool {
+    let host = request.uri().host().unwrap_or_default();
+    host.starts_with("169.254.")
+        || host == "metadata.google.internal"
+        || request.uri().path().starts_with("/latest/") && !request.extensions().get::<Ticket>().is_some()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this machine has no credentials of its own: its metadata service does not answer")]
+struct NoMetadata;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is longer than it can be")]

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::confirm;
+use crate::credentials;
 use crate::error::{DENIED, DONE, Failure, NEGATIVE, USAGE};
 use crate::find;
 use crate::output::figures::{count, counted};
@@ -81,7 +82,7 @@ async fn open(address: &Address) -> Result<Arc<dyn Store>> {
     if let Some(path) = address.path() {
         refuse_without_runs(path)?;
     }
-    Ok(address.open(&find::settings(), false).await?)
+    Ok(address.open(&credentials::settings(address)?, false).await?)
 }
 
 /// What is looked for in a folder is there only if the folder says that it is a store.

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::args::{Global, StoreFormat};
 use crate::confirm;
+use crate::credentials;
 use crate::error::{CONFLICT, Failure, NEGATIVE};
 use crate::find::{self, nearest};
 use crate::runs::requests::Requests;
@@ -250,7 +251,7 @@ async fn at(address: &Address, global: &Global) -> Result<Vec<Runs>> {
         Some(path) => refuse_missing(path)?,
         None => {}
     }
-    Ok(Runs::at(address, format, &find::settings(), &crate::zone::machine_zone()?).await?)
+    Ok(Runs::at(address, format, &credentials::settings(address)?, &crate::zone::machine_zone()?).await?)
 }
 
 /// The error for a folder that is not there.
