@@ -125,6 +125,47 @@ pub fn standard(value: Raw<'_>) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The same value with all that Python's `json` says beyond RFC 8259 told apart from what that says: `NaN`, the infinities and
+/// strings with surrogates that stand alone become objects with the one member `$repr`, the text of the value. A key `$repr` of an
+/// object gets one more `$`, and so does one with more of them.
+pub(crate) fn told_apart(value: Raw<'_>) -> Cow<'_, str> {
+    let text = value.text();
+    if !["NaN", "Infinity", "\\u", "$repr"].iter().any(|part| text.contains(part)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let number = [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf")];
+        if next == '"' {
+            let end = string_end(rest.as_bytes(), 1).map_or(rest.len(), |(end, _)| end + 1);
+            let (string, behind) = rest.split_at(end);
+            let is_key = behind.trim_start().starts_with(':');
+            let from = out.len();
+            push_standard(&mut out, string);
+            if is_key && string[1..].trim_start_matches('$') == "repr\"" && string.starts_with("\"$") {
+                out.insert(from + 1, '$');
+            } else if !is_key && out[from..] != *string {
+                out.truncate(from);
+                out.push_str(&repr(string));
+            }
+            rest = behind;
+        } else if let Some((name, shown)) = number.into_iter().find(|(name, _)| rest.starts_with(name)) {
+            out.push_str(&repr(shown));
+            rest = &rest[name.len()..];
+        } else {
+            out.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The JSON for a value that JSON has not, by the text of it.
+pub(crate) fn repr(text: &str) -> String {
+    serde_json::json!({ "$repr": text }).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Strict;

@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::compat::durable_python::SavedValue;
 use crate::compat::substantial::SubstantialPayload;
-use crate::json::Json;
+use crate::json::{Json, repr};
 
 /// A value of a run: JSON, or else a text that says what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunValue {
     /// JSON.
     Json(Json<'static>),
-    /// What JSON cannot say.
+    /// A text that somebody wrote or that says what it is.
     Text(String),
+    /// What JSON cannot say, as Python prints it. In JSON it is an object with the one member `$repr`.
+    Python(String),
     /// The same, of which something was left out, since it is too large or too deep.
     Cut(String),
 }
@@ -25,7 +28,7 @@ impl RunValue {
     pub fn text(&self) -> &str {
         match self {
             RunValue::Json(json) => json.text(),
-            RunValue::Text(text) | RunValue::Cut(text) => text,
+            RunValue::Text(text) | RunValue::Python(text) | RunValue::Cut(text) => text,
         }
     }
 
@@ -33,17 +36,16 @@ impl RunValue {
     pub fn one_line(&self) -> Cow<'_, str> {
         match self {
             RunValue::Json(json) => compact(json.text()),
-            RunValue::Text(text) | RunValue::Cut(text) => Cow::Borrowed(text),
+            RunValue::Text(text) | RunValue::Python(text) | RunValue::Cut(text) => Cow::Borrowed(text),
         }
     }
 
-    /// As JSON: what is not is a string.
+    /// As JSON: a text is a string, and what JSON cannot say an object with the one member `$repr`.
     pub fn json(&self) -> Cow<'_, str> {
         match self {
             RunValue::Json(json) => Cow::Borrowed(json.text()),
-            RunValue::Text(text) | RunValue::Cut(text) => {
-                Cow::Owned(serde_json::Value::from(text.as_str()).to_string())
-            }
+            RunValue::Text(text) => Cow::Owned(serde_json::Value::from(text.as_str()).to_string()),
+            RunValue::Python(text) | RunValue::Cut(text) => Cow::Owned(repr(text)),
         }
     }
 
@@ -61,7 +63,12 @@ impl RunValue {
 impl Serialize for RunValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            RunValue::Text(text) | RunValue::Cut(text) => serializer.serialize_str(text),
+            RunValue::Text(text) => serializer.serialize_str(text),
+            RunValue::Python(text) | RunValue::Cut(text) => {
+                let mut members = serializer.serialize_map(Some(1))?;
+                members.serialize_entry("$repr", text)?;
+                members.end()
+            }
             RunValue::Json(json) => match serde_json::from_str::<&RawValue>(json.text()) {
                 Ok(raw) => raw.serialize(serializer),
                 // What no other reader takes for JSON must not spoil all that is around it.
@@ -114,16 +121,26 @@ impl From<&SubstantialPayload> for RunValue {
     fn from(payload: &SubstantialPayload) -> Self {
         match payload {
             SubstantialPayload::Json(json) => RunValue::Json(json.clone()),
-            SubstantialPayload::Bytes(bytes) => RunValue::Text(format!("{} bytes that are not JSON", bytes.len())),
+            SubstantialPayload::Bytes(bytes) => of_bytes(bytes),
         }
     }
+}
+
+/// Most bytes that are shown as such.
+const BYTES_MAX: usize = 4 << 10;
+
+fn of_bytes(bytes: &[u8]) -> RunValue {
+    if bytes.len() > BYTES_MAX {
+        return RunValue::Cut(format!("{} bytes that are not JSON", bytes.len()));
+    }
+    RunValue::Python(format!("b'{}'", bytes.escape_ascii().to_string().replace("\\\"", "\"")))
 }
 
 impl From<&SavedValue> for RunValue {
     fn from(seen: &SavedValue) -> Self {
         match &seen.json {
             Some(json) => RunValue::Json(json.clone()),
-            None if seen.complete => RunValue::Text(seen.text.clone()),
+            None if seen.complete => RunValue::Python(seen.text.clone()),
             None => RunValue::Cut(seen.text.clone()),
         }
     }
@@ -173,5 +190,12 @@ mod tests {
         assert_eq!(said(r#""RuntimeError: card declined""#), "RuntimeError: card declined");
         assert_eq!(said("12.50"), "12.50");
         assert_eq!(RunValue::Text("<x.Y>".into()).json(), "\"<x.Y>\"");
+        assert_eq!(RunValue::Text("nan".into()).json(), "\"nan\"");
+        for value in [RunValue::Python("nan".into()), RunValue::Cut("nan".into())] {
+            assert_eq!(value.json(), r#"{"$repr":"nan"}"#);
+            assert_eq!(serde_json::to_string(&value).unwrap(), r#"{"$repr":"nan"}"#);
+        }
+        let bytes = SubstantialPayload::Bytes([0xff, b'"', b'a'].into());
+        assert_eq!(RunValue::from(&bytes), RunValue::Python(r#"b'\xff"a'"#.into()));
     }
 }

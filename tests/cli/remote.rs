@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -271,4 +272,124 @@ async fn who_may_list_and_not_read_is_told_so() {
     proxy.plan(|seen| if seen.is_list() { Fault::Html } else { Fault::None });
     let output = on_bucket(proxy.port, &bucket, &["runs"]);
     assert!(output.status.code() == Some(2) && seen(&output).contains("not a list"), "{}", seen(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_stands_in_the_address_and_the_password_in_the_environment() {
+    let server = Setup::forgetful().start();
+    start(&server.open().await, &["a-1"]).await;
+    server.run("ACL SETUSER ops on >pw +@all ~* &*");
+    server.run("ACL SETUSER default off");
+    let with_user = format!("redis://ops@127.0.0.1:{}", server.port());
+    let without = format!("redis://127.0.0.1:{}", server.port());
+    for (address, variables) in [
+        (&with_user, &[("REDIS_PASSWORD", "pw")][..]),
+        (&with_user, &[("REDIS_USERNAME", "other"), ("REDIS_PASSWORD", "pw")]),
+        (&without, &[("REDIS_USERNAME", "ops"), ("REDIS_PASSWORD", "pw")]),
+    ] {
+        let output = run(tc(&["runs", "--json", "-s", address]).envs(variables.iter().copied()));
+        assert_eq!(answer(&output)["items"][0]["run"], "a-1", "{}", seen(&output));
+    }
+    let refused = run(tc(&["runs", "-s", &with_user]).env("REDIS_PASSWORD", "no"));
+    let text = seen(&refused);
+    assert!(refused.status.code() == Some(4) && text.contains("REDIS_PASSWORD") && !text.contains("AWS"), "{text}");
+    // Where nobody answers, credentials are not the matter.
+    let text = seen(&run(&mut tc(&["runs", "-s", "redis://127.0.0.1:1"])));
+    assert!(text.contains("refused") && !text.contains("credentials"), "{text}");
+}
+
+/// Certificates that an authority of our own has signed, as PEM files: `ca.pem`, and a server's and a client's with their keys.
+fn certificates(folder: &Path) {
+    let script = "set -e
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=TestCA
+        printf 'subjectAltName=DNS:localhost' > ext
+        for name in server client; do
+            openssl req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj /CN=localhost
+            openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out $name.pem
+        done";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_behind_an_authority_of_ones_own_is_reached() {
+    let keep = tempfile::tempdir().expect("a folder");
+    certificates(keep.path());
+    let file = |name: &str| keep.path().join(name).display().to_string();
+    let setup = |clients: &str| {
+        let setup = Setup::forgetful().with("tls-port", "TLSPORT").with("tls-auth-clients", clients);
+        let names = [("tls-cert-file", "server.pem"), ("tls-key-file", "server.key"), ("tls-ca-cert-file", "ca.pem")];
+        names.into_iter().fold(setup, |setup, (setting, name)| setup.with(setting, &file(name))).start()
+    };
+    let (open, strict) = (setup("no"), setup("yes"));
+    start(&open.open().await, &["a-1"]).await;
+    start(&strict.open().await, &["a-1"]).await;
+    let look = |server: &RedisServer, variables: &[(&str, String)]| {
+        let address = format!("rediss://localhost:{}", server.tls_port());
+        run(tc(&["runs", "--json", "-s", &address]).envs(variables.iter().map(|(name, value)| (name, value))))
+    };
+    for name in ["SSL_CERT_FILE", "REDIS_CA_CERT"] {
+        let output = look(&open, &[(name, file("ca.pem"))]);
+        assert_eq!(answer(&output)["items"][0]["run"], "a-1", "{name}: {}", seen(&output));
+    }
+    let untrusted = look(&open, &[]);
+    assert!(untrusted.status.code() == Some(2) && seen(&untrusted).contains("not trusted"), "{}", seen(&untrusted));
+    let ca = ("REDIS_CA_CERT", file("ca.pem"));
+    let output = look(
+        &strict,
+        &[ca.clone(), ("REDIS_CLIENT_CERT", file("client.pem")), ("REDIS_CLIENT_KEY", file("client.key"))],
+    );
+    assert_eq!(answer(&output)["items"][0]["run"], "a-1", "{}", seen(&output));
+    assert_ne!(look(&strict, &[ca]).status.code(), Some(0));
+    let text = seen(&look(&open, &[("REDIS_CA_CERT", file("none.pem"))]));
+    assert!(text.contains("REDIS_CA_CERT") && !text.contains("none.pem"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_of_aws_count_as_they_do_elsewhere() {
+    let bucket = bucket(&["a-1"]).await;
+    let home = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(home.path().join(".aws")).expect("made");
+        std::fs::write(home.path().join(".aws").join(name), text).expect("written");
+    };
+    let endpoint = format!("http://127.0.0.1:{}", Moto::shared().port);
+    let keys = "aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key=hunter2hunter2\n";
+    write("credentials", &format!("[other]\nx=1\n[default]\n{keys}\n[keys]\n{keys}"));
+    write(
+        "config",
+        &format!(
+            "# mine\n[default]\nregion = eu-west-1\nendpoint_url = {endpoint}\n[profile keys]\nendpoint_url={endpoint}\n\
+             s3 =\n  endpoint_url = http://127.0.0.1:1\n[profile work]\nsso_session = corp\nendpoint_url = {endpoint}\n"
+        ),
+    );
+    let look = |variables: &[(&str, &str)]| {
+        let mut command = tc(&["runs", "--json", "-s", &format!("s3://{bucket}/p")]);
+        run(command.env("HOME", home.path()).envs(variables.iter().copied()))
+    };
+    for variables in [
+        &[][..],
+        &[("AWS_PROFILE", "keys")],
+        &[("AWS_PROFILE", "work"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")],
+    ] {
+        let output = look(variables);
+        assert_eq!(answer(&output)["items"][0]["run"], "a-1", "{variables:?}: {}", seen(&output));
+    }
+    for (variables, words) in
+        [(&[("AWS_PROFILE", "none")][..], "no profile `none`"), (&[("AWS_PROFILE", "work")], "single sign-on")]
+    {
+        let output = look(variables);
+        assert!(matches!(output.status.code(), Some(2 | 4)) && seen(&output).contains(words), "{}", seen(&output));
+    }
+    // Without any credentials the machine's own service is asked, which may be silent, unless that is not wanted.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let service = format!("http://{}", silent.local_addr().expect("an address"));
+    for variables in [&[("AWS_METADATA_ENDPOINT", &*service)][..], &[("AWS_EC2_METADATA_DISABLED", "true")]] {
+        let began = std::time::Instant::now();
+        let mut command = tc(&["runs", "-s", &format!("s3://{bucket}/p")]);
+        let output = run(command.env("AWS_ENDPOINT_URL", &endpoint).envs(variables.iter().copied()));
+        let text = seen(&output);
+        assert!(output.status.code() == Some(4) && text.contains("AWS_PROFILE") && !text.contains("REDIS"), "{text}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+    }
 }

@@ -101,9 +101,16 @@ def as_it_is(run_id, record):
             try:
                 value = as_json(orjson.loads(payload))
             except ValueError:
-                value = f"{len(payload)} bytes that are not JSON"
+                value = shown(payload)
             run.result = Err(value) if failed else Ok(value) if value is not None else None
     return run
+
+
+def shown(payload):
+    """Bytes as Python prints them, always in single quotes."""
+    names = {9: "\\t", 10: "\\n", 13: "\\r", 39: "\\'", 92: "\\\\"}
+    plain = lambda byte: chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+    return "b'" + "".join(names.get(byte) or plain(byte) for byte in payload) + "'"
 
 
 def mended_term(run, operator, term):

@@ -70,7 +70,7 @@ async fn every_run_of_the_fixture_stands_as_it_did() {
     let server = server();
     fill(&server);
     let redis = open(&server, WorkerZone::utc());
-    assert_eq!(redis.detect().await.unwrap(), true);
+    assert!(redis.detect().await.unwrap());
     let runs = redis.runs(None, None, 100).await.unwrap();
     assert!(!runs.more && runs.warnings.is_empty() && runs.items.iter().all(|listed| listed.linked));
     let names: Vec<&str> = runs.items.iter().map(|listed| listed.run.as_str()).collect();
@@ -161,7 +161,7 @@ async fn hostile_keys_are_not_followed() {
     let server = server();
     let mut admin = server.admin();
     let redis = open(&server, WorkerZone::utc());
-    assert_eq!(redis.detect().await.unwrap(), false);
+    assert!(!redis.detect().await.unwrap());
     redis::cmd("SET").arg("other").arg("secret").exec(&mut admin).unwrap();
     redis::cmd("SET").arg("substantial:/runs:/w-1:/events").arg("{\"events\": [").exec(&mut admin).unwrap();
     redis::cmd("RPUSH").arg("substantial:/runs:/w-1:/logs").arg("other").exec(&mut admin).unwrap();

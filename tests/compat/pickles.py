@@ -170,7 +170,7 @@ HAND = [
     (b"\x8d\x03" + bytes(7) + b"abc.", None),
     (b"\x8e\x03" + bytes(7) + b"abc.", None),
     (b"\x96\x03" + bytes(7) + b"abc.", None),
-    (b"X\x03\x00\x00\x00\xed\xa0\x80.", "'\ufffd'"),
+    (b"X\x03\x00\x00\x00\xed\xa0\x80.", "'\\ud800'"),
     (b"(K\x01K\x02t.", None),
     (b"(K\x01\x91.", None),
     (b"]K\x01a.", None),

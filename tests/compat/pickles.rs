@@ -289,3 +289,24 @@ fn json_is_made_of_plain_values_only() {
     assert_eq!(json(&[b"X\xc8\0\0\0".as_slice(), &[b'x'; 200], b"."].concat()), None);
     assert_eq!(json(&[b"(".as_slice(), &b"K\x01".repeat(60), b"t."].concat()), None);
 }
+
+/// Surrogates that stand alone, and the later one of two equal times, are told apart from others.
+#[test]
+fn what_json_cannot_say_is_told_apart() {
+    let shown = |bytes: &[u8]| {
+        let pickle = Pickle::read(bytes, &PickleLimits::default()).unwrap();
+        (pickle.show(pickle.root(), &ShowLimits::default()).text, pickle.to_json(pickle.root(), 1_000).is_some())
+    };
+    let high = pickled(&[b"X\x05\0\0\0a'\xed\xa0\x80."]);
+    assert_eq!(shown(&high), (r"'a\'\ud800'".to_owned(), false));
+    assert!(shown(&pickled(&[b"X\x03\0\0\0\xef\xbf\xbd."])).1);
+    let time = |month: u8| {
+        let packed = [&b"C\x0a\x07\xea"[..], &[month], b"\x19\x02\x1e\0\0\0\0\x85R."].concat();
+        shown(&pickled(&[&class("datetime", "datetime"), &packed])).0
+    };
+    assert_eq!(time(0x0a), "datetime.datetime(2026, 10, 25, 2, 30)");
+    assert_eq!(time(0x8a), "datetime.datetime(2026, 10, 25, 2, 30, fold=1)");
+    let key = pickled(&[b"}\x8c\x05$repr\x8c\x03nans."]);
+    let pickle = Pickle::read(&key, &PickleLimits::default()).unwrap();
+    assert_eq!(pickle.to_json(pickle.root(), 100).unwrap().text(), r#"{"$$repr":"nan"}"#);
+}

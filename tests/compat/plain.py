@@ -67,7 +67,10 @@ def describe(value, depth=0):
         case float():
             return ["float", struct.pack(">d", value).hex()]
         case str():
-            return ["str", "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in value)]
+            if any("\ud800" <= c <= "\udfff" for c in value):
+                plain = value.replace("\\", "\\\\").replace("'", "\\'")
+                return ["surrogates", "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in plain)]
+            return ["str", value]
         case bytes():
             return ["bytes", value.hex()]
         case bytearray():

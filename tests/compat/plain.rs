@@ -69,6 +69,7 @@ fn describe(pickle: &Pickle<'_>, id: PickleId, depth: usize) -> Option<Json> {
         PickleValue::BigInt(number) => json!(["int", number.to_decimal()?]),
         PickleValue::Float(float) => json!(["float", hex_of(&float.to_be_bytes())]),
         PickleValue::Str(text) => json!(["str", text]),
+        PickleValue::Surrogates(text) => json!(["surrogates", text]),
         PickleValue::Bytes(bytes) => json!(["bytes", hex_of(bytes)]),
         PickleValue::ByteArray(bytes) => json!(["bytearray", hex_of(bytes)]),
         PickleValue::List(items) => json!(["list", all(items)?]),

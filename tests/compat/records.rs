@@ -69,7 +69,12 @@ fn values_that_are_no_json_are_bytes() {
     // What Python writes and JSON does not have.
     let reading = events(r#"{"start": {"kwargs": {"a": NaN, "b": "\ud800"}}}"#);
     let Some(EventBody::Start(kwargs)) = &reading.events[0].body else { panic!() };
-    assert_eq!(kwargs.json().unwrap().text(), r#"{"a": null, "b": "\ufffd"}"#);
+    assert_eq!(kwargs.json().unwrap().text(), r#"{"a": {"$repr":"nan"}, "b": {"$repr":"\"\\ud800\""}}"#);
+    let reading = events(r#"{"start": {"kwargs": {"a": [-Infinity, "NaN", null], "$repr": 1, "$$repr": 2}}}"#);
+    let Some(EventBody::Start(kwargs)) = &reading.events[0].body else { panic!() };
+    assert_eq!(kwargs.json().unwrap().text(), r#"{"a": [{"$repr":"-inf"}, "NaN", null], "$$repr": 1, "$$$repr": 2}"#);
+    let result = "{\"stop\": {\"ok\": \"TmFO\"}}";
+    assert_eq!(value(result).json().map(|json| json.text().to_owned()).as_deref(), Some(r#"{"$repr":"nan"}"#));
 }
 
 #[test]

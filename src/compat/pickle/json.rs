@@ -68,7 +68,12 @@ impl Open<'_> {
             text.push(',');
         }
         if let Some(key) = key {
-            push_string(text, pickle.str(key)?, bytes_max)?;
+            let key = pickle.str(key)?;
+            // So that it is not taken for what JSON cannot say.
+            match key.strip_prefix('$').filter(|rest| rest.trim_start_matches('$') == "repr") {
+                Some(_) => push_string(text, &format!("${key}"), bytes_max)?,
+                None => push_string(text, key, bytes_max)?,
+            }
             text.push(':');
         }
         self.at += 1;

@@ -84,8 +84,10 @@ pub enum PickleValue<'a> {
     BigInt(BigInt<'a>),
     /// A float.
     Float(f64),
-    /// A string. Surrogates that stand alone are U+FFFD.
+    /// A string.
     Str(Cow<'a, str>),
+    /// A string with surrogates that stand alone, as Python writes it between quotes: these are escapes, and so are backslashes.
+    Surrogates(Box<str>),
     /// A byte string.
     Bytes(&'a [u8]),
     /// A `bytearray`.
@@ -118,7 +120,7 @@ impl PickleValue<'_> {
             PickleValue::Bool(_) => "a bool",
             PickleValue::Int(_) | PickleValue::BigInt(_) => "an int",
             PickleValue::Float(_) => "a float",
-            PickleValue::Str(_) => "a string",
+            PickleValue::Str(_) | PickleValue::Surrogates(_) => "a string",
             PickleValue::Bytes(_) => "bytes",
             PickleValue::ByteArray(_) => "a bytearray",
             PickleValue::List(_) => "a list",

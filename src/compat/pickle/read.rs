@@ -295,8 +295,13 @@ impl<'a> Machine<'a> {
             op::BINUNICODE => 4,
             _ => 8,
         })?)?;
-        self.copy(copied(&text))?;
-        self.push(PickleValue::Str(text))
+        let kept = match &text {
+            PickleValue::Str(text) => copied(text),
+            PickleValue::Surrogates(text) => text.len(),
+            _ => 0,
+        };
+        self.copy(kept)?;
+        self.push(text)
     }
 
     fn byte_string(&mut self, opcode: u8) -> Result<(), Fault> {
@@ -405,9 +410,9 @@ fn copied(text: &Cow<'_, str>) -> usize {
 }
 
 /// A string in UTF-8, in which Python leaves surrogates that stand alone as three bytes each.
-fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
+fn utf8(bytes: &[u8]) -> Result<PickleValue<'_>, Fault> {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(Cow::Borrowed(text));
+        return Ok(PickleValue::Str(Cow::Borrowed(text)));
     }
     let mut text = String::new();
     let mut rest = bytes;
@@ -416,15 +421,16 @@ fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
             Ok(valid) => valid.len(),
             Err(error) => error.valid_up_to(),
         };
-        text.push_str(std::str::from_utf8(&rest[..valid]).unwrap_or_default());
+        let plain = std::str::from_utf8(&rest[..valid]).unwrap_or_default();
+        text.push_str(&plain.replace('\\', "\\\\").replace('\'', "\\'"));
         rest = match &rest[valid..] {
-            [0xed, 0xa0..=0xbf, 0x80..=0xbf, rest @ ..] => {
-                text.push(char::REPLACEMENT_CHARACTER);
+            [0xed, high @ 0xa0..=0xbf, low @ 0x80..=0xbf, rest @ ..] => {
+                text.push_str(&format!("\\u{:04x}", 0xd000 | u32::from(high & 0x3f) << 6 | u32::from(low & 0x3f)));
                 rest
             }
             [] => &[],
             _ => return Err(Fault::argument("its string is not UTF-8")),
         };
     }
-    Ok(Cow::Owned(text))
+    Ok(PickleValue::Surrogates(text.into()))
 }

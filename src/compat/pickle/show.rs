@@ -113,6 +113,12 @@ impl<'p> Show<'p> {
             },
             PickleValue::Float(value) => self.raw(&float_repr(*value)),
             PickleValue::Str(text) => self.string(text),
+            // Its escapes are there already.
+            PickleValue::Surrogates(text) => {
+                self.raw("'");
+                text.chars().for_each(|c| self.escaped(c, None));
+                self.raw("'");
+            }
             PickleValue::Bytes(bytes) => self.bytes(bytes),
             PickleValue::ByteArray(bytes) => {
                 self.raw("bytearray(");
@@ -211,13 +217,14 @@ impl<'p> Show<'p> {
             text.chars().for_each(|c| self.escaped(c, None));
             return;
         }
-        if let Some((text, zone)) = self.pickle.moment(object) {
+        if let Some((text, zone, later)) = self.pickle.moment(object) {
             self.raw(&text);
+            let end = if later { ", fold=1)" } else { ")" };
             match zone {
                 Some(zone) => {
-                    self.enter(id, ", tzinfo=", |show| show.tasks.extend([Task::Text(")"), Task::Value(zone)]))
+                    self.enter(id, ", tzinfo=", |show| show.tasks.extend([Task::Text(end), Task::Value(zone)]))
                 }
-                None => self.raw(")"),
+                None => self.raw(end),
             }
             return;
         }
@@ -474,7 +481,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// A date or time of `datetime`, but for its closing bracket, and its zone.
-    fn moment(&self, object: &PickleObject) -> Option<(String, Option<PickleId>)> {
+    fn moment(&self, object: &PickleObject) -> Option<(String, Option<PickleId>, bool)> {
         let PickleValue::Class(class) = self.get(object.class) else { return None };
         if class.module != "datetime" || !object.states.is_empty() {
             return None;
@@ -497,12 +504,14 @@ impl<'a> Pickle<'a> {
         // The high bits of the month and the hour say which of two equal times is meant when clocks are put back.
         let date =
             |bytes: &[u8]| format!("{}, {}, {}", u16::from_be_bytes([bytes[0], bytes[1]]), bytes[2] & 0x7f, bytes[3]);
-        let text = match (&*class.name, packed.len()) {
-            ("date", 4) => format!("datetime.date({}", date(packed)),
-            ("time", 6) => format!("datetime.time({}", clock(packed)),
-            ("datetime", 10) => format!("datetime.datetime({}, {}", date(packed), clock(&packed[4..])),
+        let (text, later) = match (&*class.name, packed.len()) {
+            ("date", 4) => (format!("datetime.date({}", date(packed)), false),
+            ("time", 6) => (format!("datetime.time({}", clock(packed)), packed[0] >= 0x80),
+            ("datetime", 10) => {
+                (format!("datetime.datetime({}, {}", date(packed), clock(&packed[4..])), packed[2] >= 0x80)
+            }
             _ => return None,
         };
-        Some((text, zone))
+        Some((text, zone, later))
     }
 }

@@ -125,7 +125,7 @@ pub struct SubstantialCompensation {
 /// A value within an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SubstantialPayload {
-    /// JSON.
+    /// JSON. What Python's `json` says beyond that, as NaN, is an object with the one member `$repr`.
     Json(Json<'static>),
     /// Bytes that are not JSON, or JSON that is nested too deeply.
     Bytes(Box<[u8]>),
@@ -139,14 +139,18 @@ impl Default for SubstantialPayload {
 
 impl SubstantialPayload {
     fn of_bytes(bytes: Vec<u8>) -> Self {
-        match std::str::from_utf8(&bytes).ok().and_then(|text| Json::parse(text).ok()) {
+        let read = |text| {
+            let (value, end) = json::value(text, 0).ok()?;
+            Json::parse(&json::told_apart(value)).ok().filter(|_| end == text.len())
+        };
+        match std::str::from_utf8(&bytes).ok().and_then(read) {
             Some(json) => SubstantialPayload::Json(json),
             None => SubstantialPayload::Bytes(bytes.into_boxed_slice()),
         }
     }
 
     fn of_value(value: Raw<'_>) -> Self {
-        match Json::parse(&json::standard(value)) {
+        match Json::parse(&json::told_apart(value)) {
             Ok(json) => SubstantialPayload::Json(json),
             Err(_) => SubstantialPayload::Bytes(value.text().as_bytes().into()),
         }

@@ -179,7 +179,7 @@ impl<'r> Subject<'r> {
         };
         let outcome = match outcome {
             Some(RunValue::Json(json)) => json.read().map_err(|error| RunFilterError::new(error.to_string())),
-            Some(RunValue::Text(text) | RunValue::Cut(text)) => Ok(Value::from(text.as_str())),
+            Some(RunValue::Text(text) | RunValue::Python(text) | RunValue::Cut(text)) => Ok(Value::from(text.as_str())),
             None => Ok(Value::Null),
         };
         Subject { run, outcome, is_error }
