@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::file::FileNumber;
 use super::packed::is_compressed_file;
 use super::source::{Progress, Source};
@@ -69,7 +71,8 @@ fn all_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
         // What cannot be looked at is named when it is to be read.
         let is_there = || match std::fs::metadata(&path) {
             Ok(metadata) => metadata.is_file(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
+            // Links that lead nowhere, or round in circles, lead to no log.
+            Err(error) => !matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)),
         };
         if is_log(&path) && is_there() {
             logs.push(Source::File(path));

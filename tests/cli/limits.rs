@@ -62,6 +62,17 @@ fn without_threads_one_does_it_all_or_it_is_told() {
 }
 
 #[test]
+fn with_few_threads_nothing_panics() {
+    let (_keep, path) = ground();
+    for limit in 1..=6 {
+        for command in COMMANDS {
+            let text = limited(&path, &format!("--nproc={limit}"), &command.split(' ').collect::<Vec<_>>());
+            assert!(!text.contains("panicked") && !text.contains("[killed]"), "{limit}: {command}: {text}");
+        }
+    }
+}
+
+#[test]
 fn with_few_descriptors_nothing_is_told_to_be_missing() {
     let (_keep, path) = ground();
     for limit in [5, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20] {

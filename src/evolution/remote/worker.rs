@@ -5,12 +5,16 @@
 
 use std::future::Future;
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::store::Error;
+
+/// Longer than anybody makes requests.
+const LONG: Duration = Duration::from_secs(1 << 30);
 
 /// The thread. It ends with this value, and what it was doing is given up.
 #[derive(Debug)]
@@ -23,7 +27,8 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start() -> Result<Self, Error> {
         let failed = |error: std::io::Error| Error::unavailable("starting a thread for requests", error);
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().thread_keep_alive(LONG).build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let work = move || {
@@ -32,6 +37,10 @@ impl Worker {
             runtime.shutdown_background();
         };
         std::thread::Builder::new().name("tc-remote".into()).spawn(work).map_err(failed)?;
+        // Names are looked up on another thread, without which the runtime panics: whether one can be made is tried, and it lasts.
+        let other = std::thread::Builder::new().spawn(|| ()).map_err(failed)?;
+        let _ = other.join();
+        handle.spawn(async { tokio::task::spawn_blocking(|| ()).await });
         Ok(Worker { handle, _stop: stop })
     }
 
