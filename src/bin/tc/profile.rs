@@ -170,7 +170,7 @@ impl Files {
         if must_be && config.is_none() && credentials.is_none() {
             let [config, credentials] = &self.places;
             let message = format!("there is no profile `{name}` of AWS in {config} or {credentials}");
-            return Err(Failure::new("usage", message).hint("AWS_PROFILE names it").into());
+            return Err(Failure::new("usage", message).hint("AWS_PROFILE or AWS_DEFAULT_PROFILE names it").into());
         }
         let both = config.into_iter().chain(credentials).flatten();
         Ok(both.map(|(key, value)| (key.clone(), value.clone())).collect())
@@ -239,5 +239,27 @@ mod tests {
         assert_eq!((get("profile two words", "region"), get("profile two words", "empty")), (Some("x"), None));
         assert_eq!(get("services local", "s3.endpoint_url"), Some("http://h:1"));
         assert_eq!(get("services local", "dynamodb.endpoint_url"), Some("http://h:2"));
+    }
+
+    #[test]
+    fn credentials_have_one_kind() {
+        let of = |text: &str| credentials("x", &sections(&format!("[x]\n{text}"))["x"]);
+        let names =
+            |text: &str| of(text).expect("taken").into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ");
+        let keys = "aws_access_key_id=a\naws_secret_access_key=b\n";
+        assert_eq!(names("region=r"), "");
+        assert_eq!(names(keys), "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY");
+        let token = format!("{keys}aws_session_token=c\nsso_session=d");
+        assert_eq!(names(&token), "AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN");
+        let identity = "role_arn=a\nweb_identity_token_file=/b\n";
+        assert_eq!(names(identity), "AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE");
+        for (text, how) in [
+            (&*format!("role_arn=a\nsource_profile=y\n{keys}"), "assuming a role"),
+            ("role_arn=a\ncredential_source=Environment", "assuming a role"),
+            ("sso_start_url=https://x", "single sign-on"),
+            ("login_session=a", "`aws login`"),
+        ] {
+            assert!(of(text).expect_err("refused").to_string().contains(how), "{text}");
+        }
     }
 }

@@ -15,7 +15,8 @@ const SHORTEST: usize = 6;
 const SHOWN_CHARS_MAX: usize = 300;
 
 /// Words in the names of settings whose values may be shown. Everything else is taken for a secret.
-const HARMLESS: &[&str] = &["region", "endpoint", "allow_", "timeout", "style", "account_name", "base_url", "file"];
+const HARMLESS: &[&str] =
+    &["region", "endpoint", "allow_", "timeout", "style", "account_name", "base_url", "file", "role_"];
 
 /// The secrets among the settings of a store, so that they can be kept out of what it says.
 #[derive(Clone, Default)]
@@ -61,6 +62,8 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG"),
             ("AWS_ACCESS_KEY_ID", "hunter2"),
             ("AWS_REGION", "eu-central-1"),
+            ("AWS_PROFILE", "production"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/reader"),
             ("AWS_ANYTHING", "yes"),
         ];
         let secrets = Secrets::of(&pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
@@ -68,7 +71,9 @@ mod tests {
             let shown = secrets.clean(told);
             assert!(shown.starts_with("(not shown"), "{shown}");
         }
-        assert_eq!(secrets.clean("yes, in eu-central-1"), "yes, in eu-central-1");
+        for told in ["yes, in eu-central-1", "not in production", "arn:aws:sts::123456789012:assumed-role/reader"] {
+            assert_eq!(secrets.clean(told), told);
+        }
         assert_eq!(secrets.clean("a\n\u{1b}[31mb"), "a\\n\\u{1b}[31mb");
         assert_eq!(secrets.clean(&"é".repeat(1_000)).chars().count(), SHOWN_CHARS_MAX + 1);
         assert_eq!(format!("{secrets:?}"), "Secrets(2)");
