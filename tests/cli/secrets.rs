@@ -147,6 +147,8 @@ fn what_was_typed_in_place_of_something_else_is_not_repeated() {
             &["status", "--tz", text],
             &["history", "--since", text, "-s", "fixtures/demo"],
             &["show", text, "-s", "fixtures/runs"],
+            &["runs", "--status", text],
+            &["start", "w", &format!("@{text}"), "-s", "fixtures/nowhere"],
             &["events", "-s", "fixtures/demo", "--threads", text],
         ] {
             let output = run(tc(&["-o", format]).args(arguments));

@@ -302,12 +302,15 @@ pub(crate) fn secrets(arguments: &[OsString]) -> Vec<(String, String)> {
     let typed = arguments.iter().skip(1).cloned().chain(std::env::var_os("TC_STORE"));
     let mut secrets = Vec::new();
     for text in typed.map(|text| text.to_string_lossy().into_owned()) {
-        let value = text.split_once('=').map(|(_, value)| value);
-        let joined = text.starts_with('-').then(|| [value, text.get(2..)]);
-        for part in joined.into_iter().flatten().flatten().chain([&*text]).filter(|part| may_hold_secret(part)) {
+        let is_option = |_: &&str| text.starts_with('-');
+        let value = text.split_once('=').map(|(_, value)| value).filter(is_option);
+        // As a whole, as the value of an option, as the name of a file, and as one of several.
+        let forms = [Some(&*text), value, text.get(2..).filter(is_option), text.strip_prefix('@')];
+        let parts = forms.into_iter().flatten().flat_map(|form| form.split(',').chain([form]));
+        for part in parts.filter(|part| may_hold_secret(part)) {
             let shown = shown(OsStr::new(part));
             // What has no credentials is shown as it is.
-            if shown == "…" || part.contains('@') {
+            if shown != *part && (shown == "…" || part.contains('@')) {
                 secrets.push((part.to_owned(), shown));
             }
         }
