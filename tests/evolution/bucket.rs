@@ -359,7 +359,7 @@ fn what_is_refused_and_what_is_not_there() {
         ] {
             let output = run(&mut way.ground.tc(arguments));
             assert_eq!(output.status.code(), Some(4), "{arguments:?}: {}", seen(&output));
-            assert!(seen(&output).contains("hint: credentials come from the environment"), "{}", seen(&output));
+            assert!(seen(&output).contains("hint: credentials come from AWS_ACCESS_KEY_ID"), "{}", seen(&output));
             assert!(!seen(&output).contains("not-shown-anywhere"));
             let output = run(way.ground.tc(arguments).arg("--json"));
             let error: Value = serde_json::from_slice(&output.stderr).expect("JSON");

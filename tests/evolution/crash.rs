@@ -151,7 +151,7 @@ fn credentials_that_are_refused() {
     let ground = Ground::on(crate::servers::redis::Setup::new().with("requirepass", "right").login("default", "right"));
     let output = run(&mut ground.tc(&["status"]));
     assert_eq!(output.status.code(), Some(4), "{}", seen(&output));
-    assert!(seen(&output).contains("hint: credentials come from the environment"), "{}", seen(&output));
+    assert!(seen(&output).contains("hint: credentials for Redis come from"), "{}", seen(&output));
     let output = run(&mut ground.tc(&["clean", "--yes"]));
     assert_eq!(output.status.code(), Some(4), "{}", seen(&output));
     for password in ["hunter2", "hunter2\u{1b}"] {
