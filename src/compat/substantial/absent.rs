@@ -27,7 +27,7 @@ impl SubstantialRedis {
         match *self {}
     }
 
-    pub(crate) async fn detect(&self) -> Answer<Option<bool>> {
+    pub(crate) async fn detect(&self) -> Answer<bool> {
         match *self {}
     }
 
