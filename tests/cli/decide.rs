@@ -140,6 +140,30 @@ fn a_rollback() {
 }
 
 #[test]
+fn a_weight_after_all_traffic_went_to_another() {
+    let (_keep, store) = store();
+    run(tc(&["promote", "pay", "v1", "-y", "-s"]).arg(&store));
+    check(
+        &store,
+        &["weight", "pay", "v2", "5%", "-y"],
+        expect![[r#"
+            pay: v2 gets 5.00% of traffic.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
+            + {"event":"weight_change","function":"pay","variant":"v2","old_weight":0.0,"new_weight":0.05,"forced":true,"by":"ada"}
+        "#]],
+    );
+    check(
+        &store,
+        &["weight", "pay", "v1", "90%", "-y"],
+        expect![[r#"
+            pay: v1 gets 90.00% of traffic.
+            Written to STORE/evolution.jsonl. Processes that follow the log obey within a second.
+            + {"event":"weight_change","function":"pay","variant":"v1","old_weight":0.95,"new_weight":0.9,"forced":true,"by":"ada"}
+        "#]],
+    );
+}
+
+#[test]
 fn a_weight() {
     let (_keep, store) = store();
     check(

@@ -66,13 +66,22 @@ fn parse_share(text: &str) -> Result<f64> {
     if (0.0..=1.0).contains(&share) { Ok(share + 0.0) } else { Err(wrong().into()) }
 }
 
-/// The share until now, as well as the log tells: what was decided last, else the variant's share of calls.
+/// The share until now, as well as the log tells: what was decided, for the variant itself or by taking all traffic elsewhere,
+/// else what its calls were chosen with, else its share of calls.
 fn current(subject: &Subject<'_>, name: &str) -> Option<f64> {
     let summary = subject.summary?;
-    let variant = summary.variants.iter().find(|variant| *variant.name == *name)?;
+    let place = summary.variants.iter().position(|variant| *variant.name == *name)?;
     let calls = summary.variants.iter().map(|variant| variant.primary.calls).sum();
-    let seen = variant.primary.share_of(calls).map(|share| (share * 1e4).round() / 1e4);
-    summary.standing.share(name).or(variant.weight).or(seen)
+    let rounded = |share: f64| (share * 1e4).round() / 1e4;
+    let seen = summary.variants.iter().map(|variant| variant.weight.or(variant.primary.share_of(calls).map(rounded)));
+    let seen = seen.collect::<Vec<_>>();
+    let names = summary.variants.iter().map(|variant| &*variant.name).collect::<Vec<_>>();
+    let overruled = summary.standing.resolve(&names).map(|forced| {
+        let mut shares = seen.iter().map(|share| share.unwrap_or(0.0)).collect::<Vec<_>>();
+        forced.overrule(&mut shares);
+        rounded(shares[place])
+    });
+    summary.standing.share(name).or(overruled).or(seen[place])
 }
 
 #[cfg(test)]
