@@ -105,16 +105,22 @@ fn next(context: &Context, read: Option<&Read>, listed: &[Found<'_>], tally: &Wo
     if !listed.is_empty() || tally.is_empty() {
         commands.push((command("status", &[]), "every function and variant"));
     }
-    let listed = listed.iter().map(|found| found.function).collect::<Vec<_>>();
-    if let Some(function) = listed.first() {
-        commands.push((command("history", &[&*function.name]), "its last events"));
-        commands.push((command("summary", &[&*function.name]), "latencies and errors"));
+    // Of several stores the one that has it: a decision goes to one.
+    let of = |found: &Found<'_>, verb: &str, names: &[&str]| {
+        let store = found.store.map(|store| format!(" --store {}", shell::word(store)));
+        shell::command(verb, names, store.as_deref().unwrap_or(&stores))
+    };
+    if let Some(found) = listed.first() {
+        let name = &*found.function.name;
+        commands.push((of(found, "history", &[name]), "its last events"));
+        commands.push((of(found, "summary", &[name]), "latencies and errors"));
     }
-    let compared = |function: &&&FunctionSummary| function.variants.iter().filter(|v| v.primary.calls > 0).count() > 1;
-    if let Some(function) = listed.iter().find(compared) {
-        commands.push((command("report", &[&*function.name]), "its variants compared"));
-        if let Some(variant) = function.variants.last() {
-            commands.push((command("promote", &[&*function.name, &*variant.name]), "all traffic to one of them"));
+    let called = |function: &FunctionSummary| function.variants.iter().filter(|v| v.primary.calls > 0).count();
+    if let Some(found) = listed.iter().find(|found| called(found.function) > 1) {
+        let name = &*found.function.name;
+        commands.push((of(found, "report", &[name]), "its variants compared"));
+        if let Some(variant) = found.function.variants.last() {
+            commands.push((of(found, "promote", &[name, &*variant.name]), "all traffic to one of them"));
         }
     }
     if read.into_iter().flat_map(Read::each).any(|(_, summary)| summary.kinds().len() > 1) {
