@@ -183,7 +183,7 @@ def misbehaved(done, usage, form):
     if form == "json" and done.stdout:
         try:
             json.loads(done.stdout.decode("utf-8"), parse_constant=refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield f"prints no JSON: {error}"
 
 
@@ -202,6 +202,8 @@ def one_mutant(session, known, number, rng):
 
 
 def mutants(session):
+    # A value as deep as Python reads may be printed, within what is around it.
+    sys.setrecursionlimit(2000)
     known = corpora(session)
     with concurrent.futures.ThreadPoolExecutor(session.args.jobs) as pool:
         running = set()
