@@ -73,7 +73,10 @@ impl Beside {
 
     /// Whether an earlier cleaning was stopped here, or another is at work.
     pub(super) fn has_leftovers(folder: &Path, log: &OsStr) -> io::Result<bool> {
-        Ok(!leftovers(&Folder::at(folder)?, log)?.is_empty())
+        let folder = Folder::at(folder)?;
+        // One that may not be opened could not be locked either, and there is nothing to be done about it.
+        let is_locked = matches!(folder.metadata(prefix(log) + "lock"), Ok(Some(_)));
+        Ok(is_locked || !leftovers(&folder, log)?.is_empty())
     }
 
     /// Where archives go: into the folder beside the log, which must not be a link, or into one that somebody named.
