@@ -182,8 +182,7 @@ fn orders_of_the_program(place: &Place) {
     place.waits(run);
     let late = place.tc(&["result", run, "--wait", "--timeout", "1s"]);
     late.refused(8, &[run, "has not ended yet"]);
-    // The front of its id is enough.
-    place.tc(&["send", "order-", "approve", r#"{"by": "Ada", "amount": 12.50}"#]).done();
+    place.tc(&["send", run, "approve", r#"{"by": "Ada", "amount": 12.50}"#]).done();
     let result = place.tc(&["result", run, "--wait", "--timeout", TIMEOUT]).done();
     let value = json!({"number": 42, "note": "Zoë", "said": {"by": "Ada", "amount": 12.5}});
     assert_eq!(serde_json::from_str::<Value>(&result.out).expect("JSON"), value);
