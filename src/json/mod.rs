@@ -20,8 +20,8 @@ use cursor::Cursor;
 pub(crate) use bytes::{depth, halves, number_end, plain_run, string_end};
 pub use pick::pick;
 pub(crate) use pick::pick_once;
-pub use raw::{Raw, standard};
-pub(crate) use raw::{repr, told_apart};
+pub(crate) use raw::repr;
+pub use raw::{Raw, standard, told_apart};
 pub(crate) use recorded::{InvalidValue, Json, VALUE_DEPTH_MAX};
 pub(crate) use string::push_string;
 

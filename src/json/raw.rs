@@ -128,7 +128,14 @@ pub fn standard(value: Raw<'_>) -> Cow<'_, str> {
 /// The same value with all that Python's `json` says beyond RFC 8259 told apart from what that says: `NaN`, the infinities and
 /// strings with surrogates that stand alone become objects with the one member `$repr`, the text of the value. A key `$repr` of an
 /// object gets one more `$`, and so does one with more of them.
-pub(crate) fn told_apart(value: Raw<'_>) -> Cow<'_, str> {
+///
+/// ```
+/// use temporal_code::json;
+/// let mut shown = Vec::new();
+/// json::object(r#"{"a": [NaN, "nan"]}"#, 0, |_, value| shown.push(json::told_apart(value).into_owned())).unwrap();
+/// assert_eq!(shown, [r#"[{"$repr":"nan"}, "nan"]"#]);
+/// ```
+pub fn told_apart(value: Raw<'_>) -> Cow<'_, str> {
     let text = value.text();
     if !["NaN", "Infinity", "\\u", "$repr"].iter().any(|part| text.contains(part)) {
         return Cow::Borrowed(text);

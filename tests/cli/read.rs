@@ -145,6 +145,24 @@ fn history() {
 }
 
 #[test]
+fn history_tells_what_json_cannot_say_apart() {
+    let log = r#"{"event": "call", "function": "f\ud800", "variant": "v1", "timestamp": "2026-06-01T00:00:00", "success": true,
+        "latency_ms": NaN, "value": [NaN, null, "nan", -Infinity, "\ud800", {"$repr": 1}], "score": NaN}"#;
+    let (_keep, path) = folder(&[("a.jsonl", (log.replace('\n', " ") + "\n").as_bytes())]);
+    let shown = |format: &str| {
+        String::from_utf8(run(tc(&["history", "-o", format, "-s"]).arg(path.join("a.jsonl"))).stdout).expect("UTF-8")
+    };
+    let item: serde_json::Value = serde_json::from_str(&shown("jsonl")).expect("JSON");
+    let nan = serde_json::json!({"$repr": "nan"});
+    let half = serde_json::json!({"$repr": r#""\ud800""#});
+    let value = serde_json::json!([nan, null, "nan", {"$repr": "-inf"}, half, {"$$repr": 1}]);
+    assert_eq!((&item["value"], &item["score"]), (&value, &nan));
+    // What the format has stays what it is.
+    assert_eq!((&item["latency_ms"], &item["function"]), (&serde_json::Value::Null, &"f\u{fffd}".into()));
+    assert!(shown("csv").contains(r#"{""score"":{""$repr"":""nan""}}"#), "{}", shown("csv"));
+}
+
+#[test]
 fn history_prefers_the_exact_name() {
     let log = [
         call("rank", "v1", "2026-06-01T00:00:00", 1.0, None),

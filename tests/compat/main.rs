@@ -10,6 +10,7 @@ mod durable;
 mod files;
 mod filter;
 mod fixtures;
+mod halves;
 mod live;
 mod pickles;
 mod plain;

@@ -2,11 +2,10 @@
 
 use super::listing::{ListedRun, Listing};
 use super::records::SubstantialReading;
-use super::stored_run::StoredRun;
+use super::stored_run::{NewSchedule, StoredRun};
 use super::zone::WorkerZone;
 use crate::store::redis::absent;
 use crate::store::{Error, RedisAddress, RedisOptions};
-use crate::time::Timestamp;
 
 /// A store of the package on Redis, which this build knows nothing of.
 #[derive(Debug)]
@@ -43,11 +42,11 @@ impl SubstantialRedis {
         match *self {}
     }
 
-    pub(crate) async fn write_link(&self, _: &str, _: &str) -> Answer<()> {
+    pub(super) async fn add_schedule(&self, _: &NewSchedule) -> Answer<bool> {
         match *self {}
     }
 
-    pub(crate) async fn add_schedule(&self, _: &str, _: &str, _: Timestamp, _: &str) -> Answer<bool> {
+    pub(super) async fn scheduled(&self, _: &NewSchedule) -> Answer<Option<Vec<u8>>> {
         match *self {}
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::encode;
 use super::files::SubstantialFiles;
 use super::listing::{ListedRun, Listing};
-use super::records::{EventBody, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop};
-use super::stored_run::StoredRun;
+use super::records::{
+    EventBody, SubstantialEvent, SubstantialPayload, SubstantialReading, SubstantialStop, read_event,
+};
+use super::stored_run::{NewSchedule, StoredRun};
 use super::zone::WorkerZone;
 use crate::json::Json;
 use crate::store::Error;
@@ -33,6 +35,20 @@ pub struct PlannedEvent {
     pub run: String,
     /// The time of its schedule, naive: the one that was given, or a few microseconds later.
     pub at: Timestamp,
+}
+
+/// Why something was not handed to the workers, and whether it is there all the same: none if that cannot be seen.
+pub(crate) struct Unplanned {
+    /// The run.
+    pub(crate) run: String,
+    pub(crate) landed: Option<bool>,
+    pub(crate) source: Error,
+}
+
+impl From<Unplanned> for Error {
+    fn from(unplanned: Unplanned) -> Error {
+        unplanned.source
+    }
 }
 
 /// The id of a new run, made of 128 random bits: `<workflow>-<uuid4>`.
@@ -117,14 +133,23 @@ impl SubstantialClient {
         random: u128,
         now: Timestamp,
     ) -> Result<PlannedEvent, Error> {
-        check("workflow", workflow)?;
-        check("queue", queue)?;
+        Ok(self.plan_start(workflow, kwargs, queue, random, now).await?)
+    }
+
+    /// As [`SubstantialClient::start`], and an error says what is known of the run.
+    pub(crate) async fn plan_start(
+        &self,
+        workflow: &str,
+        kwargs: &Json<'_>,
+        queue: &str,
+        random: u128,
+        now: Timestamp,
+    ) -> Result<PlannedEvent, Unplanned> {
         let run = run_id(workflow, random);
-        check("run", &run)?;
-        let now = self.zone().naive(now);
-        encode::start(now, kwargs)?;
-        self.write_link(workflow, &run).await?;
-        self.plan(queue, &run, now, |at| encode::start(at, kwargs)).await
+        let checked =
+            check("workflow", workflow).and_then(|()| check("queue", queue)).and_then(|()| check("run", &run));
+        checked.map_err(|source| Unplanned { run: run.clone(), landed: Some(false), source })?;
+        self.plan(queue, &run, Some(workflow), now, |at| encode::start(at, kwargs)).await
     }
 
     /// Sends a message to a run at the point in time `now`. Whether there is such a run, and whether it still takes messages, is
@@ -140,10 +165,21 @@ impl SubstantialClient {
         queue: &str,
         now: Timestamp,
     ) -> Result<PlannedEvent, Error> {
-        check("run", run)?;
-        check("queue", queue)?;
-        let now = self.zone().naive(now);
-        self.plan(queue, run, now, |at| encode::send(at, name, value)).await
+        Ok(self.plan_send(run, name, value, queue, now).await?)
+    }
+
+    /// As [`SubstantialClient::send`], and an error says what is known of the message.
+    pub(crate) async fn plan_send(
+        &self,
+        run: &str,
+        name: &str,
+        value: &Json<'_>,
+        queue: &str,
+        now: Timestamp,
+    ) -> Result<PlannedEvent, Unplanned> {
+        let checked = check("run", run).and_then(|()| check("queue", queue));
+        checked.map_err(|source| Unplanned { run: run.to_owned(), landed: Some(false), source })?;
+        self.plan(queue, run, None, now, |at| encode::send(at, name, value)).await
     }
 
     /// The history alone of a run.
@@ -181,40 +217,65 @@ impl SubstantialClient {
         }
     }
 
-    async fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
-        match self {
-            SubstantialClient::Files(files) => {
-                let (workflow, run) = (workflow.to_owned(), run.to_owned());
-                blocking(files, move |files| files.write_link(&workflow, &run)).await
-            }
-            SubstantialClient::Redis(redis) => redis.write_link(workflow, run).await,
-        }
-    }
-
     /// Adds a schedule at `now`, or at the first microsecond after it that no other has.
     async fn plan(
         &self,
         queue: &str,
         run: &str,
+        workflow: Option<&str>,
         now: Timestamp,
         event: impl Fn(Timestamp) -> Result<String, Error>,
-    ) -> Result<PlannedEvent, Error> {
+    ) -> Result<PlannedEvent, Unplanned> {
+        let unplanned = |landed, source| Unplanned { run: run.to_owned(), landed, source };
+        let now = self.zone().naive(now);
         for shift in 0..=SHIFT_US_MAX {
             let at = now.offset_micros(shift);
-            let event = event(at)?;
-            let added = match self {
-                SubstantialClient::Files(files) => {
-                    let (queue, run) = (queue.to_owned(), run.to_owned());
-                    blocking(files, move |files| files.add_schedule(&queue, &run, at, &event)).await?
-                }
-                SubstantialClient::Redis(redis) => redis.add_schedule(queue, run, at, &event).await?,
+            let event = event(at).map_err(|error| unplanned(Some(false), error))?;
+            let schedule = NewSchedule {
+                queue: queue.to_owned(),
+                run: run.to_owned(),
+                at,
+                event,
+                workflow: workflow.map(str::to_owned),
+            };
+            let added = match self.add_schedule(schedule.clone()).await {
+                Ok(added) => added,
+                // What leads workers there comes last, so that what was refused is not there.
+                Err(error) if !error.retryable() => return Err(unplanned(Some(false), error)),
+                // The answer may be lost, and the schedule there.
+                Err(error) => match self.is_planned(schedule).await {
+                    Ok(true) => true,
+                    seen => return Err(unplanned(seen.ok(), error)),
+                },
             };
             if added {
                 return Ok(PlannedEvent { run: run.to_owned(), at });
             }
         }
         let problem = std::io::Error::other("others have every microsecond");
-        Err(Error::unavailable(format!("adding a schedule at {now}"), problem))
+        Err(unplanned(Some(false), Error::unavailable(format!("adding a schedule at {now}"), problem)))
+    }
+
+    async fn add_schedule(&self, new: NewSchedule) -> Result<bool, Error> {
+        match self {
+            SubstantialClient::Files(files) => blocking(files, move |files| files.add_schedule(&new)).await,
+            SubstantialClient::Redis(redis) => redis.add_schedule(&new).await,
+        }
+    }
+
+    /// Whether workers are led to an event, or one has moved it into the history.
+    async fn is_planned(&self, new: NewSchedule) -> Result<bool, Error> {
+        let wanted = read_event(new.event.as_bytes()).ok();
+        let run = new.run.clone();
+        let held = match self {
+            SubstantialClient::Files(files) => blocking(files, move |files| files.scheduled(&new)).await?,
+            SubstantialClient::Redis(redis) => redis.scheduled(&new).await?,
+        };
+        if held.is_some_and(|held| read_event(&held).ok() == wanted) {
+            return Ok(true);
+        }
+        let reading = self.reading(&run).await?;
+        Ok(reading.is_some_and(|reading| reading.events.into_iter().any(|event| Some(event) == wanted)))
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::listing::{FirstNames, ListedRun, Listing};
 use super::records::{EventBody, SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
 use super::stored_run::{
-    LOGS_MAX, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease, warn,
+    LOGS_MAX, NewSchedule, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun,
+    SubstantialLease, warn,
 };
 use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, replay_log, workflow_of};
@@ -301,37 +302,43 @@ impl SubstantialFiles {
         }
     }
 
-    /// Writes the link from a workflow to a run.
-    pub(super) fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
-        let folder = self.folder()?.make_all(&["links", "runs", workflow])?;
-        folder.write(run, run.as_bytes())
-    }
-
     /// Adds a schedule that holds an event, and removes the run's schedules up to then that hold none. False if another
     /// schedule has this time.
     ///
     /// The package removes first and then writes in place. Here the file is moved into place, since a worker takes one that is
     /// still empty for a schedule without an event, and what is to be removed is removed last, since a run that nothing leads to
-    /// is lost.
-    pub(super) fn add_schedule(&self, queue: &str, run: &str, at: Timestamp, event: &str) -> Result<bool, Error> {
+    /// is lost. A link is written before that, and goes again with all else that was written for nothing.
+    pub(super) fn add_schedule(&self, new: &NewSchedule) -> Result<bool, Error> {
         let root = self.folder()?;
-        let folder = root.make_all(&["schedules", queue])?;
-        let name = naive_text(at);
+        let folder = root.make_all(&["schedules", &new.queue])?;
+        let name = naive_text(new.at);
         let temporary = format!(".tc-{:016x}", ThreadRandom.bits());
-        root.write(&temporary, event.as_bytes())?;
-        let put = folder.make(&name).and_then(|made| {
+        let mut links = None;
+        let put = root.write(&temporary, new.event.as_bytes()).and_then(|()| folder.make(&name)).and_then(|made| {
             let Some(schedule) = folder.child(&name)?.filter(|_| made) else { return Ok(false) };
-            root.move_to(&temporary, &schedule, run).map(|()| true)
+            if let Some(workflow) = &new.workflow {
+                let links = links.insert(root.make_all(&["links", "runs", workflow])?);
+                links.write(&new.run, new.run.as_bytes())?;
+            }
+            root.move_to(&temporary, &schedule, &new.run).map(|()| true)
         });
         if !matches!(put, Ok(true)) {
             let _ = root.remove(&temporary);
             if put.is_err() {
                 folder.remove_folder(&name);
+                let _ = links.map(|links| links.remove(&new.run));
             }
             return put;
         }
-        remove_empty(&folder, run, at)?;
+        // It is delivered, and a schedule too many does no harm.
+        let _ = remove_empty(&folder, &new.run, new.at);
         Ok(true)
+    }
+
+    /// What the schedule of this time holds.
+    pub(super) fn scheduled(&self, new: &NewSchedule) -> Result<Option<Vec<u8>>, Error> {
+        let folder = self.folder()?.descend(&["schedules", &new.queue, &naive_text(new.at)])?;
+        folder.map_or(Ok(None), |folder| folder.read(&new.run, SMALL_BYTES_MAX))
     }
 }
 

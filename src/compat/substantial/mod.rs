@@ -25,6 +25,7 @@ mod status;
 mod stored_run;
 mod zone;
 
+pub(crate) use client::Unplanned;
 pub use client::{PlannedEvent, SubstantialClient};
 pub use files::SubstantialFiles;
 pub use fold::{

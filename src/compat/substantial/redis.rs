@@ -12,7 +12,8 @@ use super::listing::{FirstNames, ListedRun, Listing};
 use super::records::{SUBSTANTIAL_HISTORY_BYTES_MAX, SubstantialReading, read_event};
 use super::replay_log::{self, ReplayNote};
 use super::stored_run::{
-    LOGS_MAX, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun, SubstantialLease, warn,
+    LOGS_MAX, NewSchedule, ReplayLog, RunSchedule, SMALL_BYTES_MAX, SUBSTANTIAL_SCHEDULES_MAX, StoredRun,
+    SubstantialLease, warn,
 };
 use super::zone::{WorkerZone, naive_text, parse_naive};
 use super::{LEASE_US, workflow_of};
@@ -33,12 +34,14 @@ const SETS_MAX: usize = 10_000;
 /// Most characters of a key that a message repeats.
 const KEY_CHARS_MAX: usize = 300;
 
-/// Adds a schedule, unless the run has one at this time.
+/// Adds a schedule, unless the run has one at this time, and the link to a new run. What leads workers there comes last: they fall
+/// over a schedule that leads to nothing, and a server that refuses a command undoes none of those before.
 const ADD_SCHEDULE: &str = r#"
 if redis.call("EXISTS", KEYS[3]) == 1 then return 0 end
-redis.call("ZADD", KEYS[1], 0, KEYS[2])
-redis.call("ZADD", KEYS[2], ARGV[1], ARGV[2])
 redis.call("SET", KEYS[3], ARGV[3])
+redis.call("ZADD", KEYS[2], ARGV[1], ARGV[2])
+if KEYS[4] then redis.call("ZADD", KEYS[4], 0, ARGV[2]) end
+redis.call("ZADD", KEYS[1], 0, KEYS[2])
 return 1
 "#;
 
@@ -483,24 +486,33 @@ impl SubstantialRedis {
         Ok(Some(SubstantialLease { since: until.offset_micros(-LEASE_US), until }))
     }
 
-    /// Writes the link from a workflow to a run.
-    pub(super) async fn write_link(&self, workflow: &str, run: &str) -> Result<(), Error> {
-        let links = key(&["links", "runs", workflow]);
-        self.ask(cmd("ZADD").arg(&links).arg(0).arg(run), &links).await.map(drop)
-    }
-
     /// Adds a schedule that holds an event. False if the run has one at this time.
-    pub(super) async fn add_schedule(&self, queue: &str, run: &str, at: Timestamp, event: &str) -> Result<bool, Error> {
-        let schedule = naive_text(at);
-        let (set, by_run) = (key(&["schedules", queue]), key(&["ref_", run, &schedule]));
+    pub(super) async fn add_schedule(&self, new: &NewSchedule) -> Result<bool, Error> {
+        let [set, by_run, held] = schedule_keys(new);
+        let link = new.workflow.as_ref().map(|workflow| key(&["links", "runs", workflow]));
         let mut command = cmd("EVAL");
-        command.arg(ADD_SCHEDULE).arg(3).arg(&set).arg(by_run).arg(key(&[&schedule, run]));
-        command.arg(score(self.zone.point(at))).arg(run).arg(event);
+        command.arg(ADD_SCHEDULE).arg(if link.is_some() { 4 } else { 3 }).arg(&set).arg(by_run).arg(held).arg(link);
+        command.arg(score(self.zone.point(new.at))).arg(&new.run).arg(&new.event);
         match self.ask(&command, &set).await? {
             Value::Int(added) => Ok(added == 1),
             _ => Err(self.odd()),
         }
     }
+
+    /// What the schedule of this time holds, if workers are led to it.
+    pub(super) async fn scheduled(&self, new: &NewSchedule) -> Result<Option<Vec<u8>>, Error> {
+        let [set, by_run, held] = schedule_keys(new);
+        match self.ask(cmd("ZSCORE").arg(&set).arg(by_run), &set).await? {
+            Value::Nil => Ok(None),
+            _ => self.string(&held, SMALL_BYTES_MAX).await,
+        }
+    }
+}
+
+/// The keys of the queue, of what leads to a run at a time, and of the event.
+fn schedule_keys(new: &NewSchedule) -> [String; 3] {
+    let at = naive_text(new.at);
+    [key(&["schedules", &new.queue]), key(&["ref_", &new.run, &at]), key(&[&at, &new.run])]
 }
 
 /// A point in time as Python's `datetime.timestamp()` gives it: seconds, to which a fraction is added as a float.

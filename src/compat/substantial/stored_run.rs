@@ -99,6 +99,17 @@ pub struct SubstantialLease {
     pub until: Timestamp,
 }
 
+/// What is to be written for the workers: all of it, or nothing that leads them anywhere.
+#[derive(Clone, Debug)]
+pub(super) struct NewSchedule {
+    pub(super) queue: String,
+    pub(super) run: String,
+    pub(super) at: Timestamp,
+    pub(super) event: String,
+    /// The workflow that is linked to the run, if it is a new one.
+    pub(super) workflow: Option<String>,
+}
+
 impl StoredRun {
     /// A run of which nothing has been read yet.
     pub(super) fn named(run: &str) -> StoredRun {

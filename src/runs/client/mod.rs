@@ -136,7 +136,7 @@ pub enum ClientError {
     Unsure {
         /// The run.
         run: String,
-        /// What tells what was to be delivered from others; none for a start without a key.
+        /// What tells what was to be delivered from others; none for a start without a key, and in stores of substantial.
         id: Option<String>,
         /// Whether it is there; none if that could not be seen.
         landed: Option<bool>,
@@ -292,6 +292,15 @@ fn unsure(run: &str, landed: Option<bool>) -> String {
         Some(true) => format!("it was delivered to {run}, and no worker is led there yet"),
         Some(false) => format!("nothing was seen to be delivered to {run}"),
         None => format!("whether it was delivered to {run} is not known"),
+    }
+}
+
+/// The error for what may have been delivered; `landed` says whether it was seen.
+fn in_doubt(run: &str, id: Option<String>, landed: Option<bool>, source: Error) -> ClientError {
+    match landed {
+        // It was refused, and nothing of it comes later.
+        Some(false) if !source.retryable() => source.into(),
+        landed => ClientError::Unsure { run: run.to_owned(), id, landed, source },
     }
 }
 

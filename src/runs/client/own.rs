@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex};
+use super::{ClientError, Delivery, OutgoingMessage, Receipt, RunClient, StartRequest, hex, in_doubt};
 use crate::json::Json;
 use crate::runs::event::NativeEvent;
 use crate::runs::problem::Seq;
@@ -98,7 +98,7 @@ async fn deliver(
             }
             // Somebody else was faster.
             Err((_, Error::Conflict { .. } | Error::Sealed { .. })) => {}
-            Err((landed, source)) => return Err(unsure(run, id, landed, source)),
+            Err((landed, source)) => return Err(in_doubt(run, id, landed, source)),
         }
     }
     Err(Error::unavailable(format!("sending to {run}"), "others were always faster").into())
@@ -120,15 +120,6 @@ async fn insist(store: &dyn Store, batch: &Batch) -> Result<(), (Option<bool>, E
         Ok(true) => store.apply(batch).await.map(drop).map_err(|error| (Some(true), error)),
         Ok(false) => Err((Some(false), error)),
         Err(_) => Err((None, error)),
-    }
-}
-
-/// The error for what may have been delivered; `landed` says whether it was seen.
-fn unsure(run: &str, id: Option<String>, landed: Option<bool>, source: Error) -> ClientError {
-    match landed {
-        // It was refused, and nothing of it comes later.
-        Some(false) if !source.retryable() => source.into(),
-        landed => ClientError::Unsure { run: run.to_owned(), id, landed, source },
     }
 }
 
@@ -290,7 +281,7 @@ pub(super) async fn start(
         match insist(store, &batch).await {
             Ok(()) => return Ok(started),
             Err((_, Error::Conflict { .. } | Error::Sealed { .. })) => {}
-            Err((landed, source)) => return Err(unsure(&run, started.id, landed, source)),
+            Err((landed, source)) => return Err(in_doubt(&run, started.id, landed, source)),
         }
         if let Some(key) = start.key {
             started_before(client, store, &run, key, &start).await?;

@@ -1,6 +1,6 @@
 //! Stores of the package `substantial`, in which is written what its own client writes.
 
-use super::{ClientError, Delivery, OutgoingMessage, PAUSE, Receipt, RunClient, StartRequest};
+use super::{ClientError, Delivery, OutgoingMessage, PAUSE, Receipt, RunClient, StartRequest, in_doubt};
 use crate::compat::substantial::{self as package, SUBSTANTIAL_QUEUE, StoredRun};
 use crate::runs::substantial::look::has;
 
@@ -34,6 +34,10 @@ async fn found(client: &package::SubstantialClient, run: &str) -> Result<StoredR
     client.read(&[run]).await?.pop().ok_or_else(no_run)
 }
 
+fn unplanned(unplanned: package::Unplanned) -> ClientError {
+    in_doubt(&unplanned.run, None, unplanned.landed, unplanned.source)
+}
+
 pub(super) async fn send(
     outside: &RunClient<'_>,
     client: &package::SubstantialClient,
@@ -53,7 +57,8 @@ pub(super) async fn send(
     }
     let queue = found.schedules.first().map_or(SUBSTANTIAL_QUEUE, |schedule| &schedule.queue);
     let before = count(&found, message.event) + planned(&found, message.event);
-    client.send(run, message.event, message.value, queue, outside.now()).await?;
+    let planned = client.plan_send(run, message.event, message.value, queue, outside.now()).await;
+    planned.map_err(unplanned)?;
     let receipt = Receipt::Messages(message.event.to_owned(), before + 1);
     Ok(Delivery { repeats: before > 0, receipt, ..Delivery::to(run.to_owned()) })
 }
@@ -73,8 +78,8 @@ pub(super) async fn start(
         });
     }
     let random = u128::from(outside.random.bits()) << 64 | u128::from(outside.random.bits());
-    let planned = client.start(start.workflow, start.input, start.queue, random, outside.now()).await?;
-    Ok(Delivery::to(planned.run))
+    let planned = client.plan_start(start.workflow, start.input, start.queue, random, outside.now()).await;
+    Ok(Delivery::to(planned.map_err(unplanned)?.run))
 }
 
 /// Waits until a worker has moved a message into the history; false if the run ends before.

@@ -157,6 +157,10 @@ fn nothing(context: &Context, stores: &Stores, query: &EventQuery) -> Result<Str
     }
 }
 
+/// What the format has in events: texts, numbers and flags, which stay what they are. All else is its writer's own data.
+const KNOWN: &str = "event function timestamp variant error latency_ms success weight old_weight new_weight reason forced by to unit \
+                     fallback";
+
 /// The record as logged, in standard JSON, and where it stands. A member of its own named `source` becomes `_source`, and where
 /// stores are told apart `store` becomes `_store`.
 fn item(file: &str, found: &FoundEvent, store: Option<&str>) -> String {
@@ -164,14 +168,16 @@ fn item(file: &str, found: &FoundEvent, store: Option<&str>) -> String {
     let mut index = HashMap::new();
     // It was read as an object when it was found.
     let _ = json::object(&found.text, 0, |key, value| {
+        let is_known = KNOWN.split(' ').any(|known| known == key);
+        let standard = if is_known { json::standard } else { json::told_apart };
         let taken = key == "source" || key.starts_with("source.") || (key == "store" && store.is_some());
         let key = if taken { Cow::Owned(format!("_{key}")) } else { key };
         // Of two with one name the last counts.
         let at = *index.entry(key.clone()).or_insert(members.len());
         if at == members.len() {
-            members.push((key, json::standard(value)));
+            members.push((key, standard(value)));
         } else {
-            members[at].1 = json::standard(value);
+            members[at].1 = standard(value);
         }
     });
     let file = found.part.as_deref().unwrap_or(file);

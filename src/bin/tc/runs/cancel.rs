@@ -7,7 +7,7 @@ use crate::confirm;
 use crate::error::{DONE, NEGATIVE};
 use crate::runs::describe;
 use crate::runs::send::{Outcome, Waited, newer_version};
-use crate::runs::stores::RunStores;
+use crate::runs::stores::{RunStores, again};
 use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
 use crate::who::whoever;
@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, args: &CancelArgs) -> Result<u8> {
     let from = args.from.clone().unwrap_or_else(whoever);
     let (reason, key) = (args.reason.as_deref(), args.idempotency_key.as_deref());
     let what = format!("the request to cancel {run}");
-    let delivered = stores.deliver(&what, key, client.cancel(&run, reason, key, Some(&from)))?;
+    let delivered = stores.deliver(&what, again(&runs, key, ""), client.cancel(&run, reason, key, Some(&from)))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.end(&run))? {

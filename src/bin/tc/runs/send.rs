@@ -10,7 +10,7 @@ use crate::output::table::Tone;
 use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
-use crate::runs::stores::RunStores;
+use crate::runs::stores::{RunStores, again};
 use crate::runs::waiting::{Wait, WaitArgs};
 use crate::surroundings::Context;
 use crate::who::whoever;
@@ -43,6 +43,9 @@ pub(crate) struct SendArgs {
     waiting: WaitArgs,
 }
 
+/// What to do where nobody knows whether an event was sent to a run of substantial.
+const AGAIN: &str = "`tc show` tells whether it is there; its workflow sees only the first event of a name, so sending again does no harm";
+
 /// Its columns in CSV.
 const SHEET: Sheet = Sheet { of: None, columns: "run event id deduplicated taken", json: "" };
 
@@ -58,7 +61,8 @@ pub(crate) fn run(context: &Context, args: &SendArgs) -> Result<u8> {
     let message =
         OutgoingMessage { event: &args.event, value: &value, key: args.idempotency_key.as_deref(), from: Some(&from) };
     let what = format!("{} to {run}", args.event);
-    let delivered = stores.deliver(&what, args.idempotency_key.as_deref(), client.send(&run, message))?;
+    let again = again(&runs, message.key, AGAIN);
+    let delivered = stores.deliver(&what, again, client.send(&run, message))?;
     let waited = match args.waiting.wait {
         false => None,
         true => Some(match args.waiting.wait_for(&stores, client.taken(&delivered))? {

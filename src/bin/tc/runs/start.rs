@@ -10,7 +10,7 @@ use crate::output::warnings::Warning;
 use crate::output::{Answer, Section};
 use crate::runs::input;
 use crate::runs::result::{self, Ended};
-use crate::runs::stores::RunStores;
+use crate::runs::stores::{RunStores, again};
 use crate::runs::waiting::WaitArgs;
 use crate::surroundings::Context;
 use temporal_code::workflows::{Json, RunClient, RunFormat, Runs, StartRequest};
@@ -69,7 +69,8 @@ pub(crate) fn run(context: &Context, args: &StartArgs) -> Result<u8> {
         key: args.idempotency_key.as_deref(),
     };
     let what = format!("the start of {}", args.workflow);
-    let started = stores.deliver(&what, start.key, client.start(start))?;
+    let again = again(runs, start.key, "`tc runs` tells whether it is there; another start would be another run");
+    let started = stores.deliver(&what, again, client.start(start))?;
     let mut warnings = Vec::new();
     if started.deduplicated {
         warnings

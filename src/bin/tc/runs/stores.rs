@@ -85,26 +85,23 @@ impl RunStores {
 
     /// What a client says.
     pub(crate) fn ask<T>(&self, what: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
-        self.requests.ask(what)?.map_err(|error| self.explain(error))
+        self.requests.ask(what)?.map_err(|error| self.explain(error, ""))
     }
 
-    /// What a client says of `what` that was to be delivered. Where no answer comes in time, it may have been delivered.
+    /// What a client says of `what` that was to be delivered. Where no answer comes in time, it may have been delivered; `again`
+    /// says what to do then.
     pub(crate) fn deliver<T>(
         &self,
         what: &str,
-        key: Option<&str>,
+        again: &str,
         delivery: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T> {
         let unknown = |timeout: Failure| {
-            let hint = match key {
-                Some(_) => "with the same key it is delivered once, however often you try",
-                None => "`tc show` tells whether it is there; with --idempotency-key you could just try again",
-            };
             let message = format!("whether {what} was delivered is not known");
             let (code, exit) = (timeout.code, timeout.exit);
-            Failure { exit, ..Failure::new(code, message) }.cause(timeout).hint(hint)
+            Failure { exit, ..Failure::new(code, message) }.cause(timeout).hint(again)
         };
-        self.requests.ask(delivery).map_err(unknown)?.map_err(|error| self.explain(error))
+        self.requests.ask(delivery).map_err(unknown)?.map_err(|error| self.explain(error, again))
     }
 
     /// The run that `text` names: its whole id, or a part of the front that no other has.
@@ -166,8 +163,8 @@ impl RunStores {
         Ok(failure.maybe_hint(hint))
     }
 
-    /// What somebody outside is told when nothing could be delivered.
-    pub(crate) fn explain(&self, error: ClientError) -> anyhow::Error {
+    /// What somebody outside is told when nothing could be delivered, or nobody knows whether it was; `again` says what to do then.
+    pub(crate) fn explain(&self, error: ClientError, again: &str) -> anyhow::Error {
         let message = error.to_string();
         match error {
             ClientError::NoRun { run } => match self.requests.ask(self.unknown(&run)) {
@@ -189,7 +186,7 @@ impl RunStores {
                         shell::word(&id)
                     ),
                     None if landed == Some(true) => "`tc fsck --repair` leads a worker there".into(),
-                    None => "`tc show` tells whether it is there".into(),
+                    None => again.into(),
                 };
                 let code = if landed == Some(true) { "half_done" } else { source.code() };
                 Failure::new(code, message).cause(source).hint(hint).into()
@@ -224,6 +221,15 @@ impl RunStores {
             Some(hint) => format!("of the runs that have not ended, {hint}"),
             None => "`tc runs --status waiting` lists those that wait for something".into(),
         }
+    }
+}
+
+/// What to do where nobody knows whether something was delivered; `foreign` where the store has no keys.
+pub(crate) fn again(runs: &Runs, key: Option<&str>, foreign: &'static str) -> &'static str {
+    match key {
+        _ if runs.format() != RunFormat::Own => foreign,
+        Some(_) => "with the same key it is delivered once, however often you try",
+        None => "`tc show` tells whether it is there; with --idempotency-key you could just try again",
     }
 }
 

@@ -80,7 +80,7 @@ impl WaitArgs {
         WAITS.store(false, Ordering::Release);
         match waited {
             None => Ok(Wait::TooLong),
-            Some(Either::Left((answer, _))) => answer.map(Wait::Over).map_err(|error| stores.explain(error)),
+            Some(Either::Left((answer, _))) => answer.map(Wait::Over).map_err(|error| stores.explain(error, "")),
             Some(Either::Right(_)) => Ok(Wait::Interrupted),
         }
     }
