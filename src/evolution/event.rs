@@ -346,7 +346,7 @@ impl<'a> LineReader<'a> {
 }
 
 /// The members of an event that we read.
-const KEYS: [&str; 10] =
+pub(super) const KEYS: [&str; 10] =
     ["event", "function", "variant", "timestamp", "success", "latency_ms", "error", "fallback", "weight", "unit"];
 
 type Members<'a> = [Option<Raw<'a>>; KEYS.len()];

@@ -12,8 +12,10 @@ const UNSORTED_MAX: usize = 1_000;
 /// An event that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its own text, a JSON object.
+    /// Its own text, a JSON object; of one of more than 4 MiB the beginnings of its members.
     pub text: String,
+    /// The text is not all of it.
+    pub cut: bool,
     /// When it happened.
     pub at: Option<Timestamp>,
     /// The place of its log among the sources.

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::event::{Event, Kind, Name};
+use super::event::{self, Event, Kind, Name};
 use super::file::count_newlines;
 pub use super::latest::Found;
 use super::latest::{Fits, Latest};
 use super::scan::{self, Evidence, Record, ScanError, Visitor};
 use super::source::{ReadError, Source};
 use crate::time::Timestamp;
+use crate::{json, text};
 
 /// Which events to look for.
 #[derive(Clone, Debug, Default)]
@@ -187,6 +188,32 @@ fn tail_one(
     Ok((fits, evidence))
 }
 
+/// Of a larger event only the beginnings are kept: a packed log of some kilobytes can hold many of gigabytes together.
+const EVENT_BYTES_MAX: usize = 4 << 20;
+
+/// How much is kept of an event that is too large, and of a member of it, in bytes and in characters.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+const KEPT_CHARS_MAX: usize = 200;
+
+/// An event with the beginnings of its texts, and without its other long values.
+fn beginnings(event: &str) -> String {
+    let mut members = serde_json::Map::new();
+    let mut kept = 0;
+    // It was read as an object when it was found.
+    let _ = json::object(event, 0, |key, value| {
+        let short = match value.as_str() {
+            Some(text) => Some(text::shorten(&text, KEPT_CHARS_MAX).into()),
+            None => Some(value.text()).filter(|text| text.len() <= KEPT_CHARS_MAX).and_then(|text| text.parse().ok()),
+        };
+        let key = text::shorten(&key, KEPT_CHARS_MAX);
+        if let Some(short) = short.filter(|_| kept < KEPT_BYTES_MAX || event::KEYS.contains(&&*key)) {
+            kept += key.len() + KEPT_CHARS_MAX;
+            members.insert(key.into_owned(), short);
+        }
+    });
+    serde_json::Value::Object(members).to_string()
+}
+
 /// Collects the last events of each block that fit.
 struct Finder<'a> {
     query: &'a Query,
@@ -211,9 +238,11 @@ impl Visitor for Finder<'_> {
         if list.len() == self.count {
             list.pop_front();
         }
-        let text = String::from_utf8_lossy(record.text.trim_ascii()).into_owned();
+        let text = String::from_utf8_lossy(record.text.trim_ascii());
+        let cut = text.len() > EVENT_BYTES_MAX;
+        let text = if cut { beginnings(&text) } else { text.into_owned() };
         let line = self.numbered.then_some(record.line + 1);
-        list.push_back(Found { text, at: event.at, log: 0, part: None, offset: record.offset, line });
+        list.push_back(Found { text, cut, at: event.at, log: 0, part: None, offset: record.offset, line });
     }
 
     fn end_block(&mut self) -> Fits {

@@ -458,3 +458,26 @@ fn sixty_thousand_variants_take_no_minutes() {
     // What is printed takes longer than what is not, but no longer than a few times as long.
     assert!(times.iter().all(|time| *time < times[0] * 12 + std::time::Duration::from_secs(5)), "{times:?}");
 }
+
+/// Some kilobytes of a compressed log can hold gigabytes of events.
+#[test]
+fn of_events_that_are_too_large_the_beginnings_are_shown() {
+    let large = call("f", "v1", "2026-06-01T00:00:00", 1.0, Some(&"x".repeat(10 << 20)));
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+    for _ in 0..30 {
+        std::io::Write::write_all(&mut encoder, large.as_bytes()).expect("packed");
+    }
+    let (_keep, path) = folder(&[("large.jsonl.zst", &encoder.finish().expect("packed"))]);
+    let mut command = std::process::Command::new("prlimit");
+    command.args(["--as=600000000", env!("CARGO_BIN_EXE_tc"), "history", "--json", "-s", "large.jsonl.zst"]);
+    let answer = json(command.current_dir(&path));
+    let items = answer["items"].as_array().expect("items");
+    assert_eq!((items.len(), &answer["complete"]), (20, &false.into()));
+    assert!(
+        items.iter().all(|item| item["function"] == "f" && item["error"].as_str().is_some_and(|it| it.len() < 300))
+    );
+    assert_eq!(
+        answer["warnings"][0]["message"],
+        "20 events are longer than 4 MiB: of each only the beginnings are here"
+    );
+}

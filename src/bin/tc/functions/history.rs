@@ -122,13 +122,21 @@ fn parse_count(text: &str) -> Result<usize> {
 }
 
 fn read(context: &Context, store: &Store, query: &EventQuery, count: usize) -> Result<(Tail, Vec<Warning>)> {
-    let (mut tail, warnings) = context.scan(store, |options| {
+    let (mut tail, mut warnings) = context.scan(store, |options| {
         let mut tail = logs::tail(&store.sources, query, count, options)?;
         let evidence = std::mem::take(&mut tail.evidence);
         Ok((tail, evidence))
     })?;
     if !matches!(context.global.output(), OutputFormat::Table | OutputFormat::Markdown) {
         logs::number_lines(&store.sources, &mut tail.events, context.threads())?;
+    }
+    let cut = tail.events.iter().filter(|found| found.cut).count() as u64;
+    if cut > 0 {
+        let message = format!(
+            "{} longer than 4 MiB: of each only the beginnings are here",
+            counted(cut, "event is", "events are")
+        );
+        warnings.push(Warning { count: Some(cut), ..Warning::lost(message) });
     }
     Ok((tail, warnings))
 }
@@ -340,7 +348,7 @@ impl Printer<'_> {
                     Some(Fit::Exact) => self.exact = true,
                 }
                 let text = text.to_string();
-                let found = FoundEvent { text, at: event.at, log: 0, part: None, offset, line };
+                let found = FoundEvent { text, cut: false, at: event.at, log: 0, part: None, offset, line };
                 return self.print(file, &found, event);
             }
             Update::Notice(notice) => notice,
