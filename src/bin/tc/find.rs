@@ -29,15 +29,15 @@ pub(crate) struct Store {
     format: StoreFormat,
 }
 
-/// One thing that was asked for.
+/// One thing that was asked for, or where a decision goes.
 #[derive(Clone, Debug)]
-enum Root {
+pub(crate) enum Root {
     Path(PathBuf),
     Remote(RemoteLog),
 }
 
 impl Root {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Root::Path(path) => path.display().to_string(),
             Root::Remote(log) => log.location().to_string(),
@@ -52,33 +52,17 @@ impl Root {
     }
 }
 
-/// Where a decision goes.
-#[derive(Clone, Debug)]
-pub(crate) enum Target {
-    File(PathBuf),
-    Remote(RemoteLog),
-}
-
-impl Target {
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Target::Remote(log) => log.location().to_string(),
-            Target::File(path) => path.display().to_string(),
-        }
-    }
-}
-
 impl Store {
     /// The one log to append to: the file that was named, the one that is written to in the folder that was, or the one that
     /// is not a file.
-    pub(crate) fn log_to_append(&self) -> Result<Target> {
+    pub(crate) fn log_to_append(&self) -> Result<Root> {
         match self.roots.as_slice() {
-            [Root::Remote(log)] => Ok(Target::Remote(log.clone())),
+            [Root::Remote(log)] => Ok(Root::Remote(log.clone())),
             roots if roots.iter().any(|root| matches!(root, Root::Remote(_))) => {
                 let message = format!("{} stores were named: to which of them?", roots.len());
                 Err(Failure::new("usage", message).hint("name one with --store").into())
             }
-            _ => self.file_to_append().map(Target::File),
+            _ => self.file_to_append().map(Root::Path),
         }
     }
 

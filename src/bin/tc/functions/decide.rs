@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::confirm;
 use crate::error::{CONFLICT, DONE, Failure, USAGE};
-use crate::find::{self, Target, nearest};
+use crate::find::{self, Root, nearest};
 use crate::functions::read::{Found, Read};
 use crate::functions::status;
 use crate::output::csv::Sheet;
@@ -138,8 +138,8 @@ pub(crate) fn run(
         }
         let effect = text::harmless(&format!("{function}: {}.", proposal.effect)).into_owned();
         let outlook = match &log {
-            Target::Remote(log) => format!("Processes that follow the log obey within {}.", log.outlook()),
-            Target::File(_) => "Processes that follow the log obey within a second.".to_string(),
+            Root::Remote(log) => format!("Processes that follow the log obey within {}.", log.outlook()),
+            Root::Path(_) => "Processes that follow the log obey within a second.".to_string(),
         };
         let outlook = text::harmless(&format!("Written to {place}. {outlook}")).into_owned();
         vec![Section::text(context.prose(Tone::Plain, &effect) + &context.prose(Tone::Dim, &outlook))]
@@ -160,12 +160,12 @@ fn is_confirmed(context: &Context, subject: &Subject<'_>, effect: &str) -> Resul
 }
 
 /// Reads all that there is of the store now: what whoever decides has seen before, and perhaps more.
-fn read(context: &Context, log: &Target) -> Result<(Read, Vec<Warning>)> {
+fn read(context: &Context, log: &Root) -> Result<(Read, Vec<Warning>)> {
     let one = || find::stores(&context.global).and_then(|stores| stores.as_one());
     let mut stores = one()?;
     loop {
         let (read, warnings) = Read::new(context, &stores, &EventFilter::default())?;
-        let again = if matches!(log, Target::File(_)) { one()? } else { stores.clone() };
+        let again = if matches!(log, Root::Path(_)) { one()? } else { stores.clone() };
         // A file that was put aside after it was listed, and before it was opened, was not read.
         if again.sources().eq(stores.sources()) {
             return Ok((read, warnings));
@@ -175,11 +175,11 @@ fn read(context: &Context, log: &Target) -> Result<(Read, Vec<Warning>)> {
 }
 
 /// Who decides, with all that is expected.
-fn decider(context: &Context, function: &str, args: &DecideArgs, log: &Target) -> Result<Decider> {
+fn decider(context: &Context, function: &str, args: &DecideArgs, log: &Root) -> Result<Decider> {
     let last = args.if_last.as_ref().map(|text| last_event(context, text, log)).transpose()?;
     let decider = match log {
-        Target::File(path) => Decider::in_file(path, function),
-        Target::Remote(log) => Decider::in_remote(log, function),
+        Root::Path(path) => Decider::in_file(path, function),
+        Root::Remote(log) => Decider::in_remote(log, function),
     };
     let expected = last.map(|last| Expectation { last, ignore_calls: args.ignore_calls });
     let decider = decider.and_then(|decider| match expected {
@@ -235,9 +235,9 @@ fn item(line: &str, dry_run: bool, place: &str) -> Result<String> {
 }
 
 /// The last thing that is to have happened.
-fn last_event(context: &Context, text: &str, log: &Target) -> Result<LastEvent> {
+fn last_event(context: &Context, text: &str, log: &Root) -> Result<LastEvent> {
     match text.parse::<u64>() {
-        Ok(_) if matches!(log, Target::Remote(_)) => {
+        Ok(_) if matches!(log, Root::Remote(_)) => {
             let message = format!("--if-last {text}: only the lines of a file are counted through");
             Err(Failure::new("usage", message).hint("give the time of the last event, as `tc history` shows it").into())
         }

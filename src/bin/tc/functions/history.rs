@@ -95,10 +95,9 @@ pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<u8> {
             counted(count as u64, "event was", "events were")
         )));
     }
-    let label = |found: &FoundEvent| {
-        let root = store.root_of(&store.sources[found.log].name());
-        root.filter(|_| stores.told_apart)
-    };
+    // Of one store no event needs to be told where it is.
+    let label =
+        |found: &FoundEvent| stores.told_apart.then(|| store.root_of(&store.sources[found.log].name())).flatten();
     let event = |found: &FoundEvent| item(&store.sources[found.log].name(), found, label(found).as_deref());
     let items = || Ok(tail.events.iter().map(event).collect());
     let empty = match (tail.events.is_empty(), count) {
@@ -300,7 +299,7 @@ fn follow(context: &Context, store: &Store, told_apart: bool, query: &EventQuery
     let (mut tail, warnings) = read(context, &lasting, query, count)?;
     // What is not complete yet, or came since, is for the follower.
     tail.events.retain(|found| !follower.gives_out(&lasting.sources[found.log], found));
-    let root = |file: &str| store.root_of(file).filter(|_| told_apart);
+    let root = |file: &str| told_apart.then(|| store.root_of(file)).flatten();
     let mut printer = Printer {
         context,
         query,
