@@ -311,7 +311,7 @@ impl Open {
                 return Ok(());
             }
             if start.elapsed() >= TORN_WAIT {
-                refuse_beyond_limit(&self.file, 1)?;
+                refuse_beyond_limit(end, 1)?;
                 self.file.write_all(b"\n")?;
                 return self.catch_up(buffer, news);
             }
@@ -411,20 +411,18 @@ impl Session<'_> {
 /// Sees to it that so many bytes can be appended, where the file system can say that: on a full disk nothing is begun then that
 /// could not be ended.
 fn reserve(file: &File, bytes: usize) -> io::Result<()> {
-    refuse_beyond_limit(file, bytes)?;
+    let end = file.metadata()?.len();
+    refuse_beyond_limit(end, bytes)?;
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};
         use rustix::io::Errno;
-        let end = file.metadata()?.len();
         if let Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) =
             fallocate(file, FallocateFlags::KEEP_SIZE, end, bytes as u64)
         {
             return Err(full.into());
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (file, bytes);
     Ok(())
 }
 

@@ -71,15 +71,12 @@ pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
     a.created().ok() == b.created().ok()
 }
 
-/// Refuses what would make a file larger than this process may make any: the system would end a process that tries.
-pub(super) fn refuse_beyond_limit(file: &File, bytes: usize) -> io::Result<()> {
+/// Refuses to write so many bytes behind `end` if that makes a file larger than this process may make any: the system would end a
+/// process that tries.
+pub(super) fn refuse_beyond_limit(end: u64, bytes: usize) -> io::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    match limit {
-        Some(limit) if file.metadata()?.len().saturating_add(bytes as u64) > limit => {
-            Err(rustix::io::Errno::FBIG.into())
-        }
-        _ => Ok(()),
-    }
+    let is_beyond = limit.is_some_and(|limit| end.saturating_add(bytes as u64) > limit);
+    if is_beyond { Err(rustix::io::Errno::FBIG.into()) } else { Ok(()) }
 }
 
 /// Where the last line begins that has no newline at its end: the file's end, if there is none.
