@@ -13,8 +13,9 @@ use temporal_code::text;
 pub(crate) struct Sheet {
     /// Each element of this member is a row of its own, if there are any.
     pub(crate) of: Option<&'static str>,
-    /// Members of an item, separated by blanks; those of an object in it as `latency_ms.p50`. What an item does not have, its element may, and
-    /// `variant.calls` is that of an element of `variants`. `other` is an object of all members that no column names.
+    /// Members of an item, separated by blanks; those of an object in it as `latency_ms.p50`. What an item does not have, its
+    /// element may, and `variant.calls` is that of an element of `variants`. `other` is an object of all members that no column
+    /// names.
     pub(crate) columns: &'static str,
     /// Columns that hold values of any kind: they are JSON, texts too.
     pub(crate) json: &'static str,
